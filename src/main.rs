@@ -1,0 +1,2 @@
+//! Numeneon.
+fn main(){}
