@@ -1,0 +1,124 @@
+# shellcheck shell=bash
+# What every script here needs: messages, where programs are, processes by
+# recorded pid, free ports, one HTTP request. Sourced, never run.
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+  say "${0##*/}: $*"
+  exit 1
+}
+
+# --- programs ---------------------------------------------------------------
+
+# Prints the folder with PostgreSQL's server programs, the newest version's.
+postgres_bin() {
+  local folder
+  while IFS= read -r folder; do
+    if [ -x "$folder/initdb" ]; then
+      printf '%s\n' "$folder"
+      return
+    fi
+  done < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV)
+  if command -v initdb >/dev/null; then dirname "$(command -v initdb)"; fi
+}
+
+redis_server() { command -v redis-server || command -v valkey-server || true; }
+
+# Debian keeps nginx in a folder that is not in every user's PATH.
+nginx_bin() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx || true; }
+
+chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
+
+# --- processes --------------------------------------------------------------
+# A pid file holds a pid and the start time of that process in clock ticks since
+# boot, so that a pid given to another process since then is never signalled.
+
+started_at() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  # The name in parentheses may hold spaces; field 22 is the 20th after it.
+  stat=${stat##*) }
+  # shellcheck disable=SC2086 # the words of the line are wanted
+  set -- $stat
+  [ "$1" != Z ] && printf '%s\n' "${20}"
+}
+
+record_pid() { printf '%s %s\n' "$2" "$(started_at "$2")" >"$1"; }
+
+# Prints the pid in a pid file if that very process still runs.
+running_pid() {
+  local pid ticks
+  read -r pid ticks 2>/dev/null <"$1" || return 1
+  [ -n "$ticks" ] && [ "$(started_at "$pid")" = "$ticks" ] && printf '%s\n' "$pid"
+}
+
+signal_pid() {
+  local pid
+  if pid=$(running_pid "$2"); then kill -s "$1" "$pid" 2>/dev/null || true; fi
+}
+
+# Waits until the process of a pid file is gone; false after the given seconds.
+wait_gone() {
+  local deadline=$((SECONDS + $2))
+  while running_pid "$1" >/dev/null; do
+    [ "$SECONDS" -lt "$deadline" ] || return 1
+    sleep 0.02
+  done
+}
+
+# Runs a program in the background that outlives this script: a session of its
+# own (a Ctrl-C meant for the script does not reach it) and none of the caller's
+# files open (a caller that reads this script's output sees its end).
+#   launch PIDFILE LOG FOLDER program argument…
+launch() {
+  local pid_file=$1 log=$2 folder=$3
+  shift 3
+  (
+    cd "$folder" || exit 1
+    for descriptor in /proc/self/fd/*; do
+      descriptor=${descriptor##*/}
+      if [ "$descriptor" -gt 2 ]; then eval "exec $descriptor>&-"; fi
+    done
+    exec setsid "$@"
+  ) </dev/null >>"$log" 2>&1 &
+  record_pid "$pid_file" $!
+}
+
+# --- ports ------------------------------------------------------------------
+
+# True if something on loopback accepts connections there.
+port_in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Prints a port that nothing listens on. Between 20000 and 31999: below the range
+# that Linux takes for outgoing connections, so that a load test's own sockets do
+# not occupy it while its server restarts. Another process may still take it
+# before the caller binds: callers start their server in a loop over this.
+free_port() {
+  local port
+  for _ in {1..100}; do
+    port=$((20000 + RANDOM % 12000))
+    if ! port_in_use "$port"; then
+      printf '%s\n' "$port"
+      return
+    fi
+  done
+  fail "no free port between 20000 and 31999"
+}
+
+# --- HTTP -------------------------------------------------------------------
+
+# Prints the status of GET 127.0.0.1:PORT/PATH, or 000. Waits a second for it:
+# who polls asks again, and a longer wait would only hide a server that hangs.
+http_status() {
+  local line=''
+  {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" &&
+      printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' "$2" >&3 &&
+      IFS= read -r -t 1 line <&3
+  } 2>/dev/null || true
+  exec 3>&- 2>/dev/null || true
+  [[ $line =~ ^HTTP/1\.[01]\ ([0-9]{3}) ]] && printf '%s\n' "${BASH_REMATCH[1]}" || printf '000\n'
+}
+
+random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
