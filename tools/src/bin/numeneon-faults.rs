@@ -1,0 +1,24 @@
+//! `numeneon-faults`: see [`numeneon_tools::faults`].
+
+use clap::Parser;
+use numeneon_tools::faults::{self, options::Options};
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    match faults::run(&options).await {
+        Ok(report) => {
+            if options.json {
+                println!("{:#}", serde_json::json!(report));
+            } else {
+                print!("{report}");
+            }
+            ExitCode::from(u8::from(!report.broken.is_empty()))
+        }
+        Err(error) => {
+            eprintln!("numeneon-faults: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `numeneon-load`: see [`numeneon_tools::load`].
+
+use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use numeneon_tools::load::{self, options::Options, report::Report};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let json = options.json;
+    match run(options) {
+        Ok(report) => {
+            if json {
+                println!("{:#}", serde_json::json!(report));
+            } else {
+                print!("{report}");
+            }
+            ExitCode::from(u8::from(!report.is_clean()))
+        }
+        Err(error) => {
+            eprintln!("numeneon-load: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: Options) -> anyhow::Result<Report> {
+    // Thousands of sockets need more files than shells usually allow by default.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(options.threads)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async { tokio::spawn(async move { load::run(&options).await }).await? })
+}

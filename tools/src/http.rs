@@ -1,0 +1,286 @@
+//! An HTTP/1.1 client that costs less than what it measures.
+//!
+//! One [`Client`] is one kept-alive connection with one request in flight. It
+//! speaks plain `http://` and answers that carry `Content-Length` or are
+//! chunked; redirects, compression and TLS are outside its use.
+
+use anyhow::{Context, bail};
+use std::fmt;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Largest head of an answer that is read before giving up.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Where a server listens: an `http://` URL, resolved once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `host:port`, as the `Host` header has it.
+    pub authority: String,
+    /// The first address of that host.
+    pub address: SocketAddr,
+}
+
+impl FromStr for Endpoint {
+    type Err = anyhow::Error;
+
+    fn from_str(url: &str) -> anyhow::Result<Self> {
+        let rest = url
+            .strip_prefix("http://")
+            .with_context(|| format!("{url}: only http:// URLs are understood"))?;
+        let host = rest.split('/').next().unwrap_or(rest);
+        let authority = if host.contains(':') {
+            host.to_owned()
+        } else {
+            format!("{host}:80")
+        };
+        let address = std::net::ToSocketAddrs::to_socket_addrs(&authority)
+            .with_context(|| format!("{authority} has no address"))?
+            .next()
+            .with_context(|| format!("{authority} has no address"))?;
+        Ok(Self { authority, address })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+/// A complete answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+/// One connection to one server, opened at the first request and again after
+/// any failure or `Connection: close`.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Returns a client that has not connected yet.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            stream: None,
+            buffer: Vec::with_capacity(4096),
+        }
+    }
+
+    /// Sends one request and reads its answer.
+    ///
+    /// There is no time limit in here. A future dropped half-way leaves the
+    /// connection closed, so that the next request cannot read this answer.
+    ///
+    /// # Errors
+    /// When the connection cannot be made or ends before the whole answer. The
+    /// server may have carried the request out all the same.
+    pub async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> anyhow::Result<Answer> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => {
+                let stream = TcpStream::connect(self.endpoint.address).await?;
+                stream.set_nodelay(true)?;
+                stream
+            }
+        };
+        self.buffer.clear();
+        write!(
+            self.buffer,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n",
+            self.endpoint.authority
+        )?;
+        if let Some(token) = bearer {
+            write!(self.buffer, "Authorization: Bearer {token}\r\n")?;
+        }
+        if let Some(body) = body {
+            write!(
+                self.buffer,
+                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            )?;
+            self.buffer.extend_from_slice(body);
+        } else {
+            self.buffer.extend_from_slice(b"\r\n");
+        }
+        stream.write_all(&self.buffer).await?;
+        let (answer, keep) = read_answer(&mut stream, &mut self.buffer).await?;
+        if keep {
+            self.stream = Some(stream);
+        }
+        Ok(answer)
+    }
+}
+
+enum Length {
+    Known(usize),
+    Chunked,
+}
+
+struct Head {
+    status: u16,
+    length: Length,
+    keep: bool,
+    bytes: usize,
+}
+
+async fn read_answer(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+) -> anyhow::Result<(Answer, bool)> {
+    buffer.clear();
+    let head = loop {
+        read_more(stream, buffer).await?;
+        if let Some(head) = parse_head(buffer)? {
+            break head;
+        }
+        if buffer.len() > MAX_HEAD_BYTES {
+            bail!("the head of the answer is over {MAX_HEAD_BYTES} bytes");
+        }
+    };
+    let body = match head.length {
+        Length::Known(length) => {
+            while buffer.len() < head.bytes + length {
+                read_more(stream, buffer).await?;
+            }
+            buffer[head.bytes..head.bytes + length].to_vec()
+        }
+        Length::Chunked => read_chunks(stream, buffer, head.bytes).await?,
+    };
+    Ok((
+        Answer {
+            status: head.status,
+            body,
+        },
+        head.keep,
+    ))
+}
+
+async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
+    buffer.reserve(4096);
+    if stream.read_buf(buffer).await? == 0 {
+        bail!("the connection ended before the answer did");
+    }
+    Ok(())
+}
+
+fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; 48];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(bytes) = response.parse(buffer)? else {
+        return Ok(None);
+    };
+    let mut head = Head {
+        status: response.code.unwrap_or(0),
+        length: Length::Known(0),
+        keep: true,
+        bytes,
+    };
+    for header in response.headers.iter() {
+        let value = std::str::from_utf8(header.value).unwrap_or("").trim();
+        if header.name.eq_ignore_ascii_case("content-length") {
+            head.length = Length::Known(value.parse().context("Content-Length")?);
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            head.length = Length::Chunked;
+        } else if header.name.eq_ignore_ascii_case("connection") {
+            head.keep = !value.eq_ignore_ascii_case("close");
+        }
+    }
+    Ok(Some(head))
+}
+
+async fn read_chunks(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    mut at: usize,
+) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        match httparse::parse_chunk_size(&buffer[at..]) {
+            Ok(httparse::Status::Complete((line, size))) => {
+                let size = usize::try_from(size)?;
+                while buffer.len() < at + line + size + 2 {
+                    read_more(stream, buffer).await?;
+                }
+                if size == 0 {
+                    return Ok(body);
+                }
+                body.extend_from_slice(&buffer[at + line..at + line + size]);
+                at += line + size + 2;
+            }
+            Ok(httparse::Status::Partial) => read_more(stream, buffer).await?,
+            Err(error) => bail!("broken chunk: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer_to(raw: &'static [u8]) -> anyhow::Result<(Answer, bool)> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await?;
+            stream.write_all(raw).await
+        });
+        let mut stream = TcpStream::connect(address).await?;
+        let answer = read_answer(&mut stream, &mut Vec::new()).await;
+        server.await??;
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_body_of_known_length_is_read_whole() -> anyhow::Result<()> {
+        let raw = b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello";
+        let (answer, keep) = answer_to(raw).await?;
+        assert_eq!(
+            (answer.status, answer.body, keep),
+            (201, b"hello".to_vec(), true)
+        );
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn chunks_are_joined_and_close_is_heeded() -> anyhow::Result<()> {
+        let raw = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+        let (answer, keep) = answer_to(raw).await?;
+        assert_eq!((answer.body, keep), (b"abcde".to_vec(), false));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_answer_cut_short_is_an_error() {
+        assert!(
+            answer_to(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel")
+                .await
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn only_plain_http_is_understood() {
+        assert!("https://127.0.0.1:1".parse::<Endpoint>().is_err());
+        assert!("http://127.0.0.1:1/x".parse::<Endpoint>().is_ok());
+    }
+}

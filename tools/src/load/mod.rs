@@ -1,0 +1,233 @@
+//! A load run measures one deployment: idle sockets first, then messages, then
+//! what becomes of sockets that are held.
+
+pub mod options;
+pub mod report;
+pub mod senders;
+pub mod sockets;
+pub mod tally;
+
+use crate::memory::resident_bytes;
+use crate::people::{self, Person};
+use crate::socket::Socket;
+use anyhow::{Context, ensure};
+use options::Options;
+use report::{Held, IdleMemory, Latency, Messages, Report};
+use senders::micros;
+use sockets::Counting;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Receive buffer of sockets that never read: small, so that the server feels
+/// them soon.
+const STALLED_RECEIVE_BYTES: u32 = 4096;
+
+/// Memory counts as settled when half a second changes it by less.
+const SETTLED_BYTES: u64 = 64 * 1024;
+
+/// Longest reading of what a stalled socket has left, before it counts as open.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Carries out a run and returns its report.
+///
+/// # Errors
+/// When people cannot be signed up or sockets are refused.
+pub async fn run(options: &Options) -> anyhow::Result<Report> {
+    ensure!(options.concurrency > 0, "--concurrency must be at least 1");
+    let people: Arc<[Person]> = match (&options.ids, &options.secret_key) {
+        (Some(ids), Some(key)) => people::with_ids(ids.clone(), key)?,
+        _ => people::sign_up(&options.senders, options.people).await?,
+    }
+    .into();
+    ensure!(
+        people.len() > 1,
+        "it takes at least two people to send a message"
+    );
+    let mut report = Report::default();
+    let mut idle = JoinSet::new();
+    if options.idle > 0 {
+        let (tasks, memory) = open_idle(options, &people).await?;
+        idle = tasks;
+        report.idle = Some(memory);
+    }
+    if options.seconds > 0.0 {
+        report.messages = Some(send(options, &people).await?);
+    }
+    if options.hold > 0.0 {
+        report.held = Some(hold(idle, options.hold).await?);
+    }
+    Ok(report)
+}
+
+async fn open_idle(
+    options: &Options,
+    people: &Arc<[Person]>,
+) -> anyhow::Result<(JoinSet<(String, Instant)>, IdleMemory)> {
+    let before_bytes = options.pid.map(resident_bytes).transpose()?;
+    let started = Instant::now();
+    let owners = (0..options.idle).map(|index| index % people.len());
+    let opened = sockets::open(options.socket_endpoint(), people, owners, None).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    let tasks = sockets::keep(opened);
+    let after_bytes = match options.pid {
+        Some(pid) => Some(settled_bytes(pid).await?),
+        None => None,
+    };
+    let growth = before_bytes
+        .zip(after_bytes)
+        .map(|(before, after)| after.saturating_sub(before));
+    Ok((
+        tasks,
+        IdleMemory {
+            sockets: options.idle,
+            seconds,
+            before_bytes,
+            after_bytes,
+            bytes_per_socket: growth.map(|bytes| bytes as f64 / options.idle as f64),
+        },
+    ))
+}
+
+async fn settled_bytes(pid: u32) -> anyhow::Result<u64> {
+    let mut last = resident_bytes(pid)?;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = resident_bytes(pid)?;
+        if now.abs_diff(last) < SETTLED_BYTES {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messages> {
+    let before_bytes = options.pid.map(resident_bytes).transpose()?;
+    let endpoint = options.socket_endpoint();
+    let count = people.len() * options.sockets_per_person;
+    let owners = (0..count).map(|index| index % people.len());
+    let opened = sockets::open(endpoint, people, owners, None).await?;
+    let stalled_owners = (0..options.stalled).map(|index| index % people.len());
+    let stalled = sockets::open(
+        endpoint,
+        people,
+        stalled_owners,
+        Some(STALLED_RECEIVE_BYTES),
+    )
+    .await?;
+
+    let run = fastrand::u32(..);
+    let started = Instant::now();
+    let (stop, stopped) = watch::channel(false);
+    let counting = Counting {
+        run,
+        started,
+        senders: options.concurrency,
+        counts_from_us: micros(Duration::from_secs_f64(options.warm_up)),
+        delivered: Arc::new(AtomicU64::new(0)),
+        stop: stopped,
+    };
+    let tallies = sockets::count(opened, &counting);
+    let sent = senders::send(options, run, Arc::clone(people), started).await?;
+
+    let expected = (sent.acknowledged.len() * options.sockets_per_person) as u64;
+    let deadline = Instant::now() + Duration::from_secs_f64(options.settle);
+    while counting.delivered.load(Ordering::Relaxed) < expected && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let after_bytes = options.pid.map(resident_bytes).transpose()?;
+    stop.send(true).context("no socket is left to stop")?;
+    let mut messages = judge(sent, tallies, count, expected).await?;
+    messages.process_growth_bytes = before_bytes
+        .zip(after_bytes)
+        .map(|(before, after)| after.cast_signed() - before.cast_signed());
+    messages.stalled = drain(stalled).await;
+    Ok(messages)
+}
+
+async fn judge(
+    sent: senders::Sent,
+    mut tallies: JoinSet<anyhow::Result<(usize, tally::Tally, Option<String>)>>,
+    sockets: usize,
+    expected: u64,
+) -> anyhow::Result<Messages> {
+    let mut numbers: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+    for (receiver, number) in &sent.acknowledged {
+        numbers.entry(*receiver).or_default().push(*number);
+    }
+    let seconds = sent
+        .span_us
+        .map_or(0.0, |(first, last)| (last - first) as f64 / 1e6);
+    let mut latency = tally::histogram()?;
+    let mut messages = Messages {
+        acknowledged: sent.acknowledged.len() as u64,
+        acknowledged_per_second: sent.counted as f64 / seconds.max(f64::MIN_POSITIVE),
+        failed: sent.failed,
+        post: Latency::from(&sent.latency),
+        sockets,
+        expected,
+        delivered: 0,
+        delivery: Latency::default(),
+        lost: 0,
+        repeated: 0,
+        reordered: 0,
+        misdelivered: 0,
+        closed: BTreeMap::new(),
+        process_growth_bytes: None,
+        stalled: BTreeMap::new(),
+    };
+    while let Some(done) = tallies.join_next().await {
+        let (owner, tally, close) = done??;
+        let due = numbers.get(&owner).map_or(&[][..], Vec::as_slice);
+        messages.lost += due.iter().filter(|number| !tally.has(**number)).count() as u64;
+        messages.delivered += tally.delivered;
+        messages.repeated += tally.repeated;
+        messages.reordered += tally.reordered;
+        messages.misdelivered += tally.misdelivered;
+        latency.add(&tally.latency)?;
+        if let Some(code) = close {
+            *messages.closed.entry(code).or_default() += 1;
+        }
+    }
+    messages.delivery = Latency::from(&latency);
+    Ok(messages)
+}
+
+/// Reads at last what lies in the sockets that did not read, up to their close.
+async fn drain(stalled: Vec<(usize, Socket)>) -> BTreeMap<String, u64> {
+    let mut closes = BTreeMap::new();
+    for (_, socket) in stalled {
+        let end = tokio::time::timeout(DRAIN_TIMEOUT, sockets::until_closed(socket));
+        let code = end
+            .await
+            .map_or_else(|_| "open".to_owned(), |(code, _)| code);
+        *closes.entry(code).or_default() += 1;
+    }
+    closes
+}
+
+async fn hold(mut idle: JoinSet<(String, Instant)>, seconds: f64) -> anyhow::Result<Held> {
+    let mut held = Held::default();
+    let mut moments: Option<(Instant, Instant)> = None;
+    let deadline = tokio::time::sleep(Duration::from_secs_f64(seconds));
+    tokio::pin!(deadline);
+    loop {
+        let done = tokio::select! {
+            done = idle.join_next() => done,
+            () = &mut deadline => break,
+        };
+        let Some(done) = done else { break };
+        let (code, at) = done?;
+        *held.closes.entry(code).or_default() += 1;
+        moments = Some(moments.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+    }
+    if !idle.is_empty() {
+        held.closes.insert("open".to_owned(), idle.len() as u64);
+    }
+    held.spread_seconds = moments.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+    Ok(held)
+}
