@@ -36,7 +36,6 @@ RUN apt-get update \
  && install --directory --owner=numeneon --group=numeneon /data
 
 COPY --from=build /numeneon/target/release/numeneon /usr/local/bin/
-COPY deploy/healthcheck /usr/local/bin/
 
 # By number, so that an orchestrator can see that it is not root.
 USER 10001
@@ -46,7 +45,7 @@ ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 
 # Alive, not ready: a container must not be replaced because PostgreSQL is away.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["healthcheck", "/healthz"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["numeneon", "healthy"]
 
 # No entrypoint, so that `docker run … numeneon migrate` and a platform's own
 # command work alike. The service takes SIGTERM as process 1.

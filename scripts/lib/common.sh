@@ -83,6 +83,8 @@ launch() {
     exec setsid "$@"
   ) </dev/null >>"$log" 2>&1 &
   record_pid "$pid_file" $!
+  # No word from this shell when it ends.
+  disown $!
 }
 
 # --- ports ------------------------------------------------------------------
