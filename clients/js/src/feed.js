@@ -92,6 +92,7 @@ export function createFeed({ url, getToken, share, position, WebSocket, timings,
     }
     if (type === 'resync_required') kept = []
     else if (seq !== undefined) {
+      if (sent !== undefined && seq <= sent) return
       if (sent !== undefined && seq > sent + 1 && gapAt !== sent) {
         // The service leaves no gap; something between here and there did.
         gapAt = rewindTo = sent

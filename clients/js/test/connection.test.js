@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { settled, tokenOf } from './support/service.js'
+import { HALF, start } from './support/start.js'
+
+test('the token travels as a subprotocol and is in no URL', async (t) => {
+  const { service } = start(t)
+  await settled()
+  assert.equal(service.socket.url.href, 'wss://api.example.org/ws/notifications/')
+  assert.deepEqual(service.socket.protocols, ['numeneon.v1', `bearer.${tokenOf(1, { asked: 1 })}`])
+})
+
+test('a service below a path keeps its path', async (t) => {
+  const { service } = start(t, { url: 'http://127.0.0.1:8000/social/' })
+  await settled()
+  assert.equal(service.socket.url.href, 'ws://127.0.0.1:8000/social/ws/notifications/')
+})
+
+test('a connection is live at its first frame, not when the socket opens', async (t) => {
+  const { service, states } = start(t)
+  await settled()
+  service.socket.readyState = 1
+  assert.deepEqual(states(), ['connecting'])
+  service.socket.establish(0)
+  assert.deepEqual(states(), ['connecting', 'live'])
+})
+
+test('every connection asks for a token anew', async (t) => {
+  const { service, asked } = start(t)
+  await settled()
+  service.socket.establish(0)
+  service.socket.end(1006)
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.deepEqual(asked, [{}, {}])
+  assert.equal(service.socket.token, tokenOf(1, { asked: 2 }))
+})
+
+test('windows double from half a second to twenty, for as long as it takes', async (t) => {
+  const { service, statuses } = start(t)
+  const waits = []
+  for (let attempt = 0; attempt < 40; attempt++) {
+    await settled()
+    service.socket.end(1006)
+    const wait = (statuses.at(-1)?.nextAttemptAt ?? 0) - Date.now()
+    waits.push(wait / HALF)
+    t.mock.timers.tick(wait)
+  }
+  assert.deepEqual(waits.slice(0, 8), [500, 1000, 2000, 4000, 8000, 16_000, 20_000, 20_000])
+  assert.equal(waits.at(-1), 20_000)
+  assert.equal(service.sockets.length, 40)
+})
+
+test('a wait is any part of its window', async (t) => {
+  const { service, statuses } = start(t)
+  await settled()
+  t.mock.method(Math, 'random', () => 0.01)
+  service.socket.end(1006)
+  assert.equal(statuses.at(-1)?.nextAttemptAt, Date.now() + 5)
+})
+
+test('only a connection that held begins again with the first window', async (t) => {
+  const { service, statuses } = start(t)
+  const wait = () => (statuses.at(-1)?.nextAttemptAt ?? 0) - Date.now()
+  await settled()
+  service.socket.end(1006)
+  t.mock.timers.tick(wait())
+  await settled()
+  service.socket.establish(0)
+  service.socket.end(1006)
+  assert.equal(wait(), 1000 * HALF, 'opened and closed at once')
+  t.mock.timers.tick(wait())
+  await settled()
+  service.socket.establish(0)
+  t.mock.timers.tick(5000)
+  service.socket.end(1006)
+  assert.equal(wait(), 500 * HALF, 'held for five seconds')
+})
+
+test('after a restart of the service it comes back within a second, with its cursor', async (t) => {
+  const { service, statuses } = start(t)
+  await settled()
+  service.socket.establish(7)
+  service.socket.end(1012, 'service restart')
+  assert.equal(statuses.at(-1)?.reason, 'service restart')
+  assert.equal(statuses.at(-1)?.nextAttemptAt, Date.now() + 1000 * HALF)
+  t.mock.timers.tick(1000 * HALF)
+  await settled()
+  assert.equal(service.socket.cursor, '7')
+})
+
+test('a reader that was too slow comes back with its cursor', async (t) => {
+  const { service } = start(t)
+  await settled()
+  service.socket.establish(7)
+  service.socket.event(8)
+  service.socket.end(4008)
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.equal(service.socket.cursor, '8')
+})
+
+test('a close with 1000 from the other side is a loss like any other', async (t) => {
+  const { service, statuses } = start(t)
+  await settled()
+  service.socket.establish(0)
+  service.socket.end(1000)
+  assert.equal(statuses.at(-1)?.state, 'waiting')
+})
+
+test('an expired token is replaced by a fresh one at once', async (t) => {
+  const { service, asked, states } = start(t)
+  await settled()
+  service.socket.end(4001, 'token expired')
+  await settled()
+  assert.deepEqual(asked, [{}, { refused: 'token expired' }])
+  service.socket.establish(0)
+  assert.deepEqual(states(), ['connecting', 'connecting', 'live'])
+})
+
+test('a second refused token ends it until connect', async (t) => {
+  const { client, service } = start(t)
+  await settled()
+  service.socket.end(4001, 'token expired')
+  await settled()
+  service.socket.end(4001, 'token invalid')
+  assert.equal(client.status.state, 'refused')
+  assert.equal(client.status.reason, 'token invalid')
+  t.mock.timers.tick(600_000)
+  await settled()
+  assert.equal(service.sockets.length, 2)
+  client.connect()
+  await settled()
+  assert.equal(service.sockets.length, 3)
+})
+
+test('the token that was refused is not sent a second time', async (t) => {
+  const { client, service } = start(t, { getToken: () => tokenOf(1) })
+  await settled()
+  service.socket.end(4001, 'token expired')
+  await settled()
+  assert.equal(service.sockets.length, 1)
+  assert.equal(client.status.state, 'refused')
+})
+
+for (const reason of ['token missing', 'user not found', 'user inactive']) {
+  test(`'${reason}' is final: no other token of that person would do`, async (t) => {
+    const { client, service, asked } = start(t)
+    await settled()
+    service.socket.end(4001, reason)
+    await settled()
+    assert.deepEqual(asked, [{}])
+    assert.equal(client.status.state, 'refused')
+  })
+}
+
+test('a live connection that is refused waits before it tries a fresh token', async (t) => {
+  const { client, service, asked } = start(t)
+  await settled()
+  service.socket.establish(0)
+  service.socket.end(4001, 'token invalid')
+  assert.equal(client.status.state, 'waiting')
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.deepEqual(asked, [{}, { refused: 'token invalid' }])
+})
+
+test('nobody signed in is a refusal without a socket', async (t) => {
+  const { client, service } = start(t, { getToken: () => null })
+  await settled()
+  assert.equal(service.sockets.length, 0)
+  assert.equal(client.status.state, 'refused')
+})
+
+test('a token that cannot be had now is asked for again', async (t) => {
+  let fails = true
+  const { client, service } = start(t, {
+    getToken: async () => {
+      if (fails) throw new Error('fetch failed')
+      return tokenOf(1)
+    },
+  })
+  await settled()
+  assert.equal(client.status.state, 'waiting')
+  assert.equal(client.status.reason, 'fetch failed')
+  fails = false
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.equal(service.sockets.length, 1)
+})
+
+test('a token or a handshake that never comes is given up after ten seconds', async (t) => {
+  const { client, service } = start(t)
+  await settled()
+  t.mock.timers.tick(10_000)
+  assert.equal(client.status.state, 'waiting')
+  assert.equal(service.open.length, 0)
+})
+
+test('silence is questioned, and without an answer the connection is dead', async (t) => {
+  const { client, service } = start(t)
+  await settled()
+  const { socket } = service
+  socket.establish(3)
+  t.mock.timers.tick(24_999)
+  assert.deepEqual(socket.received, [])
+  t.mock.timers.tick(1)
+  assert.deepEqual(socket.received, [{ type: 'ping' }])
+  t.mock.timers.tick(4999)
+  assert.equal(client.status.state, 'live')
+  t.mock.timers.tick(1)
+  assert.equal(client.status.state, 'waiting')
+  assert.equal(client.status.reason, 'no answer')
+  socket.event(4)
+  assert.equal(service.open.length, 0, 'the dead socket is let go, and not listened to')
+})
+
+test('an answer, or any other frame, is a sign of life', async (t) => {
+  const { client, service, events } = start(t)
+  await settled()
+  service.socket.establish(0)
+  for (let round = 0; round < 5; round++) {
+    t.mock.timers.tick(25_000)
+    service.socket.say(round % 2 ? { type: 'pong' } : { type: 'notifications_read', data: {} })
+    t.mock.timers.tick(5000)
+  }
+  assert.equal(client.status.state, 'live')
+  assert.deepEqual(events, Array(3).fill('notifications_read'))
+})
+
+test('connect tries at once instead of waiting', async (t) => {
+  const { client, service } = start(t)
+  await settled()
+  service.socket.end(1006)
+  client.connect()
+  await settled()
+  assert.equal(service.sockets.length, 2)
+  client.connect()
+  await settled()
+  assert.equal(service.sockets.length, 2, 'one attempt is under way already')
+})
+
+test('nothing happens after close, whatever was under way', async (t) => {
+  /** @type {(token: string) => void} */
+  let give = () => {}
+  const { client, service } = start(t, { getToken: () => new Promise((resolve) => (give = resolve)) })
+  client.close()
+  give(tokenOf(1))
+  await settled()
+  assert.equal(service.sockets.length, 0)
+  client.connect()
+  give(tokenOf(1))
+  await settled()
+  service.socket.establish(0)
+  client.close()
+  service.socket.end(1006)
+  t.mock.timers.tick(600_000)
+  await settled()
+  assert.equal(service.sockets.length, 1)
+  assert.equal(client.status.state, 'closed')
+})
+
+test('open, closed and opened in one breath, as Strict Mode does, makes one socket', async (t) => {
+  const { client, service } = start(t)
+  client.close()
+  client.connect()
+  await settled()
+  assert.equal(service.sockets.length, 1)
+})
+
+test('an address that no socket can have is a refusal', async (t) => {
+  const { client } = start(t, { getToken: () => 'not a subprotocol', WebSocket: /** @type {any} */ (class {
+    constructor() {
+      throw new SyntaxError('invalid subprotocol')
+    }
+  }) })
+  await settled()
+  assert.equal(client.status.state, 'refused')
+  assert.match(client.status.reason ?? '', /invalid subprotocol/)
+})

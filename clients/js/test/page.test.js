@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { settled } from './support/service.js'
+import { start } from './support/start.js'
+
+/** Puts a page around the test: a window that hears of the network, a document that is seen or not. @param {import('node:test').TestContext} t */
+function openPage(t) {
+  const page = new EventTarget()
+  const network = { onLine: true }
+  const document = Object.assign(new EventTarget(), { visibilityState: 'visible' })
+  const before = { navigator: Object.getOwnPropertyDescriptor(globalThis, 'navigator') }
+  Object.defineProperty(globalThis, 'navigator', { value: network, configurable: true })
+  Object.assign(globalThis, {
+    document,
+    addEventListener: page.addEventListener.bind(page),
+    removeEventListener: page.removeEventListener.bind(page),
+  })
+  t.after(() => {
+    for (const name of ['document', 'addEventListener', 'removeEventListener']) delete (/** @type {any} */ (globalThis)[name])
+    if (before.navigator) Object.defineProperty(globalThis, 'navigator', before.navigator)
+    else delete (/** @type {any} */ (globalThis).navigator)
+  })
+  return {
+    setNetwork(/** @type {boolean} */ isThere) {
+      network.onLine = isThere
+      page.dispatchEvent(new Event(isThere ? 'online' : 'offline'))
+    },
+    show(/** @type {boolean} */ isVisible) {
+      document.visibilityState = isVisible ? 'visible' : 'hidden'
+      document.dispatchEvent(new Event('visibilitychange'))
+    },
+  }
+}
+
+test('the return of the network ends a wait at once', async (t) => {
+  const page = openPage(t)
+  const { service, client } = start(t)
+  await settled()
+  service.socket.establish(4)
+  page.setNetwork(false)
+  service.socket.end(1006)
+  assert.equal(client.status.state, 'offline')
+  page.setNetwork(true)
+  await settled()
+  assert.equal(service.sockets.length, 2)
+  assert.equal(service.socket.cursor, '4')
+})
+
+test('a network that goes while waiting shows in the status', async (t) => {
+  const page = openPage(t)
+  const { service, client } = start(t)
+  await settled()
+  service.socket.end(1006)
+  const { nextAttemptAt } = client.status
+  page.setNetwork(false)
+  assert.equal(client.status.state, 'offline')
+  assert.equal(client.status.nextAttemptAt, nextAttemptAt, 'a browser can be wrong, so attempts go on')
+})
+
+test('a page that is looked at again tries at once', async (t) => {
+  const page = openPage(t)
+  const { service } = start(t)
+  await settled()
+  service.socket.end(1006)
+  page.show(false)
+  await settled()
+  assert.equal(service.sockets.length, 1)
+  page.show(true)
+  await settled()
+  assert.equal(service.sockets.length, 2)
+})
+
+test('a live connection is questioned when the page is looked at again', async (t) => {
+  const page = openPage(t)
+  const { service, client } = start(t)
+  await settled()
+  service.socket.establish(0)
+  page.show(true)
+  assert.deepEqual(service.socket.received, [{ type: 'ping' }])
+  t.mock.timers.tick(5000)
+  assert.equal(client.status.state, 'waiting')
+})
+
+test('an attempt that hangs since before the network changed begins anew', async (t) => {
+  const page = openPage(t)
+  const { service } = start(t)
+  await settled()
+  t.mock.timers.tick(2001)
+  page.setNetwork(true)
+  await settled()
+  assert.equal(service.sockets.length, 2)
+  assert.equal(service.open.length, 1)
+})
+
+for (const [name, end] of /** @type {const} */ ([
+  ['close', (/** @type {any} */ { client }) => client.close()],
+  ['a refusal', (/** @type {any} */ { service }) => service.socket.end(4001, 'user inactive')],
+])) {
+  test(`nothing wakes a client after ${name}`, async (t) => {
+    const page = openPage(t)
+    const started = start(t)
+    await settled()
+    end(started)
+    page.setNetwork(false)
+    page.setNetwork(true)
+    page.show(true)
+    t.mock.timers.tick(600_000)
+    await settled()
+    assert.equal(started.service.sockets.length, 1)
+  })
+}
