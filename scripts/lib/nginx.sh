@@ -8,14 +8,17 @@ NGINX_FAIL_TIMEOUT_SECONDS=1
 
 # nginx_configure PORT
 nginx_configure() {
-  local folder=$STATE/nginx instance
+  local folder=$STATE/nginx instance address
   mkdir -p "$folder"
   cp "$ROOT/deploy/nginx.conf" "$folder/nginx.conf"
   printf 'listen 127.0.0.1:%s;\n' "$1" >"$folder/listen.conf"
+  : >"$folder/instances-for-requests.conf" >"$folder/instances-for-sockets.conf"
   for instance in $(instances); do
-    printf 'server 127.0.0.1:%s max_fails=1 fail_timeout=%ss;\n' \
-      "$(cat "$STATE/instance-$instance/port")" "$NGINX_FAIL_TIMEOUT_SECONDS"
-  done >"$folder/instances.conf"
+    address=127.0.0.1:$(cat "$STATE/instance-$instance/port")
+    printf 'server %s max_fails=1 fail_timeout=%ss;\n' "$address" "$NGINX_FAIL_TIMEOUT_SECONDS" \
+      >>"$folder/instances-for-requests.conf"
+    printf 'server %s max_fails=0;\n' "$address" >>"$folder/instances-for-sockets.conf"
+  done
 }
 
 # Waits until it listens; false if the port is taken. In the foreground of a
