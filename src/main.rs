@@ -1,2 +1,82 @@
-//! Numeneon.
-fn main(){}
+//! `numeneon` serves, `numeneon migrate` migrates, `numeneon healthy` asks the
+//! instance beside it, `numeneon --help` lists the settings.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use numeneon::app::App;
+use numeneon::error::Cause;
+use numeneon::settings::{self, Settings};
+use numeneon::{db, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["serve"] => serve(),
+        ["migrate"] => migrate(),
+        ["healthy"] => healthy(),
+        ["--help" | "-h" | "help"] => print(&settings::help()),
+        ["--version" | "-V"] => print(concat!("numeneon ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => Err(format!("unknown arguments: {}; see numeneon --help", arguments.join(" ")).into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line; standard error being gone is no reason to fail otherwise.
+            let _ = writeln!(std::io::stderr(), "numeneon: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Cause> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+fn serve() -> Result<(), Cause> {
+    let settings = Settings::from_environment()?;
+    telemetry::log_to_stderr(&settings);
+    let host = settings.host.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let app = App::build(settings).await?;
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tracing::info!(address = %format!("http://{host}:{}", app.port()), "serving");
+        app.run_until_stopped(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await
+    })?;
+    // A call into a database that hangs must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+fn migrate() -> Result<(), Cause> {
+    let settings = Settings::from_environment()?;
+    telemetry::log_to_stderr(&settings);
+    let migrated = db::migrate(&settings.database)?;
+    tracing::info!(migrations = ?migrated, "the database is up to date");
+    Ok(())
+}
+
+/// Asks `/healthz` of the instance on this machine: what a container's health check
+/// runs where there is no curl.
+fn healthy() -> Result<(), Cause> {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let settings = Settings::from_environment()?;
+    let address = ("127.0.0.1", settings.port).to_socket_addrs()?.next().ok_or("no address")?;
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer)?;
+    if answer.ends_with(b" 200") { Ok(()) } else { Err("the instance does not answer 200".into()) }
+}

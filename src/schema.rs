@@ -74,11 +74,4 @@ diesel::joinable!(inbox_events -> inboxes (user_id));
 diesel::joinable!(inboxes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
 
-diesel::allow_tables_to_appear_in_same_query!(
-    friendships,
-    inbox_events,
-    inboxes,
-    messages,
-    profiles,
-    users,
-);
+diesel::allow_tables_to_appear_in_same_query!(friendships, inbox_events, inboxes, messages, profiles, users,);

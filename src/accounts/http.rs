@@ -1,0 +1,150 @@
+//! `/api/auth/`: signing up and in, the viewer's own account, and finding others.
+
+use std::time::{Duration, Instant};
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::model::{ProfileChange, SignIn, SignUp};
+use super::password::Check;
+use super::token::{Fault, TokenType};
+use super::{LoginLimit, Passwords, Tokens, Viewer, commands, queries};
+use crate::db::Db;
+use crate::error::{Error, Kind, Result, Unauthenticated};
+use crate::events::Events;
+use crate::fields::{Body, Fields, Parameters};
+use crate::ids::UserId;
+
+/// `POST signup/`
+pub async fn sign_up(body: Body, passwords: Data<Passwords>, events: Data<Events>) -> Result<HttpResponse> {
+    let mut sign_up = SignUp::parse(&body.fields().map_err(Error::rule)?)?;
+    let hash = passwords.hash(std::mem::take(&mut sign_up.password)).await?;
+    let user = events.commit(move |unit| commands::sign_up(unit, &sign_up, &hash)).await?;
+    Ok(HttpResponse::Created().json(json!({ "message": "User created successfully.", "user": user })))
+}
+
+/// `POST login/`
+pub async fn log_in(
+    request: HttpRequest,
+    body: Body,
+    limit: Data<LoginLimit>,
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    events: Data<Events>,
+    tokens: Data<Tokens>,
+) -> Result<HttpResponse> {
+    let refused = |text: String| Error::Refused(Kind::WrongCredentials, text.into());
+    let started = Instant::now();
+    let fields = body.fields().map_err(refused)?;
+    let sign_in = SignIn::parse(&fields).ok_or_else(|| refused("Invalid credentials.".into()))?;
+    limit.check(&sign_in.email, &request)?;
+    let key = sign_in.email.key();
+    let login = db.read(move |conn| Ok(queries::login(conn, &key)?)).await?;
+    let stored = login.as_ref().map(|login| login.password_hash.clone());
+    let (check, password) = passwords.check(sign_in.password, stored).await?;
+    let Some(login) = login.filter(|login| login.is_active && check != Check::Wrong) else {
+        until_even_time(started).await;
+        return Err(refused("Invalid email or password.".into()));
+    };
+    if check == Check::RightButOld {
+        let new = passwords.hash(password).await?;
+        let (user, old) = (login.user, login.password_hash);
+        events.commit(move |unit| commands::replace_hash(unit, user, &old, &new)).await?;
+    }
+    Ok(HttpResponse::Ok().json(tokens.pair(login.user)?))
+}
+
+/// Refusals leave at whole multiples of this time: more than either kind of hash
+/// takes, so that its kind, or there being none, cannot be told from the answer.
+const REFUSAL_STEP: Duration = Duration::from_millis(300);
+
+async fn until_even_time(started: Instant) {
+    let steps = started.elapsed().as_millis() / REFUSAL_STEP.as_millis() + 1;
+    let due = REFUSAL_STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+    tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
+}
+
+/// `POST token/refresh/`
+pub async fn refresh(body: Body, db: Data<Db>, tokens: Data<Tokens>) -> Result<HttpResponse> {
+    let token = refresh_token(&body.into_fields()?)?;
+    let not_valid = |detail| Unauthenticated { detail, code: Some("token_not_valid"), access_token: None };
+    let user = tokens
+        .user(&token, TokenType::Refresh)
+        .map_err(|fault: Fault| Error::Unauthenticated(not_valid(fault.text())))?;
+    let account = db.read(move |conn| Ok(queries::account(conn, user)?)).await?;
+    if account.is_none_or(|account| !account.is_active) {
+        return Err(Error::Unauthenticated(Unauthenticated {
+            detail: "No active account found for the given token.",
+            code: None,
+            access_token: None,
+        }));
+    }
+    Ok(HttpResponse::Ok().json(tokens.pair(user)?))
+}
+
+fn refresh_token(fields: &Fields) -> Result<String> {
+    let wrong = |text: &'static str| Err(Error::field("refresh", text));
+    match fields.value("refresh") {
+        None => wrong("This field is required."),
+        Some(Value::Null) => wrong("This field may not be null."),
+        Some(Value::String(text)) if text.trim().is_empty() => wrong("This field may not be blank."),
+        Some(Value::String(text)) => Ok(text.trim().to_owned()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        Some(_) => wrong("Not a valid string."),
+    }
+}
+
+/// `GET me/`
+pub async fn me(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
+    let account = (*viewer).clone();
+    let me = db.read(move |conn| Ok(queries::me(conn, account.clone())?)).await?;
+    Ok(HttpResponse::Ok().json(me))
+}
+
+/// `PATCH profile/`
+pub async fn change_profile(viewer: Viewer, body: Body, events: Data<Events>) -> Result<HttpResponse> {
+    let change = ProfileChange::parse(&body.into_fields()?)?;
+    let account = (*viewer).clone();
+    let me = events.commit(move |unit| commands::change_profile(unit, account, &change)).await?;
+    Ok(HttpResponse::Ok().json(me))
+}
+
+/// `PUT profile/<id>/`
+pub async fn change_numbered_profile(
+    viewer: Viewer,
+    profile: Path<String>,
+    body: Body,
+    events: Data<Events>,
+) -> Result<HttpResponse> {
+    let change = ProfileChange::parse(&body.into_fields()?)?;
+    let account = (*viewer).clone();
+    // As with other ids, one beyond 64 bits names nothing, and so does 0.
+    let profile = profile.parse().unwrap_or(0);
+    let me =
+        events.commit(move |unit| commands::change_numbered_profile(unit, account, profile, &change)).await?;
+    Ok(HttpResponse::Ok().json(me))
+}
+
+/// `GET search/?q=`
+pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Result<HttpResponse> {
+    let text = parameters.value("q").unwrap_or_default().trim().to_owned();
+    if text.contains('\0') {
+        // No name has one, and PostgreSQL takes none in a text.
+        return Ok(HttpResponse::Ok().json(json!([])));
+    }
+    let asker: UserId = viewer.id;
+    let found = db.read(move |conn| Ok(queries::search(conn, asker, &text)?)).await?;
+    Ok(HttpResponse::Ok().json(found))
+}
+
+/// `GET users/<username>/`
+pub async fn public_user(username: Path<String>, db: Data<Db>) -> Result<HttpResponse> {
+    let missing = || Error::Unfit(Kind::NotFound, "No User matches the given query.".into());
+    let username = username.into_inner();
+    if username.contains('\0') {
+        return Err(missing());
+    }
+    let user = db.read(move |conn| Ok(queries::public_user(conn, &username)?)).await?;
+    Ok(HttpResponse::Ok().json(user.ok_or_else(missing)?))
+}

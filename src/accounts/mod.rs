@@ -1,0 +1,16 @@
+//! An account is who someone is: a user with a profile, a password and tokens.
+
+mod commands;
+pub mod http;
+mod login_limit;
+mod model;
+mod password;
+pub mod queries;
+mod token;
+mod viewer;
+
+pub use login_limit::LoginLimit;
+pub use model::Account;
+pub use password::Passwords;
+pub use token::{Fault, TokenType, Tokens};
+pub use viewer::{Refusal, Viewer, identify, require};

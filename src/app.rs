@@ -1,0 +1,207 @@
+//! The [`App`] is one instance of the service, from start to a graceful stop.
+
+use std::any::Any;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::Data;
+use socket2::SockRef;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::accounts::{LoginLimit, Passwords, Tokens};
+use crate::channel_layer::ChannelLayer;
+use crate::db::{self, Db};
+use crate::error::Cause;
+use crate::events::Events;
+use crate::health::Health;
+use crate::notifications::socket::Sockets;
+use crate::notifications::{PositionCheck, Retention, Roster};
+use crate::settings::{Settings, Shutdown};
+use crate::telemetry::Metrics;
+use crate::{edge, routes};
+
+/// How long an idle HTTP connection is kept: longer than the 60 s for which proxies
+/// commonly keep theirs, so that it is they who close it.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a client may take to send the head of a request.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// Connections that the kernel holds until they are accepted.
+const BACKLOG: i32 = 1_024;
+
+/// One instance of the service.
+pub struct App {
+    server: Server,
+    port: u16,
+    health: Health,
+    roster: Roster,
+    shutdown: Shutdown,
+    /// Dropping it ends them.
+    tasks: JoinSet<()>,
+}
+
+impl App {
+    /// Migrates the database, binds the port, and starts what runs beside requests.
+    /// Must be called on a multi-threaded Tokio runtime, which carries it all.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached or migrated, or the port is taken.
+    pub async fn build(settings: Settings) -> Result<Self, Cause> {
+        let runtime = Handle::current();
+        let database = settings.database.clone();
+        let migrated = runtime.spawn_blocking(move || db::migrate(&database)).await??;
+        if !migrated.is_empty() {
+            tracing::info!(migrations = ?migrated, "migrated the database");
+        }
+        let metrics = Metrics::default();
+        let db = Db::new(&settings.database, runtime.clone())?;
+        let layer = match &settings.redis_url {
+            Some(url) => ChannelLayer::redis(url, metrics.clone())?,
+            None => ChannelLayer::memory(metrics.clone()),
+        };
+        let roster = Roster::new(metrics.clone());
+        let health = Health::new(db.clone(), layer.clone(), metrics.clone(), settings.metrics_token.clone());
+        let listener = bind(&settings)?;
+        let port = listener.local_addr()?.port();
+        let shutdown = settings.shutdown;
+        let mut tasks = JoinSet::new();
+        let check = PositionCheck::new(
+            roster.clone(),
+            layer.clone(),
+            db.clone(),
+            settings.position_check,
+            metrics.clone(),
+        );
+        tasks.spawn(check.run());
+        tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
+        tasks.spawn(roster.clone().ping_all(settings.socket));
+        let server = serve(listener, settings, db, layer, &roster, &health, metrics, runtime)?;
+        Ok(Self { server, port, health, roster, shutdown, tasks })
+    }
+
+    /// Returns the port that is listened on.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Serves until `stop` is done, then stops gracefully: unready at once; then, for
+    /// the stated times, goes on as before, closes sockets, and finishes requests.
+    ///
+    /// # Errors
+    ///
+    /// If the server ends by itself.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), Cause> {
+        let Self { server, health, roster, shutdown, mut tasks, .. } = self;
+        let handle: ServerHandle = server.handle();
+        let mut serving = tokio::spawn(server);
+        tokio::select! {
+            ended = &mut serving => return Ok(ended??),
+            () = stop => {}
+        }
+        tracing::info!("stopping: unready from now on");
+        health.stop();
+        sleep(shutdown.delay).await;
+        tracing::info!(sockets = roster.count(), "stopping: closing sockets");
+        roster.close_all(shutdown.spread).await;
+        tracing::info!("stopping: finishing requests");
+        handle.stop(true).await;
+        serving.await??;
+        tasks.shutdown().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn bind(settings: &Settings) -> Result<TcpListener, Cause> {
+    use std::net::ToSocketAddrs;
+    let address = format!("{}:{}", settings.host, settings.port);
+    let resolved = address.to_socket_addrs().map_err(|error| format!("HOST: {address}: {error}"))?.next();
+    let resolved = resolved.ok_or_else(|| format!("HOST: {address} names no address"))?;
+    let socket = socket2::Socket::new(socket2::Domain::for_address(resolved), socket2::Type::STREAM, None)?;
+    // An instance that restarts must not wait for its old connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&resolved.into()).map_err(|error| format!("PORT: cannot listen on {resolved}: {error}"))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where all parts meet")]
+fn serve(
+    listener: TcpListener,
+    settings: Settings,
+    db: Db,
+    layer: ChannelLayer,
+    roster: &Roster,
+    health: &Health,
+    metrics: Metrics,
+    runtime: Handle,
+) -> Result<Server, Cause> {
+    let credentials = settings.credentials;
+    let tokens = Data::new(Tokens::new(&settings.secret_key, &credentials));
+    let passwords = Data::new(Passwords::new(credentials.hashes_at_once, runtime.clone())?);
+    let limit = Data::new(LoginLimit::new(
+        credentials.login_attempts_per_minute,
+        settings.access.trust_forwarded_for,
+    ));
+    let events = Data::new(Events::new(db.clone(), layer.clone(), runtime, metrics.clone()));
+    let requests = Data::new(settings.requests);
+    let health = Data::new(health.clone());
+    let workers = settings.workers;
+    let (stall, requests_limit) = (settings.socket.write_timeout, settings.shutdown.requests);
+    let most_connections = settings.max_connections.div_ceil(workers);
+    let settings = Data::new(settings);
+    let sockets = Data::new(Sockets {
+        tokens: tokens.clone(),
+        db: db.clone(),
+        layer,
+        roster: roster.clone(),
+        settings: settings.clone(),
+        metrics: metrics.clone(),
+    });
+    let (db, metrics) = (Data::new(db), Data::new(metrics));
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(settings.clone())
+            .app_data(requests.clone())
+            .app_data(db.clone())
+            .app_data(tokens.clone())
+            .app_data(passwords.clone())
+            .app_data(limit.clone())
+            .app_data(events.clone())
+            .app_data(health.clone())
+            .app_data(sockets.clone())
+            .app_data(metrics.clone())
+            .wrap(from_fn(edge::pass))
+            .configure(routes::configure)
+    })
+    .workers(workers)
+    .max_connections(most_connections)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_LIMIT)
+    .shutdown_timeout(requests_limit.as_secs())
+    .disable_signals()
+    .on_connect(move |connection: &dyn Any, _: &mut Extensions| tune(connection, stall))
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+/// Sends frames at once, and has the kernel end a connection whose client takes
+/// nothing: HTTP's own dispatcher waits for it forever.
+fn tune(connection: &dyn Any, stall: Duration) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        let socket = SockRef::from(stream);
+        // A connection that is gone already cannot be tuned, and need not be.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_user_timeout(Some(stall));
+    }
+}

@@ -1,0 +1,84 @@
+//! A [`AnyConnection`] is one connection to either database, ready for use.
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use secrecy::ExposeSecret;
+
+use crate::error::Cause;
+use crate::settings::{Database, DatabaseUrl};
+
+/// One connection to either database.
+#[derive(diesel::MultiConnection)]
+#[allow(missing_docs, reason = "the derive adds public items without comments")]
+pub enum AnyConnection {
+    /// To PostgreSQL.
+    Postgres(PgConnection),
+    /// To SQLite.
+    Sqlite(SqliteConnection),
+}
+
+impl AnyConnection {
+    /// Connects and sets the time limits. Blocks for
+    /// [`Database::connect_timeout`] at most, for each address of the host.
+    pub(super) fn open(settings: &Database) -> Result<Self, Cause> {
+        match &settings.url {
+            DatabaseUrl::Postgres(url) => {
+                let url = with_limits(url.expose_secret(), settings);
+                let mut conn = PgConnection::establish(&url)?;
+                conn.batch_execute(&format!(
+                    "SET statement_timeout = {}; SET lock_timeout = {}; \
+                     SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'",
+                    settings.statement_timeout.as_millis(),
+                    settings.lock_timeout.as_millis(),
+                    // A transaction is never idle here for longer than a hiccup of
+                    // this process; one whose process froze must give its locks up.
+                    settings.statement_timeout.as_millis(),
+                ))?;
+                Ok(Self::Postgres(conn))
+            }
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
+                // The waiting time first: the next line may already have to wait.
+                // FULL writes the log to the disk at each commit, so that not even
+                // a power cut takes back what was acknowledged.
+                conn.batch_execute(&format!(
+                    "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; \
+                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
+                    settings.lock_timeout.as_millis(),
+                ))?;
+                Ok(Self::Sqlite(conn))
+            }
+        }
+    }
+
+    /// The statement that begins a transaction which writes. SQLite takes its one
+    /// writer's lock at once: a transaction that reads first and writes later
+    /// fails there when another wrote in between.
+    pub(super) const fn begin(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "BEGIN",
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+        }
+    }
+}
+
+/// Adds the limits that libpq itself keeps. A call to it cannot be cancelled, so a
+/// server that is gone without a word must be noticed by the kernel.
+fn with_limits(url: &str, settings: &Database) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return url.to_owned() };
+    let given: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+    let limits = [
+        ("connect_timeout", settings.connect_timeout.as_secs().to_string()),
+        ("tcp_user_timeout", settings.statement_timeout.as_millis().to_string()),
+        ("keepalives_idle", "10".into()),
+        ("keepalives_interval", "5".into()),
+        ("keepalives_count", "3".into()),
+        ("application_name", "numeneon".into()),
+    ];
+    for (name, value) in limits {
+        if !given.iter().any(|other| other == name) {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+    }
+    url.into()
+}

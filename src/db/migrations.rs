@@ -1,0 +1,82 @@
+//! Migrations bring a database to the schema of this build. They are part of the
+//! binary, one folder for each database.
+
+use std::fs::OpenOptions;
+
+use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::AnyConnection;
+use crate::error::Cause;
+use crate::settings::{Database, DatabaseUrl};
+
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// The number of the advisory lock that one migrating instance holds: the
+/// service's name in ASCII.
+const LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
+
+/// Runs what is not yet run, and returns the names of those migrations.
+///
+/// Instances that start together do it one after the other; the later ones find
+/// nothing left to do. Blocks.
+///
+/// # Errors
+///
+/// If the database cannot be reached or a migration fails; the failed one leaves
+/// nothing behind.
+pub fn migrate(settings: &Database) -> Result<Vec<String>, Cause> {
+    alone(settings, |conn| match conn {
+        AnyConnection::Postgres(conn) => names(conn.run_pending_migrations(POSTGRES)),
+        AnyConnection::Sqlite(conn) => names(conn.run_pending_migrations(SQLITE)),
+    })
+}
+
+/// Takes every migration back, and with it every fact. Blocks.
+///
+/// # Errors
+///
+/// As [`migrate`].
+pub fn revert(settings: &Database) -> Result<Vec<String>, Cause> {
+    alone(settings, |conn| match conn {
+        AnyConnection::Postgres(conn) => names(conn.revert_all_migrations(POSTGRES)),
+        AnyConnection::Sqlite(conn) => names(conn.revert_all_migrations(SQLITE)),
+    })
+}
+
+fn names(
+    result: diesel::migration::Result<Vec<diesel::migration::MigrationVersion<'_>>>,
+) -> Result<Vec<String>, Cause> {
+    Ok(result?.iter().map(ToString::to_string).collect())
+}
+
+/// Runs `step` while no other instance does.
+fn alone<T>(
+    settings: &Database,
+    step: impl FnOnce(&mut AnyConnection) -> Result<T, Cause>,
+) -> Result<T, Cause> {
+    // The lock on the file is not one of SQLite's own. It is opened before the
+    // connection and closed after it, because closing a file drops the locks that
+    // this process's SQLite holds on it.
+    let _file = match &settings.url {
+        DatabaseUrl::Sqlite(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+            file.lock()?;
+            Some(file)
+        }
+        DatabaseUrl::Postgres(_) => None,
+    };
+    let mut conn = AnyConnection::open(settings)?;
+    if let AnyConnection::Postgres(conn) = &mut conn {
+        // A migration may take as long as it takes, and so may another's.
+        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+        // The lock ends with the connection, also when this process is killed.
+        diesel::sql_query("SELECT pg_advisory_lock($1)")
+            .bind::<diesel::sql_types::BigInt, _>(LOCK)
+            .execute(conn)?;
+    }
+    step(&mut conn)
+}

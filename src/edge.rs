@@ -1,0 +1,120 @@
+//! The edge is what every request passes first and every answer last: the host, CORS,
+//! what the client accepts, the headers that all answers have, and their count.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::cors;
+use crate::error::{Error, Kind};
+use crate::health::Health;
+use crate::settings::{Access, Settings};
+use crate::telemetry::{Metrics, RequestLabels};
+
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// What requests and answers pass.
+///
+/// # Errors
+///
+/// None of its own: a refusal is an answer.
+pub async fn pass<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    let started = Instant::now();
+    let settings = request.app_data::<Data<Settings>>().cloned();
+    let origin = settings.as_ref().and_then(|settings| cors::allowed_origin(&request, &settings.access));
+    let is_api = request.path().starts_with("/api/");
+    let mut response = match settings.and_then(|settings| refusal(&request, &settings, origin.as_ref())) {
+        Some(answer) => request.into_response(answer).map_into_right_body(),
+        None => next.call(request).await?.map_into_left_body(),
+    };
+    finish(&mut response, origin, is_api);
+    count(&response, started);
+    Ok(response)
+}
+
+/// Returns the answer to a request that goes no further.
+fn refusal(
+    request: &ServiceRequest,
+    settings: &Settings,
+    origin: Option<&HeaderValue>,
+) -> Option<HttpResponse> {
+    if cors::is_preflight(request) {
+        return Some(cors::preflight(origin));
+    }
+    let probe = matches!(request.path(), "/healthz" | "/readyz");
+    if !probe && !is_known_host(request, &settings.access) {
+        let error = Error::Unfit(Kind::Invalid, "Host not allowed.".into());
+        return Some(error.error_response());
+    }
+    if request.path().starts_with("/api/") && !takes_json(request) {
+        let text = "Could not satisfy the request Accept header.";
+        return Some(Error::Unfit(Kind::NotAcceptable, text.into()).error_response());
+    }
+    None
+}
+
+fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
+    let connection = request.connection_info();
+    let given = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = given.unwrap_or_else(|| connection.host());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    access.hosts.iter().any(|pattern| pattern.matches(name))
+}
+
+/// Whether the client takes JSON. Browsers that ask for a page get it too.
+fn takes_json(request: &ServiceRequest) -> bool {
+    let mut ranges = request
+        .headers()
+        .get_all(header::ACCEPT)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .map(|range| range.trim().to_ascii_lowercase())
+        .filter(|range| !range.is_empty())
+        .peekable();
+    ranges.peek().is_none()
+        || ranges.any(|range| {
+            matches!(range.as_str(), "*/*" | "application/*" | "application/json" | "text/html" | "text/*")
+        })
+}
+
+fn finish<B>(response: &mut ServiceResponse<B>, origin: Option<HeaderValue>, is_api: bool) {
+    let stopping = response.request().app_data::<Data<Health>>().is_some_and(|health| health.is_stopping());
+    if stopping && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // The next request on this connection belongs to another instance.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let vary = if is_api { "Accept, origin" } else { "origin" };
+    headers.insert(header::VARY, HeaderValue::from_static(vary));
+    cors::mark(headers, origin);
+}
+
+fn count<B>(response: &ServiceResponse<B>, started: Instant) {
+    let request = response.request();
+    let Some(metrics) = request.app_data::<Data<Metrics>>() else { return };
+    let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let labels = RequestLabels { route, status: response.status().as_u16() };
+    metrics.requests.get_or_create(&labels).inc();
+    metrics.request_seconds.observe(started.elapsed().as_secs_f64());
+}

@@ -1,0 +1,121 @@
+//! A [`UnitOfWork`] is one transaction and the events it emits. Events leave it only
+//! through [`Events::commit`], so that none is published early or forgotten.
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::event::{Envelope, Event, Notice};
+use super::inbox;
+use crate::channel_layer::{ChannelLayer, Group};
+use crate::db::{AnyConnection, Db};
+use crate::error::{Error, Result};
+use crate::ids::UserId;
+use crate::telemetry::Metrics;
+use crate::timestamp::Timestamp;
+
+/// One transaction and the events it emits.
+pub struct UnitOfWork<'a> {
+    /// The transaction's connection.
+    pub conn: &'a mut AnyConnection,
+    /// The moment that everything in this transaction happens at.
+    pub now: Timestamp,
+    emitted: Vec<(UserId, Event)>,
+    told: Vec<(UserId, Notice)>,
+}
+
+impl UnitOfWork<'_> {
+    /// Records that this happens to the recipient, if the transaction commits.
+    pub fn emit(&mut self, recipient: UserId, event: Event) {
+        self.emitted.push((recipient, event));
+    }
+
+    /// Records that the sockets of this person are told something, if the
+    /// transaction commits. It is not kept.
+    pub fn tell(&mut self, person: UserId, notice: Notice) {
+        self.told.push((person, notice));
+    }
+
+    /// Returns everything to publish once this is committed: first it appends what
+    /// was emitted to the inboxes, in ascending order of recipients so
+    /// that two transactions cannot wait for each other.
+    fn close(mut self) -> Result<Vec<(Group, Bytes)>> {
+        self.emitted.sort_by_key(|(recipient, _)| *recipient);
+        let mut payloads = Vec::with_capacity(self.emitted.len() + self.told.len());
+        for (recipient, event) in &self.emitted {
+            let envelope: Envelope = inbox::append(self.conn, *recipient, event, self.now)?;
+            payloads.push((Group::user(*recipient), envelope.frame()));
+        }
+        for (person, notice) in &self.told {
+            let frame = serde_json::to_vec(notice).map_err(Error::internal)?;
+            payloads.push((Group::user(*person), frame.into()));
+        }
+        Ok(payloads)
+    }
+}
+
+/// Commits units of work and publishes their events. A cheap handle.
+#[derive(Clone)]
+pub struct Events {
+    db: Db,
+    layer: ChannelLayer,
+    runtime: Handle,
+    metrics: Metrics,
+}
+
+impl Events {
+    /// Commits to `db` and publishes through `layer`, on tasks of `runtime`.
+    pub fn new(db: Db, layer: ChannelLayer, runtime: Handle, metrics: Metrics) -> Self {
+        Self { db, layer, runtime, metrics }
+    }
+
+    /// Runs a command in one transaction and, after COMMIT, publishes what it
+    /// emitted.
+    ///
+    /// Returns when Redis has taken the events, or shortly after it has not. Once the
+    /// transaction has begun it is carried through, events and all, even if the
+    /// returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The command's own, and nothing is kept; or [`Error::Unavailable`].
+    pub async fn commit<T, F>(&self, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
+    {
+        let act = move |conn: &mut AnyConnection| {
+            let mut unit = UnitOfWork { conn, now: Timestamp::now(), emitted: Vec::new(), told: Vec::new() };
+            let value = command(&mut unit)?;
+            Ok((value, unit.close()?))
+        };
+        let this = self.clone();
+        let (value, published) = self
+            .db
+            .transaction(act, move |outcome| match outcome {
+                Ok((value, payloads)) => Ok((value, this.publish(payloads))),
+                Err(error) => {
+                    // COMMIT may have been carried out and its answer lost.
+                    if matches!(error, Error::Unavailable(_)) {
+                        this.layer.suspect_loss();
+                    }
+                    Err(error)
+                }
+            })
+            .await?;
+        if let Some(published) = published {
+            // A task that panicked published nothing; the inbox heals that too.
+            let _ = published.await;
+        }
+        Ok(value)
+    }
+
+    fn publish(&self, payloads: Vec<(Group, Bytes)>) -> Option<JoinHandle<()>> {
+        if payloads.is_empty() {
+            return None;
+        }
+        self.metrics.events_committed.inc_by(payloads.len() as u64);
+        let layer = self.layer.clone();
+        Some(self.runtime.spawn(async move { layer.publish_all(payloads).await }))
+    }
+}

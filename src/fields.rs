@@ -1,0 +1,165 @@
+//! [`Fields`] are what a request's body says, by name, whether it came as JSON, as
+//! `application/x-www-form-urlencoded` or as `multipart/form-data`.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_multipart::Multipart;
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Kind, Result};
+use crate::settings::Requests;
+
+/// What a request's body says, by name.
+#[derive(Debug, Default)]
+pub struct Fields(Map<String, Value>);
+
+/// A request's body, read and not yet looked into.
+#[derive(Debug)]
+pub struct Body(Value);
+
+impl Body {
+    /// Takes the body for fields.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what it is instead, in the words of the contract.
+    pub fn fields(self) -> std::result::Result<Fields, String> {
+        let is = match self.0 {
+            Value::Object(fields) => return Ok(Fields(fields)),
+            Value::Null => "NoneType",
+            Value::Bool(_) => "bool",
+            Value::Number(number) if number.is_f64() => "float",
+            Value::Number(_) => "int",
+            Value::String(_) => "str",
+            Value::Array(_) => "list",
+        };
+        Err(format!("Invalid data. Expected a dictionary, but got {is}."))
+    }
+
+    /// Takes the body for fields, for routes that answer errors by field.
+    ///
+    /// # Errors
+    ///
+    /// 400 under `non_field_errors`.
+    pub fn into_fields(self) -> Result<Fields> {
+        self.fields().map_err(|why| Error::field("non_field_errors", why))
+    }
+}
+
+impl Fields {
+    /// Returns the value of a field, if it is there.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+}
+
+/// What a request's query says, by name. Of several values of one name the last
+/// counts, and names that a route does not know are passed over.
+#[derive(Debug)]
+pub struct Parameters(HashMap<String, String>);
+
+impl Parameters {
+    /// Returns the value of a parameter, if it is there.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl FromRequest for Parameters {
+    type Error = Infallible;
+    type Future = Ready<std::result::Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
+        ready(Ok(Self(pairs.into_owned().collect())))
+    }
+}
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        async move {
+            let bound = request.app_data::<Data<Requests>>().map(|bounds| bounds.max_body_bytes);
+            let bound = bound.ok_or_else(|| Error::internal("the app has no bounds of requests"))?;
+            let bytes = read(payload, bound).await?;
+            if bytes.is_empty() {
+                return Ok(Self(Value::Object(Map::new())));
+            }
+            match request.content_type() {
+                "application/json" => from_json(&bytes),
+                "application/x-www-form-urlencoded" => Ok(from_form(&bytes)),
+                "multipart/form-data" => from_multipart(&request, bytes).await,
+                _ => {
+                    let given = request.headers().get(header::CONTENT_TYPE);
+                    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
+                    let text = format!("Unsupported media type \"{given}\" in request.");
+                    Err(Error::Unfit(Kind::UnsupportedMedia, text.into()))
+                }
+            }
+            .map(Self)
+        }
+        .boxed_local()
+    }
+}
+
+async fn read(mut payload: Payload, bound: usize) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| unreadable(&error))?;
+        if bytes.len() + chunk.len() > bound {
+            let text = format!("Request body is over {bound} bytes.");
+            return Err(Error::Unfit(Kind::TooLarge, text.into()));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn from_json(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::Unfit(Kind::Invalid, format!("JSON parse error - {error}").into()))
+}
+
+/// The last of several values of one name counts.
+fn from_form(bytes: &[u8]) -> Value {
+    let pairs = url::form_urlencoded::parse(bytes).into_owned();
+    Value::Object(pairs.map(|(name, text)| (name, Value::String(text))).collect())
+}
+
+/// Files are passed over: no route takes one.
+async fn from_multipart(request: &HttpRequest, bytes: Bytes) -> Result<Value> {
+    let bound = bytes.len();
+    let whole = stream::iter([Ok::<_, actix_web::error::PayloadError>(bytes)]);
+    let mut parts = Multipart::new(request.headers(), whole);
+    let mut fields = Map::new();
+    while let Some(mut part) = parts.try_next().await.map_err(|error| multipart_error(&error))? {
+        let is_file = part.content_disposition().is_some_and(|about| about.get_filename().is_some());
+        let name = part.name().unwrap_or_default().to_owned();
+        let bytes = part.bytes(bound).await.map_err(|error| multipart_error(&error))?;
+        let bytes = bytes.map_err(|error| multipart_error(&error))?;
+        if !is_file {
+            fields.insert(name, Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(Value::Object(fields))
+}
+
+fn multipart_error(error: &dyn std::fmt::Display) -> Error {
+    Error::Unfit(Kind::Invalid, format!("Multipart form parse error - {error}").into())
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Error {
+    Error::Unfit(Kind::Invalid, format!("Request body cannot be read: {error}").into())
+}

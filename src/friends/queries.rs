@@ -1,0 +1,107 @@
+//! Reading friendships and friend requests.
+
+use diesel::dsl::{exists, not};
+use diesel::prelude::*;
+use serde::Serialize;
+
+use super::model::Pair;
+use crate::accounts::queries::MOST_FOUND;
+use crate::db::{AnyConnection, Query};
+use crate::events::Person;
+use crate::ids::{FriendRequestId, UserId};
+use crate::schema::{friendships, profiles, users};
+use crate::timestamp::Timestamp;
+
+/// A person and their picture.
+#[derive(Debug, Serialize, Queryable)]
+pub struct Pictured {
+    #[serde(flatten)]
+    person: Person,
+    profile_picture: Option<String>,
+}
+
+/// A friend request to the viewer.
+#[derive(Debug, Serialize, Queryable)]
+pub struct Pending {
+    id: FriendRequestId,
+    from_user: Person,
+    created_at: Timestamp,
+}
+
+/// The columns of a [`Person`].
+type PersonColumns = (users::id, users::username, users::first_name, users::last_name);
+
+const PERSON: PersonColumns = (users::id, users::username, users::first_name, users::last_name);
+
+/// Returns this user's friends, the newest friendship first.
+///
+/// # Errors
+///
+/// The database's own, here and below.
+pub fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pictured>> {
+    // Of two ids whose sum is known, one names the other.
+    let the_other = friendships::low_id + friendships::high_id - user.number();
+    friendships::table
+        .inner_join(users::table.on(users::id.eq(the_other)))
+        .inner_join(profiles::table.on(profiles::user_id.eq(users::id)))
+        .filter(friendships::low_id.eq(user).or(friendships::high_id.eq(user)))
+        .filter(friendships::accepted_at.is_not_null())
+        .order((friendships::accepted_at.desc(), friendships::id.desc()))
+        .select((PERSON, profiles::avatar))
+        .load(conn)
+}
+
+/// Returns the requests that wait for this user's answer, newest first.
+pub fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pending>> {
+    friendships::table
+        .inner_join(users::table.on(users::id.eq(friendships::asked_by)))
+        .filter(friendships::low_id.eq(user).or(friendships::high_id.eq(user)))
+        .filter(friendships::asked_by.ne(user.number()))
+        .filter(friendships::accepted_at.is_null())
+        .order((friendships::created_at.desc(), friendships::id.desc()))
+        .select((friendships::id, PERSON, friendships::created_at))
+        .load(conn)
+}
+
+/// Returns people to whom this user has no tie yet, the newest first.
+pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pictured>> {
+    let tie = friendships::table.filter(
+        friendships::low_id
+            .eq(user)
+            .and(friendships::high_id.eq(users::id))
+            .or(friendships::high_id.eq(user).and(friendships::low_id.eq(users::id))),
+    );
+    users::table
+        .inner_join(profiles::table)
+        .filter(users::id.ne(user).and(users::is_active.eq(true)))
+        .filter(not(exists(tie)))
+        .order(users::id.desc())
+        .limit(MOST_FOUND)
+        .select((PERSON, profiles::avatar))
+        .load(conn)
+}
+
+/// Returns a user as others see them.
+pub fn person(conn: &mut AnyConnection, user: UserId) -> Query<Option<Person>> {
+    users::table.find(user).select(PERSON).first(conn).optional()
+}
+
+/// How two people stand to each other.
+#[derive(Clone, Copy, Debug, Queryable)]
+pub struct Tie {
+    /// Names the row, and the request while it is one.
+    pub id: FriendRequestId,
+    /// Who asked.
+    pub asked_by: UserId,
+    /// Since when they are friends.
+    pub accepted_at: Option<Timestamp>,
+}
+
+/// Returns how two people stand to each other, if they do.
+pub fn tie(conn: &mut AnyConnection, pair: Pair) -> Query<Option<Tie>> {
+    friendships::table
+        .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
+        .select((friendships::id, friendships::asked_by, friendships::accepted_at))
+        .first(conn)
+        .optional()
+}

@@ -1,0 +1,107 @@
+//! Health: whether this process lives, whether it should be sent requests, and what
+//! it counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use diesel::RunQueryDsl;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::channel_layer::ChannelLayer;
+use crate::db::Db;
+use crate::error::{Error, Kind, Result};
+use crate::telemetry::Metrics;
+
+/// How long the database may take to answer a probe, which comes every few seconds.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+/// What readiness is told from. A cheap handle.
+#[derive(Clone)]
+pub struct Health {
+    db: Db,
+    layer: ChannelLayer,
+    metrics: Metrics,
+    metrics_token: Option<SecretString>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// The health of a process that stands on these.
+    pub fn new(db: Db, layer: ChannelLayer, metrics: Metrics, metrics_token: Option<SecretString>) -> Self {
+        Self { db, layer, metrics, metrics_token, stopping: Arc::default() }
+    }
+
+    /// Makes the process unready for good.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the process is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    async fn database_answers(&self) -> bool {
+        let probe = self.db.read(|conn| Ok(diesel::sql_query("SELECT 1").execute(conn)?));
+        matches!(timeout(PROBE_LIMIT, probe).await, Ok(Ok(_)))
+    }
+}
+
+/// `GET /`
+pub async fn root() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok", "service": "numeneon-backend" }))
+}
+
+/// `GET /healthz`: the process lives.
+pub async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: the process should be sent requests.
+pub async fn ready(health: Data<Health>) -> HttpResponse {
+    let word = |good| if good { "ok" } else { "failing" };
+    let (stopping, redis) = (health.is_stopping(), health.layer.is_whole());
+    let database = health.database_answers().await;
+    let body = json!({
+        "status": if database && redis && !stopping { "ready" } else { "unready" },
+        "database": word(database),
+        "channel_layer": word(redis),
+        "stopping": stopping,
+    });
+    if database && redis && !stopping {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().json(body)
+    }
+}
+
+/// `GET /metrics`, for whoever has the token.
+///
+/// # Errors
+///
+/// 404 without the right token, and if none is set.
+pub async fn metrics(request: HttpRequest, health: Data<Health>) -> Result<HttpResponse> {
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let right = health.metrics_token.as_ref().is_some_and(|token| same(token.expose_secret(), given));
+    if !right {
+        return Err(Error::Unfit(Kind::NotFound, "Not found.".into()));
+    }
+    let (used, size) = health.db.load();
+    health.metrics.database_connections.set(used as f64 / size.max(1) as f64);
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(health.metrics.text()))
+}
+
+/// Compares without stopping at the first difference.
+fn same(left: &str, right: &str) -> bool {
+    left.len() == right.len()
+        && left.bytes().zip(right.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}

@@ -1,0 +1,66 @@
+//! Sending messages and marking them as read.
+
+use diesel::prelude::*;
+
+use super::model::{Draft, Message, Story};
+use super::queries;
+use crate::error::{Error, Result};
+use crate::events::{Brief, Event, UnitOfWork};
+use crate::ids::{MessageId, UserId};
+use crate::schema::messages;
+
+/// Sends a message.
+///
+/// # Errors
+///
+/// 400 if the receiver is unknown or the sender.
+pub(super) fn send(unit: &mut UnitOfWork<'_>, sender: Brief, draft: Draft) -> Result<Message> {
+    if draft.receiver == sender.id {
+        return Err(Error::field("receiver_id", "You cannot write to yourself."));
+    }
+    let receiver = queries::brief(unit.conn, draft.receiver)?
+        .ok_or_else(|| Error::field("receiver_id", "User not found."))?;
+    let id: MessageId = diesel::insert_into(messages::table)
+        .values((
+            messages::sender_id.eq(sender.id),
+            messages::receiver_id.eq(receiver.id),
+            messages::content.eq(&draft.content),
+            messages::is_read.eq(false),
+            messages::created_at.eq(unit.now),
+        ))
+        .returning(messages::id)
+        .get_result(unit.conn)?;
+    let (content, created_at) = (draft.content, unit.now);
+    unit.emit(
+        receiver.id,
+        Event::NewMessage { id, sender: sender.clone(), content: content.clone(), created_at },
+    );
+    Ok(Message { id, sender, receiver, content, is_read: false, created_at, story: Story })
+}
+
+/// Marks what one user wrote to another as read, and returns how many were not.
+///
+/// # Errors
+///
+/// The database's own.
+pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: UserId) -> Result<usize> {
+    let unread = messages::table
+        .filter(messages::receiver_id.eq(reader).and(messages::sender_id.eq(sender)))
+        .filter(messages::is_read.eq(false));
+    Ok(diesel::update(unread).set(messages::is_read.eq(true)).execute(unit.conn)?)
+}
+
+/// Marks one message as read and returns it.
+///
+/// # Errors
+///
+/// 404 if there is none; 403 if it is not to the reader.
+pub(super) fn mark_read(unit: &mut UnitOfWork<'_>, reader: UserId, id: MessageId) -> Result<Message> {
+    let mut message = queries::one(unit.conn, id)?.ok_or_else(|| Error::not_found("Message not found"))?;
+    if message.receiver.id != reader {
+        return Err(Error::not_authorized());
+    }
+    diesel::update(messages::table.find(id)).set(messages::is_read.eq(true)).execute(unit.conn)?;
+    message.is_read = true;
+    Ok(message)
+}

@@ -1,0 +1,6 @@
+//! A message is what one person said to another.
+
+mod commands;
+pub mod http;
+mod model;
+mod queries;

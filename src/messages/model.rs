@@ -1,0 +1,160 @@
+//! What a message is made of, and what may be said. No I/O.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::error::{FieldErrors, Result};
+use crate::events::Brief;
+use crate::fields::Fields;
+use crate::ids::{MessageId, UserId};
+use crate::timestamp::Timestamp;
+
+/// A message as both of its people see it.
+#[derive(Debug, Serialize)]
+pub struct Message {
+    /// Names the message.
+    pub id: MessageId,
+    /// Who wrote.
+    pub sender: Brief,
+    /// To whom.
+    pub receiver: Brief,
+    /// What.
+    pub content: String,
+    /// Whether the receiver has read it.
+    pub is_read: bool,
+    /// When.
+    pub created_at: Timestamp,
+    /// Stories are another service's; the contract keeps the key.
+    pub story: Story,
+}
+
+/// Always null.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Story;
+
+impl Serialize for Story {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+/// A message to be sent.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) receiver: UserId,
+    pub(super) content: String,
+}
+
+impl Draft {
+    /// Reads a draft whose content has at most so many characters.
+    ///
+    /// # Errors
+    ///
+    /// 400 with every field that is wrong.
+    pub(super) fn parse(fields: &Fields, most_characters: usize) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let receiver = receiver(fields.value("receiver_id"))
+            .map_err(|text| errors.add("receiver_id", text))
+            .unwrap_or(UserId::new(0));
+        let content = content(fields.value("content"), most_characters)
+            .map_err(|text| errors.add("content", text))
+            .unwrap_or_default();
+        if let Some(story) = fields.value("reply_to_story")
+            && !is_uuid_or_null(story)
+        {
+            errors.add("reply_to_story", "Must be a valid UUID.");
+        }
+        errors.or(Self { receiver, content })
+    }
+}
+
+/// A whole number, as such or in digits. One beyond 64 bits names nobody.
+fn receiver(value: Option<&Value>) -> std::result::Result<UserId, &'static str> {
+    const NOT_A_NUMBER: &str = "A valid integer is required.";
+    match value {
+        None => Err("This field is required."),
+        Some(Value::Null) => Err("This field may not be null."),
+        Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
+            (Some(id), _) => Ok(UserId::new(id)),
+            // Larger than 64 bits, or with a fraction that is nought.
+            (None, Some(float)) if float.fract() == 0.0 => Ok(UserId::new(0)),
+            _ => Err(NOT_A_NUMBER),
+        },
+        Some(Value::String(text)) => {
+            let text = text.trim();
+            let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(NOT_A_NUMBER);
+            }
+            Ok(UserId::from_digits(text))
+        }
+        Some(_) => Err(NOT_A_NUMBER),
+    }
+}
+
+/// A text, or a number kept as its text, without outer white space.
+fn content(value: Option<&Value>, most: usize) -> std::result::Result<String, String> {
+    let text = match value {
+        None => return Err("This field is required.".into()),
+        Some(Value::Null) => return Err("This field may not be null.".into()),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => return Err("Not a valid string.".into()),
+    };
+    if text.is_empty() {
+        return Err("This field may not be blank.".into());
+    }
+    if text.contains('\0') {
+        return Err("Null characters are not allowed.".into());
+    }
+    if text.chars().count() > most {
+        return Err(format!("Ensure this field has no more than {most} characters."));
+    }
+    Ok(text)
+}
+
+fn is_uuid_or_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => uuid::Uuid::try_parse(text).is_ok(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{content, is_uuid_or_null, receiver};
+
+    #[test]
+    fn a_receiver_is_a_whole_number() {
+        for (given, id) in [(json!(7), 7), (json!("7"), 7), (json!(-1), -1), (json!("-1"), -1)] {
+            assert_eq!(receiver(Some(&given)).map(|id| id.number()), Ok(id), "{given}");
+        }
+        for given in [json!(1.5), json!(true), json!("x"), json!(""), json!([7]), json!("1.5")] {
+            assert!(receiver(Some(&given)).is_err(), "{given}");
+        }
+        for given in [json!(u64::MAX), json!("99999999999999999999999")] {
+            assert_eq!(receiver(Some(&given)).map(|id| id.number()), Ok(0), "{given}");
+        }
+    }
+
+    #[test]
+    fn content_is_trimmed_and_otherwise_kept() {
+        let text = |given| content(Some(&given), 10);
+        assert_eq!(text(json!("  a\nb 😀 ")).as_deref(), Ok("a\nb 😀"));
+        assert_eq!(text(json!(42)).as_deref(), Ok("42"));
+        assert_eq!(text(json!("0123456789")).as_deref(), Ok("0123456789"));
+        for given in [json!("   "), json!("a\0b"), json!(true), json!([]), json!(null), json!("0123456789a")]
+        {
+            assert!(text(given.clone()).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_story_is_named_by_a_uuid() {
+        assert!(is_uuid_or_null(&json!("3b241101-e2bb-4255-8caf-4136c566a962")));
+        assert!(!is_uuid_or_null(&json!("story")));
+    }
+}

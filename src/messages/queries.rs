@@ -1,0 +1,177 @@
+//! Reading messages and conversations.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
+use serde::Serialize;
+
+use super::model::{Message, Story};
+use crate::db::{AnyConnection, Query};
+use crate::events::{Brief, Person};
+use crate::ids::{MessageId, UserId};
+use crate::schema::{messages, users};
+use crate::timestamp::Timestamp;
+
+diesel::alias! {
+    const receivers: Alias<Receivers> = users as receivers;
+}
+
+/// A part of a list: from the newest backwards, oldest first within it.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Messages at most.
+    pub limit: i64,
+    /// Only messages before this one.
+    pub before: Option<MessageId>,
+}
+
+/// Which messages a list holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Of {
+    /// All that this user sent or received.
+    User(UserId),
+    /// All between these two.
+    Two(UserId, UserId),
+}
+
+type Row = (MessageId, Brief, Brief, String, bool, Timestamp);
+
+fn message((id, sender, receiver, content, is_read, created_at): Row) -> Message {
+    Message { id, sender, receiver, content, is_read, created_at, story: Story }
+}
+
+/// Returns messages, oldest first: all of them, or a page.
+///
+/// # Errors
+///
+/// The database's own, here and below.
+pub fn list(conn: &mut AnyConnection, of: Of, page: Option<Page>) -> Query<Vec<Message>> {
+    let mut query = messages::table
+        .inner_join(users::table.on(users::id.eq(messages::sender_id)))
+        .inner_join(receivers.on(receivers.field(users::id).eq(messages::receiver_id)))
+        .select((
+            messages::id,
+            (users::id, users::username),
+            receivers.fields((users::id, users::username)),
+            messages::content,
+            messages::is_read,
+            messages::created_at,
+        ))
+        .into_boxed();
+    query = match of {
+        Of::User(user) => query.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user))),
+        Of::Two(one, other) => query.filter(
+            messages::sender_id
+                .eq(one)
+                .and(messages::receiver_id.eq(other))
+                .or(messages::sender_id.eq(other).and(messages::receiver_id.eq(one))),
+        ),
+    };
+    let Some(page) = page else {
+        let rows: Vec<Row> = query.order(messages::id).load(conn)?;
+        return Ok(rows.into_iter().map(message).collect());
+    };
+    if let Some(before) = page.before {
+        query = query.filter(messages::id.lt(before));
+    }
+    let rows: Vec<Row> = query.order(messages::id.desc()).limit(page.limit).load(conn)?;
+    Ok(rows.into_iter().rev().map(message).collect())
+}
+
+/// Returns a message, if there is one.
+pub fn one(conn: &mut AnyConnection, id: MessageId) -> Query<Option<Message>> {
+    let row = messages::table
+        .inner_join(users::table.on(users::id.eq(messages::sender_id)))
+        .inner_join(receivers.on(receivers.field(users::id).eq(messages::receiver_id)))
+        .filter(messages::id.eq(id))
+        .select((
+            messages::id,
+            (users::id, users::username),
+            receivers.fields((users::id, users::username)),
+            messages::content,
+            messages::is_read,
+            messages::created_at,
+        ))
+        .first::<Row>(conn)
+        .optional()?;
+    Ok(row.map(message))
+}
+
+/// A person with whom the viewer has exchanged messages.
+#[derive(Debug, Serialize)]
+pub struct Conversation {
+    user: Person,
+    last_message: Message,
+    unread_count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Latest {
+    #[diesel(sql_type = BigInt)]
+    id: MessageId,
+    #[diesel(sql_type = BigInt)]
+    sender_id: UserId,
+    #[diesel(sql_type = Text)]
+    content: String,
+    #[diesel(sql_type = Bool)]
+    is_read: bool,
+    #[diesel(sql_type = SqlTimestamp)]
+    created_at: Timestamp,
+    #[diesel(sql_type = BigInt)]
+    unread: i64,
+    #[diesel(sql_type = BigInt)]
+    partner_id: UserId,
+    #[diesel(sql_type = Text)]
+    username: String,
+    #[diesel(sql_type = Text)]
+    first_name: String,
+    #[diesel(sql_type = Text)]
+    last_name: String,
+}
+
+/// Returns this user's conversations, the latest message first, in one query
+/// however many partners there are.
+pub fn conversations(conn: &mut AnyConnection, user: &Brief) -> Query<Vec<Conversation>> {
+    let rows = diesel::sql_query(
+        "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, partners.unread, \
+         u.id AS partner_id, u.username, u.first_name, u.last_name \
+         FROM (SELECT partner_id, MAX(id) AS last_id, CAST(SUM(unread) AS BIGINT) AS unread FROM ( \
+           SELECT receiver_id AS partner_id, id, 0 AS unread FROM messages WHERE sender_id = $1 \
+           UNION ALL \
+           SELECT sender_id, id, CASE WHEN is_read THEN 0 ELSE 1 END FROM messages WHERE receiver_id = $1 \
+         ) AS both_ways GROUP BY partner_id) AS partners \
+         JOIN messages m ON m.id = partners.last_id \
+         JOIN users u ON u.id = partners.partner_id \
+         ORDER BY m.id DESC",
+    )
+    .bind::<BigInt, _>(user.id)
+    .load::<Latest>(conn)?;
+    Ok(rows.into_iter().map(|row| conversation(user, row)).collect())
+}
+
+fn conversation(user: &Brief, row: Latest) -> Conversation {
+    let Latest {
+        id,
+        sender_id,
+        content,
+        is_read,
+        created_at,
+        unread,
+        partner_id,
+        username,
+        first_name,
+        last_name,
+    } = row;
+    let partner = Person { id: partner_id, username, first_name, last_name };
+    let (sender, receiver) = if sender_id == user.id {
+        (user.clone(), Brief::from(&partner))
+    } else {
+        (Brief::from(&partner), user.clone())
+    };
+    let last_message = Message { id, sender, receiver, content, is_read, created_at, story: Story };
+    Conversation { user: partner, last_message, unread_count: unread }
+}
+
+/// Returns a user as messages name them.
+pub fn brief(conn: &mut AnyConnection, user: UserId) -> Query<Option<Brief>> {
+    users::table.find(user).select((users::id, users::username)).first(conn).optional()
+}

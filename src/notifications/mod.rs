@@ -1,0 +1,22 @@
+//! Notifications are the live feed of one person: what their inbox holds, over a
+//! WebSocket as it happens and over REST whenever they ask.
+//!
+//! - [`feed`] turns what arrives, in whatever order, into each envelope once and in
+//!   order.
+//! - [`session`] is one socket's life.
+//! - [`roster`] knows the sessions of this process; one timer pings them all.
+//! - [`position_check`] finds feeds that are behind without knowing it.
+//! - [`retention`] deletes what is too old to be replayed.
+
+mod commands;
+mod feed;
+pub mod http;
+mod position_check;
+mod retention;
+mod roster;
+mod session;
+pub mod socket;
+
+pub use position_check::PositionCheck;
+pub use retention::Retention;
+pub use roster::Roster;

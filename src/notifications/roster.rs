@@ -1,0 +1,223 @@
+//! The [`Roster`] is the table of sessions in this process. It gives them signals,
+//! so that one timer, one check and one shutdown serve them all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::events::Seq;
+use crate::ids::UserId;
+use crate::settings::Socket;
+use crate::telemetry::Metrics;
+
+/// How many steps a shutdown closes sockets in.
+const CLOSING_STEPS: u32 = 50;
+
+/// The table of sessions in this process. A cheap handle.
+#[derive(Clone)]
+pub struct Roster(Arc<Table>);
+
+struct Table {
+    /// While held: no await, and no call out of this file.
+    people: Mutex<HashMap<UserId, Vec<Arc<Entry>>>>,
+    numbers: AtomicU64,
+    closing: AtomicBool,
+    metrics: Metrics,
+}
+
+/// One session, as others reach it.
+pub(super) struct Entry {
+    user: UserId,
+    /// Spreads the pings of many sessions evenly.
+    number: u64,
+    /// The last number that its feed has passed on.
+    sent: AtomicI64,
+    unanswered: AtomicU32,
+    signals: AtomicU8,
+    signalled: Notify,
+}
+
+/// What a session is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Compare with the inbox.
+    Heal = 1,
+    /// Ping the client.
+    Ping = 2,
+    /// The client answers no pings: close.
+    Silent = 4,
+    /// The instance stops: close.
+    Restart = 8,
+}
+
+impl Roster {
+    /// An empty table.
+    pub fn new(metrics: Metrics) -> Self {
+        Self(Arc::new(Table {
+            people: Mutex::default(),
+            numbers: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            metrics,
+        }))
+    }
+
+    /// Enters a session. It is there until the place is dropped.
+    pub(super) fn enter(&self, user: UserId) -> Place {
+        let entry = Arc::new(Entry {
+            user,
+            number: self.0.numbers.fetch_add(1, Ordering::Relaxed),
+            sent: AtomicI64::new(0),
+            unanswered: AtomicU32::new(0),
+            signals: AtomicU8::new(0),
+            signalled: Notify::new(),
+        });
+        self.0.people.lock().entry(user).or_default().push(entry.clone());
+        self.0.metrics.sockets.inc();
+        // A session that enters behind the last step of a shutdown closes at once.
+        if self.is_closing() {
+            entry.signal(Signal::Restart);
+        }
+        Place { roster: self.clone(), entry }
+    }
+
+    /// Returns whether sessions are being closed because the instance stops.
+    pub fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// Returns everybody who has a session here.
+    pub(super) fn people(&self) -> Vec<UserId> {
+        self.0.people.lock().keys().copied().collect()
+    }
+
+    /// Tells each session of these people to heal whose feed is elsewhere than the
+    /// inbox, and returns how many there were.
+    pub(super) fn compare(&self, positions: &[(UserId, Seq)]) -> usize {
+        let people = self.0.people.lock();
+        let mut behind = 0;
+        for (user, last_seq) in positions {
+            for entry in people.get(user).into_iter().flatten() {
+                if entry.sent.load(Ordering::Relaxed) != *last_seq {
+                    entry.signal(Signal::Heal);
+                    behind += 1;
+                }
+            }
+        }
+        behind
+    }
+
+    /// Has every session pinged once in each period, a share of them each second,
+    /// until the future is dropped.
+    pub async fn ping_all(self, settings: Socket) {
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let period = settings.ping.as_secs().max(1);
+        for second in 0_u64.. {
+            ticks.tick().await;
+            for entry in self.0.people.lock().values().flatten() {
+                if entry.number % period == second % period {
+                    let silent = entry.unanswered.load(Ordering::Relaxed) >= settings.unanswered_pings;
+                    entry.signal(if silent { Signal::Silent } else { Signal::Ping });
+                }
+            }
+        }
+    }
+
+    /// Closes every session, in even steps over this time, so that the clients do
+    /// not all come back in one moment.
+    pub async fn close_all(&self, spread: Duration) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        let entries: Vec<_> = self.0.people.lock().values().flatten().cloned().collect();
+        let step = entries.len().div_ceil(CLOSING_STEPS as usize).max(1);
+        for entries in entries.chunks(step) {
+            entries.iter().for_each(|entry| entry.signal(Signal::Restart));
+            sleep(spread / CLOSING_STEPS).await;
+        }
+        for entry in self.0.people.lock().values().flatten() {
+            entry.signal(Signal::Restart);
+        }
+    }
+
+    /// Returns the number of sessions.
+    pub fn count(&self) -> usize {
+        self.0.people.lock().values().map(Vec::len).sum()
+    }
+}
+
+impl Entry {
+    fn signal(&self, signal: Signal) {
+        self.signals.fetch_or(signal as u8, Ordering::Release);
+        self.signalled.notify_one();
+    }
+
+    /// Waits for the next signal; the weightiest first. Nothing is lost if the
+    /// future is dropped.
+    pub(super) async fn next_signal(&self) -> Signal {
+        loop {
+            for signal in [Signal::Restart, Signal::Silent, Signal::Heal, Signal::Ping] {
+                if self.signals.fetch_and(!(signal as u8), Ordering::Acquire) & signal as u8 != 0 {
+                    return signal;
+                }
+            }
+            self.signalled.notified().await;
+        }
+    }
+
+    /// Waits until the session is told to close, for whatever else it waits too.
+    pub(super) async fn told_to_close(&self) {
+        const CLOSING: u8 = Signal::Restart as u8 | Signal::Silent as u8;
+        while self.signals.load(Ordering::Acquire) & CLOSING == 0 {
+            self.signalled.notified().await;
+        }
+        // The permit may be one that `next_signal` waits for.
+        self.signalled.notify_one();
+    }
+
+    /// Notes how far the feed is.
+    pub(super) fn passed_on(&self, seq: Seq) {
+        self.sent.store(seq, Ordering::Relaxed);
+    }
+
+    /// Notes that a ping was sent.
+    pub(super) fn pinged(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the client is there.
+    pub(super) fn answered(&self) {
+        self.unanswered.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A session's place in the roster; it leaves when this is dropped.
+pub(super) struct Place {
+    roster: Roster,
+    entry: Arc<Entry>,
+}
+
+impl std::ops::Deref for Place {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut people = self.roster.0.people.lock();
+        if let Some(entries) = people.get_mut(&self.entry.user) {
+            entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
+            if entries.is_empty() {
+                people.remove(&self.entry.user);
+            }
+        }
+        drop(people);
+        self.roster.0.metrics.sockets.dec();
+    }
+}

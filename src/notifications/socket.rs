@@ -1,0 +1,193 @@
+//! `/ws/notifications/`: who may open a socket, and the way into a session.
+
+use actix_web::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+
+use super::feed::Feed;
+use super::roster::Roster;
+use super::session::{self, End, MOST_INBOUND, Session};
+use crate::accounts::{self, Account, Fault, Refusal, Tokens};
+use crate::channel_layer::{Capacity, ChannelLayer, Group};
+use crate::db::Db;
+use crate::error::{Error, Kind, Result};
+use crate::events::{Seq, inbox};
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+
+/// The subprotocol of clients that can be told why they are refused.
+const PROTOCOL: &str = "numeneon.v1";
+
+/// What sessions stand on. A cheap handle.
+#[derive(Clone)]
+pub struct Sockets {
+    /// Who asks.
+    pub tokens: Data<Tokens>,
+    /// Their inboxes.
+    pub db: Db,
+    /// Their groups.
+    pub layer: ChannelLayer,
+    /// Where sessions are entered.
+    pub roster: Roster,
+    /// The bounds of a socket, and whose pages may open one.
+    pub settings: Data<Settings>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What a handshake asks for.
+struct Handshake {
+    token: Option<String>,
+    cursor: Option<Seq>,
+    /// Whether the client offers [`PROTOCOL`].
+    versioned: bool,
+}
+
+/// `GET /ws/notifications/`
+pub async fn open(request: HttpRequest, payload: Payload, sockets: Data<Sockets>) -> HttpResponse {
+    match sockets.open(&request, payload).await {
+        Ok(response) => response,
+        Err(error) => {
+            let mut response = error.error_response();
+            if matches!(error, Error::Unfit(Kind::UpgradeRequired, _)) {
+                response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+            }
+            response
+        }
+    }
+}
+
+impl Sockets {
+    async fn open(&self, request: &HttpRequest, payload: Payload) -> Result<HttpResponse> {
+        let upgrades = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
+        if !upgrades.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+            return Err(Error::Unfit(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
+        }
+        self.check_origin(request)?;
+        if self.roster.is_closing() {
+            return Err(Error::unavailable("the instance is stopping"));
+        }
+        let handshake = Handshake::parse(request)?;
+        let account = match self.identify(handshake.token.as_deref()).await {
+            Ok(account) => account,
+            Err(Refusal::Failed(error)) => return Err(error),
+            Err(refusal) if handshake.versioned => {
+                return self.refuse(request, payload, words(&refusal, handshake.token.is_some()));
+            }
+            Err(refusal) => {
+                let why = words(&refusal, handshake.token.is_some());
+                return Err(Error::Unfit(Kind::Forbidden, why.into()));
+            }
+        };
+        let (response, socket, inbound) = upgrade(request, payload)?;
+        actix_web::rt::spawn(self.clone().live(account, handshake.cursor, socket, inbound));
+        Ok(response)
+    }
+
+    fn check_origin(&self, request: &HttpRequest) -> Result<()> {
+        let allowed = &self.settings.access.socket_origins;
+        let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
+        if allowed.is_empty() || origin.is_some_and(|origin| allowed.iter().any(|it| it.matches(origin))) {
+            return Ok(());
+        }
+        Err(Error::Unfit(Kind::Forbidden, "origin not allowed".into()))
+    }
+
+    async fn identify(&self, token: Option<&str>) -> std::result::Result<Account, Refusal> {
+        let token = token.ok_or(Refusal::Token(Fault::Invalid))?;
+        accounts::identify(&self.tokens, &self.db, token).await
+    }
+
+    /// Opens the socket only to close it: a page cannot read why a handshake failed.
+    fn refuse(&self, request: &HttpRequest, payload: Payload, why: &'static str) -> Result<HttpResponse> {
+        let (response, socket, _inbound) = upgrade(request, payload)?;
+        let metrics = self.metrics.clone();
+        actix_web::rt::spawn(async move { session::close(socket, End::Refused(why), &metrics).await });
+        Ok(response)
+    }
+
+    /// Subscribes, asks where the inbox stands, and lives the session. In this order:
+    /// see [`Feed::new`].
+    async fn live(
+        self,
+        account: Account,
+        cursor: Option<Seq>,
+        socket: actix_ws::Session,
+        inbound: actix_ws::MessageStream,
+    ) {
+        let place = self.roster.enter(account.id);
+        let settings = self.settings.socket;
+        let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
+        let subscription = self.layer.subscribe(Group::user(account.id), capacity).await;
+        let user = account.id;
+        let position = match self.db.read(move |conn| Ok(inbox::position(conn, user)?)).await {
+            Ok(position) => position,
+            Err(error) => {
+                tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
+                return session::close(socket, End::TryAgain, &self.metrics).await;
+            }
+        };
+        let feed = Feed::new(user, self.db, self.metrics.clone(), subscription, position.last_seq, cursor);
+        let inbound = inbound.max_frame_size(MOST_INBOUND).aggregate_continuations();
+        let inbound = inbound.max_continuation_size(MOST_INBOUND);
+        let session = Session { socket, inbound, place, settings, metrics: self.metrics };
+        session.run(&account, feed, position.last_seq).await;
+    }
+}
+
+fn upgrade(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<(HttpResponse, actix_ws::Session, actix_ws::MessageStream)> {
+    actix_ws::handle_with_protocols(request, payload, &[PROTOCOL])
+        .map_err(|error| Error::Unfit(Kind::Invalid, format!("No WebSocket handshake: {error}").into()))
+}
+
+const fn words(refusal: &Refusal, has_token: bool) -> &'static str {
+    match refusal {
+        Refusal::Token(_) if !has_token => "token missing",
+        Refusal::Token(Fault::Expired) => "token expired",
+        Refusal::Token(_) | Refusal::Failed(_) => "token invalid",
+        Refusal::UserNotFound => "user not found",
+        Refusal::UserInactive => "user inactive",
+    }
+}
+
+impl Handshake {
+    /// Reads the query and the offered subprotocols. A token among the latter wins: it
+    /// is not in a URL.
+    fn parse(request: &HttpRequest) -> Result<Self> {
+        let mut handshake = Self { token: None, cursor: None, versioned: false };
+        let mut cursor = None;
+        for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+            match &*name {
+                // The first one counts.
+                "token" if handshake.token.is_none() => handshake.token = Some(value.into_owned()),
+                "cursor" if cursor.is_none() => cursor = Some(value),
+                _ => {}
+            }
+        }
+        handshake.cursor = cursor.map(|digits| parse_cursor(&digits)).transpose()?;
+        let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+        for protocol in offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+            match protocol.trim() {
+                PROTOCOL => handshake.versioned = true,
+                other => {
+                    if let Some(token) = other.strip_prefix("bearer.") {
+                        handshake.token = Some(token.to_owned());
+                    }
+                }
+            }
+        }
+        handshake.token = handshake.token.filter(|token| !token.is_empty());
+        Ok(handshake)
+    }
+}
+
+/// A number beyond 64 bits is ahead of every inbox.
+fn parse_cursor(digits: &str) -> Result<Seq> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::Unfit(Kind::Invalid, "cursor must be a whole number".into()));
+    }
+    Ok(digits.parse().unwrap_or(Seq::MAX - 1))
+}

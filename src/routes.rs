@@ -1,0 +1,175 @@
+//! Every URL of the service, on one page.
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::{Method, header};
+use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route};
+use serde_json::json;
+
+use crate::accounts::{self, http as account};
+use crate::error::{Error, Kind, Result};
+use crate::friends::http as friends;
+use crate::health;
+use crate::messages::http as messages;
+use crate::notifications::{http as inbox, socket};
+
+/// Whether a route asks for a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Open,
+    Closed,
+}
+
+use Access::{Closed, Open};
+
+/// Adds every route.
+pub fn configure(service: &mut ServiceConfig) {
+    service
+        .service(at("/", "Health", Open, get(health::root)))
+        .service(at("/healthz", "Alive", Open, get(health::alive)))
+        .service(at("/readyz", "Ready", Open, get(health::ready)))
+        .service(at("/metrics", "Metrics", Open, get(health::metrics)))
+        .service(at("/ws/notifications/", "Notifications", Open, get(socket::open)))
+        //
+        .service(at("/api/auth/signup/", "Signup", Open, post(account::sign_up)))
+        .service(at("/api/auth/login/", "Login", Open, post(account::log_in)))
+        .service(at("/api/auth/token/refresh/", "Token Refresh", Open, post(account::refresh)))
+        .service(at("/api/auth/users/{username:[^/]+}/", "User", Open, get(account::public_user)))
+        .service(at("/api/auth/me/", "Me", Closed, get(account::me)))
+        .service(at("/api/auth/profile/", "Profile", Closed, patch(account::change_profile)))
+        .service(at(
+            "/api/auth/profile/{id:[0-9]+}/",
+            "Profile",
+            Closed,
+            put(account::change_numbered_profile),
+        ))
+        .service(at("/api/auth/search/", "Search", Closed, get(account::search)))
+        //
+        .service(at("/api/friends/", "Friends", Closed, get(friends::friends)))
+        .service(at("/api/friends/requests/", "Requests", Closed, get(friends::pending)))
+        .service(at("/api/friends/suggestions/", "Suggestions", Closed, get(friends::suggestions)))
+        .service(at("/api/friends/request/{user:[0-9]+}/", "Request", Closed, post(friends::ask)))
+        .service(at("/api/friends/accept/{request:[0-9]+}/", "Accept", Closed, post(friends::accept)))
+        .service(at("/api/friends/decline/{request:[0-9]+}/", "Decline", Closed, post(friends::decline)))
+        .service(at("/api/friends/cancel/{user:[0-9]+}/", "Cancel", Closed, delete(friends::cancel)))
+        .service(at("/api/friends/remove/{user:[0-9]+}/", "Remove", Closed, delete(friends::remove)))
+        //
+        .service(at(
+            "/api/messages/",
+            "Messages",
+            Closed,
+            get_and_head(messages::all).on(Method::POST, messages::send),
+        ))
+        .service(at("/api/messages/conversations/", "Conversations", Closed, get(messages::conversations)))
+        .service(at(
+            "/api/messages/conversation/{user:[0-9]+}/",
+            "Conversation",
+            Closed,
+            get_and_head(messages::conversation),
+        ))
+        .service(at(
+            "/api/messages/conversation/{user:[0-9]+}/read/",
+            "Read",
+            Closed,
+            post(messages::read_conversation),
+        ))
+        .service(at("/api/messages/read_all/", "Read All", Closed, post(messages::read_all)))
+        .service(at("/api/messages/{id:[0-9]+}/read/", "Read", Closed, patch(messages::read_one)))
+        //
+        .service(at("/api/notifications/", "Inbox", Closed, get(inbox::list)))
+        .service(at("/api/notifications/read/", "Inbox Read", Closed, post(inbox::mark_read)))
+        .default_service(web::to(unknown));
+}
+
+/// The methods of a URL and what handles them.
+#[derive(Default)]
+struct Methods {
+    allowed: Vec<Method>,
+    routes: Vec<Route>,
+}
+
+impl Methods {
+    fn on<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.allowed.push(method.clone());
+        self.routes.push(web::method(method).to(handler));
+        self
+    }
+
+    /// Returns the methods as `Allow` names them, in the contract's order.
+    fn allow(&self) -> String {
+        let order = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
+        let names = order.iter().filter(|method| self.allowed.contains(method)).map(Method::as_str);
+        names.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ")
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident;)*) => {
+        $(fn $name<F, Args>(handler: F) -> Methods
+        where
+            F: Handler<Args>,
+            Args: FromRequest + 'static,
+            F::Output: Responder + 'static,
+        {
+            Methods::default().on(Method::$method, handler)
+        })*
+    };
+}
+
+methods! {
+    get GET;
+    post POST;
+    put PUT;
+    patch PATCH;
+    delete DELETE;
+}
+
+fn get_and_head<F, Args>(handler: F) -> Methods
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    get(handler.clone()).on(Method::HEAD, handler)
+}
+
+/// A URL, with and without its last slash. The token is looked at first, then the
+/// method, then the body.
+fn at(path: &'static str, name: &'static str, access: Access, methods: Methods) -> impl HttpServiceFactory {
+    let allow = methods.allow();
+    let paths = match path.strip_suffix('/') {
+        None | Some("") => vec![path],
+        Some(short) => vec![path, short],
+    };
+    let resource = methods.routes.into_iter().fold(web::resource(paths), actix_web::Resource::route);
+    resource
+        .route(web::method(Method::OPTIONS).to(move || describe(name)))
+        .default_service(web::to(wrong_method))
+        .wrap(Condition::new(access == Closed, from_fn(accounts::require)))
+        .wrap(DefaultHeaders::new().add((header::ALLOW, allow)))
+}
+
+/// Says what a URL is for, to an OPTIONS that is no preflight.
+async fn describe(name: &'static str) -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "name": name,
+        "description": "",
+        "renders": ["application/json"],
+        "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+    }))
+}
+
+async fn wrong_method(request: HttpRequest) -> Result<HttpResponse> {
+    let text = format!("Method \"{}\" not allowed.", request.method());
+    Err(Error::Unfit(Kind::MethodNotAllowed, text.into()))
+}
+
+async fn unknown() -> Result<HttpResponse> {
+    Err(Error::Unfit(Kind::NotFound, "Not found.".into()))
+}

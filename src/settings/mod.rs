@@ -1,0 +1,272 @@
+//! [`Settings`] are everything that an operator decides, read once at the start.
+//!
+//! They come from the environment and, for names that it lacks, from a `.env` file
+//! in the working directory. This module is the only reader of the environment.
+//! What is wrong stops the start with one line that names the variable. A secret
+//! is never printed, not even by `Debug`.
+
+mod pattern;
+mod secret_key;
+mod source;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+pub use pattern::Pattern;
+pub use source::Wrong;
+pub use table::{SETTINGS, Setting, help};
+
+use source::Source;
+
+/// Everything that an operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address to listen on.
+    pub host: String,
+    /// The port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Threads that serve HTTP and sockets.
+    pub workers: usize,
+    /// TCP connections held at once.
+    pub max_connections: usize,
+    /// Where the facts are kept.
+    pub database: Database,
+    /// The Redis between the instances; without one this process is alone.
+    pub redis_url: Option<SecretString>,
+    /// What tokens are signed with.
+    pub secret_key: SecretString,
+    /// Who may ask, by `Origin` and `Host`.
+    pub access: Access,
+    /// The bounds of one request.
+    pub requests: Requests,
+    /// Tokens and passwords.
+    pub credentials: Credentials,
+    /// The bounds of one socket.
+    pub socket: Socket,
+    /// How often feeds are compared with their inboxes.
+    pub position_check: Duration,
+    /// What the inbox keeps.
+    pub inbox: Inbox,
+    /// The stages of a graceful stop.
+    pub shutdown: Shutdown,
+    /// The token that `/metrics` asks for; without one there is no such page.
+    pub metrics_token: Option<SecretString>,
+    /// Whether `/demo/` is served.
+    pub demo: bool,
+    /// What is logged, as a `tracing` filter.
+    pub log: String,
+    /// Whether log lines are JSON.
+    pub log_json: bool,
+}
+
+/// Where the facts are kept, and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Which database.
+    pub url: DatabaseUrl,
+    /// Connections held at most.
+    pub pool_size: usize,
+    /// How long a request waits for one of them.
+    pub wait: Duration,
+    /// How long a new connection may take.
+    pub connect_timeout: Duration,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Duration,
+}
+
+/// Which database, by the scheme of its URL.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// `postgres://…`
+    Postgres(SecretString),
+    /// `sqlite://<path>`
+    Sqlite(PathBuf),
+}
+
+/// Who may ask.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The origins whose pages may read the answers.
+    pub origins: Vec<Pattern>,
+    /// The names under which this service answers.
+    pub hosts: Vec<Pattern>,
+    /// The origins whose pages may open a socket; any if none is named.
+    pub socket_origins: Vec<Pattern>,
+    /// Whether the last entry of `X-Forwarded-For` is the client.
+    pub trust_forwarded_for: bool,
+}
+
+/// The bounds of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Requests {
+    /// Bytes of a body at most.
+    pub max_body_bytes: usize,
+    /// Characters of a message at most.
+    pub max_message_characters: usize,
+}
+
+/// Tokens and passwords.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials {
+    /// How long an access token is good.
+    pub access_token: Duration,
+    /// How long a refresh token is good.
+    pub refresh_token: Duration,
+    /// Sign-ins tried in a minute for one email from one address.
+    pub login_attempts_per_minute: u32,
+    /// Passwords hashed at once.
+    pub hashes_at_once: usize,
+}
+
+/// The bounds of one socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    /// Frames waiting for it at most.
+    pub queue_events: usize,
+    /// Bytes waiting for it at most.
+    pub queue_bytes: usize,
+    /// How long a write may stand still.
+    pub write_timeout: Duration,
+    /// How often the server pings.
+    pub ping: Duration,
+    /// Pings without an answer after which the socket is closed.
+    pub unanswered_pings: u32,
+}
+
+/// What the inbox keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbox {
+    /// Days for which an event is kept.
+    pub retention_days: u32,
+    /// Events kept for each person at most.
+    pub max_events: u32,
+}
+
+/// The stages of a graceful stop, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Shutdown {
+    /// How long everything goes on while load balancers notice.
+    pub delay: Duration,
+    /// Over which time sockets are closed.
+    pub spread: Duration,
+    /// How long requests in flight may take.
+    pub requests: Duration,
+}
+
+impl Settings {
+    /// Reads the environment and `.env`.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is wrong.
+    pub fn from_environment() -> Result<Self, Wrong> {
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(Wrong::new(".env", error)),
+        }
+        Self::from_lookup(&|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// Reads settings by name from `lookup`; an empty value counts as none.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is wrong.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Wrong> {
+        let source = Source::new(lookup);
+        let database = Database {
+            url: source.database_url("DATABASE_URL")?,
+            pool_size: source.number("DATABASE_POOL_SIZE", 1..=1_000)?,
+            wait: source.milliseconds("DATABASE_WAIT_MS", 1..=60_000)?,
+            connect_timeout: source.seconds("DATABASE_CONNECT_TIMEOUT_SECONDS", 2..=60)?,
+            statement_timeout: source.milliseconds("DATABASE_STATEMENT_TIMEOUT_MS", 10..=600_000)?,
+            lock_timeout: source.milliseconds("DATABASE_LOCK_TIMEOUT_MS", 10..=600_000)?,
+        };
+        let redis_url = source.redis_url("REDIS_URL")?;
+        let laptop = matches!(database.url, DatabaseUrl::Sqlite(_)) && redis_url.is_none();
+        Ok(Self {
+            host: source.text("HOST"),
+            port: source.number("PORT", 0..=65_535)?,
+            workers: source.count_or_cores("WORKERS", 1..=1_024)?,
+            max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
+            secret_key: secret_key::read(&source, &database.url, laptop)?,
+            database,
+            redis_url,
+            access: Access {
+                origins: source.patterns("ALLOWED_ORIGINS"),
+                hosts: source.patterns("ALLOWED_HOSTS"),
+                socket_origins: source.patterns("ALLOWED_WS_ORIGINS"),
+                trust_forwarded_for: source.switch("TRUST_FORWARDED_FOR", false)?,
+            },
+            requests: Requests {
+                max_body_bytes: source.number("MAX_BODY_BYTES", 1_024..=16_777_216)?,
+                max_message_characters: source.number("MAX_MESSAGE_CHARACTERS", 1..=1_000_000)?,
+            },
+            credentials: Credentials {
+                access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
+                refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
+                login_attempts_per_minute: source.number("LOGIN_ATTEMPTS_PER_MINUTE", 1..=1_000_000)?,
+                hashes_at_once: source.count_or_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
+            },
+            socket: Socket {
+                queue_events: source.number("SOCKET_QUEUE_EVENTS", 1..=100_000)?,
+                queue_bytes: source.number("SOCKET_QUEUE_BYTES", 1_024..=67_108_864)?,
+                write_timeout: source.seconds("SOCKET_WRITE_TIMEOUT_SECONDS", 1..=600)?,
+                ping: source.seconds("SOCKET_PING_SECONDS", 1..=3_600)?,
+                unanswered_pings: source.number("SOCKET_UNANSWERED_PINGS", 1..=100)?,
+            },
+            position_check: source.seconds("POSITION_CHECK_SECONDS", 1..=3_600)?,
+            inbox: Inbox {
+                retention_days: source.number("INBOX_RETENTION_DAYS", 1..=36_500)?,
+                max_events: source.number("INBOX_MAX_EVENTS", 1..=100_000_000)?,
+            },
+            shutdown: Shutdown {
+                delay: source.seconds("SHUTDOWN_DELAY_SECONDS", 0..=300)?,
+                spread: source.seconds("SHUTDOWN_SPREAD_SECONDS", 0..=300)?,
+                requests: source.seconds("SHUTDOWN_REQUESTS_SECONDS", 0..=300)?,
+            },
+            metrics_token: source.optional("METRICS_TOKEN").map(SecretString::from),
+            demo: source.switch("DEMO", laptop)?,
+            log: source.log_filter("LOG")?,
+            log_json: source.choice("LOG_FORMAT", &["text", "json"])? == "json",
+        })
+    }
+}
+
+impl DatabaseUrl {
+    /// Reads the URL of a database.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, without its text: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.starts_with('?') || path == ":memory:" {
+                return Err("sqlite:// needs the path of a file after it".into());
+            }
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+        match url.scheme() {
+            "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned().into())),
+            other => {
+                Err(format!("{other}:// is not a database this service knows; use postgres:// or sqlite://"))
+            }
+        }
+    }
+
+    /// Returns the URL with its password, for the database's own library.
+    pub fn expose(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::Postgres(url) => url.expose_secret().into(),
+            Self::Sqlite(path) => path.to_string_lossy(),
+        }
+    }
+}

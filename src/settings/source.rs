@@ -1,0 +1,142 @@
+//! A [`Source`] gives settings by name, as the types that they are read into.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::table::SETTINGS;
+use super::{DatabaseUrl, Pattern};
+
+/// What is wrong with a setting: one line, which names it.
+#[derive(Debug)]
+pub struct Wrong {
+    name: &'static str,
+    why: String,
+}
+
+impl Wrong {
+    pub(super) fn new(name: &'static str, why: impl fmt::Display) -> Self {
+        Self { name, why: why.to_string().replace('\n', " ") }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.why)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// Where settings are looked up; the table's default stands for what is not there.
+pub(super) struct Source<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { lookup }
+    }
+
+    /// Returns the text that was given, if any and not blank.
+    pub(super) fn optional(&self, name: &'static str) -> Option<String> {
+        (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the text that was given, or the table's default.
+    pub(super) fn text(&self, name: &'static str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name);
+            setting.map(|setting| setting.default.to_owned()).unwrap_or_default()
+        })
+    }
+
+    pub(super) fn number<T>(&self, name: &'static str, range: RangeInclusive<T>) -> Result<T, Wrong>
+    where
+        T: FromStr + PartialOrd + fmt::Display,
+    {
+        let text = self.text(name);
+        match text.parse::<T>() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(Wrong::new(
+                name,
+                format!("{text:?} is not a whole number from {} to {}", range.start(), range.end()),
+            )),
+        }
+    }
+
+    /// Returns a count whose default is the number of cores.
+    pub(super) fn count_or_cores(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<usize>,
+    ) -> Result<usize, Wrong> {
+        match self.optional(name) {
+            Some(_) => self.number(name, range),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    pub(super) fn seconds(&self, name: &'static str, range: RangeInclusive<u64>) -> Result<Duration, Wrong> {
+        self.number(name, range).map(Duration::from_secs)
+    }
+
+    pub(super) fn milliseconds(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Duration, Wrong> {
+        self.number(name, range).map(Duration::from_millis)
+    }
+
+    /// Returns `true` or `false`, whose default depends on other settings.
+    pub(super) fn switch(&self, name: &'static str, default: bool) -> Result<bool, Wrong> {
+        match self.optional(name).as_deref() {
+            None => Ok(default),
+            Some("true" | "1" | "on" | "yes") => Ok(true),
+            Some("false" | "0" | "off" | "no") => Ok(false),
+            Some(other) => Err(Wrong::new(name, format!("{other:?} is neither true nor false"))),
+        }
+    }
+
+    pub(super) fn choice(&self, name: &'static str, known: &[&str]) -> Result<String, Wrong> {
+        let text = self.text(name);
+        if known.contains(&text.as_str()) {
+            return Ok(text);
+        }
+        Err(Wrong::new(name, format!("{text:?} is not one of {}", known.join(", "))))
+    }
+
+    pub(super) fn patterns(&self, name: &'static str) -> Vec<Pattern> {
+        let text = self.text(name);
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Pattern::new).collect()
+    }
+
+    pub(super) fn database_url(&self, name: &'static str) -> Result<DatabaseUrl, Wrong> {
+        DatabaseUrl::parse(&self.text(name)).map_err(|why| Wrong::new(name, why))
+    }
+
+    pub(super) fn redis_url(&self, name: &'static str) -> Result<Option<SecretString>, Wrong> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        let url = url::Url::parse(&text).map_err(|error| Wrong::new(name, format!("not a URL: {error}")))?;
+        match url.scheme() {
+            "redis" => {}
+            "rediss" if cfg!(feature = "tls") => {}
+            "rediss" => {
+                return Err(Wrong::new(name, "rediss:// needs a build with the feature `tls`"));
+            }
+            other => return Err(Wrong::new(name, format!("{other}:// is neither redis:// nor rediss://"))),
+        }
+        redis::Client::open(text.as_str()).map_err(|error| Wrong::new(name, error))?;
+        Ok(Some(text.into()))
+    }
+
+    pub(super) fn log_filter(&self, name: &'static str) -> Result<String, Wrong> {
+        let text = self.text(name);
+        tracing_subscriber::EnvFilter::try_new(&text).map_err(|error| Wrong::new(name, error))?;
+        Ok(text)
+    }
+}

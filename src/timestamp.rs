@@ -1,0 +1,72 @@
+//! A [`Timestamp`] is a moment in UTC, to the microsecond: what both databases
+//! keep and what the contract writes.
+
+use chrono::{DurationRound, NaiveDateTime, TimeDelta, Utc};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+use serde::{Serialize, Serializer};
+
+/// A moment in UTC, to the microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Timestamp)]
+pub struct Timestamp(NaiveDateTime);
+
+impl Timestamp {
+    /// Returns the present moment. What is finer than a microsecond is cut off, so
+    /// that a value reads back from a database as it was written.
+    pub fn now() -> Self {
+        let now = Utc::now().naive_utc();
+        Self(now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now))
+    }
+
+    /// Returns the moment this many days earlier, or the earliest there is.
+    pub fn days_before(self, days: u32) -> Self {
+        let earlier = self.0.checked_sub_signed(TimeDelta::days(days.into()));
+        Self(earlier.unwrap_or(NaiveDateTime::MIN))
+    }
+}
+
+/// RFC 3339 with microseconds and `Z`.
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.format("%Y-%m-%dT%H:%M:%S%.6fZ").fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<DB> diesel::serialize::ToSql<diesel::sql_types::Timestamp, DB> for Timestamp
+where
+    DB: diesel::backend::Backend,
+    NaiveDateTime: diesel::serialize::ToSql<diesel::sql_types::Timestamp, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut diesel::serialize::Output<'b, '_, DB>) -> diesel::serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+impl<DB> diesel::deserialize::FromSql<diesel::sql_types::Timestamp, DB> for Timestamp
+where
+    DB: diesel::backend::Backend,
+    NaiveDateTime: diesel::deserialize::FromSql<diesel::sql_types::Timestamp, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> diesel::deserialize::Result<Self> {
+        NaiveDateTime::from_sql(value).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn is_written_with_microseconds_and_z() {
+        let text = Timestamp::now().to_string();
+        assert_eq!(text.len(), "2026-11-22T20:27:54.035641Z".len(), "{text}");
+        assert!(text.ends_with('Z'), "{text}");
+    }
+}
