@@ -1,0 +1,63 @@
+/**
+ * What the routes of the service take and answer. Only types.
+ *
+ * @import { Brief, Person } from './types.js'
+ */
+
+/** @typedef {Person & { email: string, date_joined: string, profile_picture: string | null }} NestedUser */
+
+/**
+ * @typedef {object} Profile
+ * @property {number} id of the profile, not of the user
+ * @property {NestedUser} user
+ * @property {string} bio
+ * @property {string | null} avatar
+ * @property {string} location
+ * @property {string} website
+ * @property {string} created_at
+ * @property {string} updated_at
+ */
+
+/** @typedef {Person & { email: string, profile: Profile }} Me */
+/** @typedef {Person & { email: string, profile_picture: string | null }} User `email` is empty unless it is one's own */
+/** @typedef {Person & { avatar?: string }} Found */
+/** @typedef {Person & { profile_picture: string | null }} Friend */
+/** @typedef {{ id: number, from_user: Person, created_at: string }} FriendRequest */
+
+/**
+ * @typedef {object} Message
+ * @property {number} id
+ * @property {Brief} sender
+ * @property {Brief} receiver
+ * @property {string} content
+ * @property {boolean} is_read
+ * @property {string} created_at
+ * @property {null} story
+ */
+
+/** @typedef {{ user: Person, last_message: Message, unread_count: number }} Conversation */
+
+/**
+ * @typedef {object} Notification
+ * @property {number} seq
+ * @property {string} type
+ * @property {any} data as the event of that type carries it
+ * @property {string} created_at
+ * @property {boolean} is_read
+ */
+
+/** @typedef {{ unread_count: number, last_seq: number, results: Notification[] }} Inbox newest first */
+
+/**
+ * `limit` is 1 to 200; `before` is the id (of notifications: the `seq`) where the
+ * last page ended. A page shorter than its limit is the last one.
+ *
+ * @typedef {{ limit?: number, before?: number }} Page
+ */
+
+/** @typedef {{ username: string, email: string, password: string, display_name?: string }} SignUp */
+/** @typedef {{ bio?: string | null, location?: string | null, website?: string | null, avatar?: string | null }} ProfileChanges */
+
+/** The tokens of whoever is signed in. @typedef {{ access: string, refresh: string }} Tokens */
+
+export {}

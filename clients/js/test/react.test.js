@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createElement, StrictMode } from 'react'
+import { renderToString } from 'react-dom/server'
+import { NumeneonProvider, useConnection, useEvent, useNotifications } from '../src/react.js'
+import { createRest } from '../src/rest.js'
+import { createService, createStorage, settled, tokenOf } from './support/service.js'
+
+function Bell() {
+  const { state } = useConnection()
+  const { unreadCount, notifications } = useNotifications()
+  useEvent('new_message', () => {})
+  return createElement('p', null, `${state} ${unreadCount} ${notifications.length}`)
+}
+
+for (const [name, props] of /** @type {const} */ ([
+  ['somebody signed in', { getToken: () => tokenOf(1), user: 1 }],
+  ['nobody signed in', { getToken: () => null, user: null }],
+])) {
+  test(`a server renders ${name} and connects nobody`, async () => {
+    const service = createService()
+    const html = renderToString(
+      createElement(StrictMode, null, createElement(NumeneonProvider, { ...props, WebSocket: service.WebSocket }, createElement(Bell))),
+    )
+    await settled()
+    assert.equal(html, '<p>closed 0 0</p>')
+    assert.equal(service.sockets.length, 0)
+  })
+}
+
+test('a server renders nobody, also where the session of a REST client is at hand', () => {
+  const storage = createStorage()
+  storage.setItem('numeneon:session', JSON.stringify({ access: tokenOf(1), refresh: 'refresh' }))
+  const rest = createRest({ storage })
+  assert.equal(renderToString(createElement(NumeneonProvider, { rest }, createElement(Bell))), '<p>closed 0 0</p>')
+})
+
+test('a hook without a provider says what is missing', () => {
+  assert.throws(() => renderToString(createElement(Bell)), /NumeneonProvider/)
+})

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createRest, RestError } from '../src/rest.js'
+import { serve } from './support/http.js'
+import { createStorage, tokenOf } from './support/service.js'
+
+const REFUSED = { status: 401, body: { detail: 'Given token not valid for any token type', code: 'token_not_valid' } }
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+
+/** The token of a person that is good until a number of seconds from now. @param {number} person @param {number} seconds */
+const lasting = (person, seconds, n = 0) => tokenOf(person, { iat: nowSeconds(), exp: nowSeconds() + seconds, n })
+
+/**
+ * A service that takes one access token, and hands out the next one.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {Record<string, import('./support/http.js').Route>} [more]
+ */
+async function tokenService(t, more = {}) {
+  const good = { access: lasting(1, 3600), refresh: 'refresh-1' }
+  let renewals = 0
+  const service = await serve(t, {
+    'POST /api/auth/login/': () => ({ body: good }),
+    'POST /api/auth/token/refresh/': async ({ body }) => {
+      if (!body.refresh.startsWith('refresh')) return { status: 401, body: { detail: 'Token is invalid', code: 'token_not_valid' } }
+      good.access = lasting(1, 3600, ++renewals)
+      good.refresh = `refresh-${renewals + 1}`
+      return { body: good }
+    },
+    'GET /api/auth/me/': ({ token }) => (token === good.access ? { body: { id: 1, username: 'ada' } } : REFUSED),
+    ...more,
+  })
+  return { ...service, good, refreshes: () => service.requests.filter(({ path }) => path.endsWith('/refresh/')) }
+}
+
+test('requests carry the token of whoever signed in', async (t) => {
+  const service = await tokenService(t)
+  const rest = createRest({ url: `${service.url}/` })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  assert.equal(rest.userId, 1)
+  assert.equal((await rest.me()).username, 'ada')
+})
+
+test('however many requests are refused together, the token is renewed once', async (t) => {
+  const service = await tokenService(t)
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  service.good.access = 'revoked'
+  const all = await Promise.all(Array.from({ length: 20 }, () => rest.me()))
+  assert.equal(all.length, 20)
+  assert.equal(service.refreshes().length, 1)
+})
+
+test('a token about to expire is renewed before it is used', async (t) => {
+  const service = await tokenService(t)
+  service.good.access = lasting(1, 20)
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  await rest.me()
+  assert.equal(service.refreshes().length, 1)
+  assert.equal(service.requests.filter(({ path }) => path === '/api/auth/me/').length, 1)
+})
+
+test('a machine whose clock is an hour ahead does not renew at every request', async (t) => {
+  const service = await tokenService(t)
+  const now = Date.now
+  const rest = createRest({ url: service.url })
+  t.mock.method(Date, 'now', () => now() + 4_000_000)
+  service.good.access = tokenOf(1, { iat: Math.floor(now() / 1000), exp: Math.floor(now() / 1000) + 3600 })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  await rest.me()
+  assert.equal(service.refreshes().length, 0)
+})
+
+test('the rotated refresh token is the one that is used next', async (t) => {
+  const service = await tokenService(t)
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  for (let round = 0; round < 2; round++) {
+    service.good.access = 'revoked'
+    await rest.me()
+  }
+  assert.deepEqual(service.refreshes().map(({ body }) => body.refresh), ['refresh-1', 'refresh-2'])
+})
+
+test('a refresh token that is no longer taken signs out', async (t) => {
+  const service = await tokenService(t)
+  const storage = createStorage()
+  const rest = createRest({ url: service.url, storage })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  let changes = 0
+  rest.subscribe(() => changes++)
+  service.good.access = 'revoked'
+  storage.setItem('numeneon:session', JSON.stringify({ access: lasting(1, 3600), refresh: 'stale' }))
+  const later = createRest({ url: service.url, storage })
+  later.subscribe(() => changes++)
+  await assert.rejects(later.me(), { status: 401 })
+  assert.equal(later.userId, null)
+  assert.equal(changes, 1)
+  assert.equal(storage.values.size, 0)
+  assert.equal(await later.accessToken(), null)
+})
+
+test('a service that cannot renew now does not sign out', async (t) => {
+  const service = await tokenService(t, {
+    'POST /api/auth/token/refresh/': () => ({ status: 503, body: { detail: 'Database is away.' }, headers: { 'Retry-After': '2' } }),
+  })
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  await assert.rejects(rest.accessToken({ refused: 'token expired' }), { status: 503, retryAfterSeconds: 2 })
+  assert.equal(rest.userId, 1)
+})
+
+test('a renewal that ends after the sign-out brings nobody back', async (t) => {
+  /** @type {(answer: any) => void} */
+  let answer = () => {}
+  const service = await tokenService(t, {
+    'POST /api/auth/token/refresh/': () => new Promise((resolve) => (answer = resolve)),
+  })
+  const storage = createStorage()
+  const rest = createRest({ url: service.url, storage })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  const token = rest.accessToken({ refused: 'token expired' })
+  while (!service.refreshes().length) await new Promise(setImmediate)
+  rest.signOut()
+  answer({ body: { access: lasting(1, 3600), refresh: 'refresh-9' } })
+  assert.equal(await token, null)
+  assert.equal(rest.userId, null)
+  assert.equal(storage.values.size, 0)
+})
+
+test('a refused request is not repeated as somebody who signed in meanwhile', async (t) => {
+  let person = 1
+  const service = await tokenService(t, {
+    'POST /api/auth/login/': () => ({ body: { access: lasting(person, 3600), refresh: 'refresh' } }),
+    'POST /api/messages/': async () => {
+      person = 2
+      await rest.signIn({ email: 'grace@example.org', password: 'hopper' })
+      return REFUSED
+    },
+  })
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  await assert.rejects(rest.sendMessage({ receiver_id: 3, content: 'hi' }), { status: 401 })
+  assert.equal(service.requests.filter(({ path }) => path === '/api/messages/').length, 1)
+  assert.equal(rest.userId, 2)
+})
+
+test('the session outlives the page in the storage it was given', async (t) => {
+  const service = await tokenService(t)
+  const storage = createStorage()
+  await createRest({ url: service.url, storage }).signIn({ email: 'ada@example.org', password: 'lovelace' })
+  const rest = createRest({ url: service.url, storage })
+  assert.equal(rest.userId, 1)
+  assert.equal((await rest.me()).username, 'ada')
+})
+
+test('open routes are called without the token that is still held', async (t) => {
+  const service = await tokenService(t, { 'POST /api/auth/signup/': () => ({ status: 201 }) })
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  await rest.signUp({ username: 'grace', email: 'grace@example.org', password: 'hopper' })
+  assert.equal(service.requests.at(-1)?.token, undefined)
+})
+
+for (const [body, message] of /** @type {const} */ ([
+  [{ detail: 'Not found.' }, 'Not found.'],
+  [{ error: 'You cannot friend yourself', detail: 'You cannot friend yourself' }, 'You cannot friend yourself'],
+  [{ receiver_id: ['User not found.'] }, 'User not found.'],
+  [{ refresh: ['This field is required.'] }, 'This field is required.'],
+  [null, 'The service answered 400.'],
+])) {
+  test(`an error says ${message}`, async (t) => {
+    const service = await tokenService(t, { 'GET /api/friends/': () => ({ status: 400, body }) })
+    const error = await createRest({ url: service.url }).friends().catch((/** @type {unknown} */ error) => error)
+    assert(error instanceof RestError)
+    assert.equal(error.message, message)
+    assert.equal(error.status, 400)
+    assert.deepEqual(error.body, body)
+  })
+}
+
+test('each function asks its own route', async (t) => {
+  const service = await serve(t, {})
+  const rest = createRest({ url: service.url })
+  const calls = /** @type {[() => Promise<any>, string, any?][]} */ ([
+    [() => rest.me(), 'GET /api/auth/me/'],
+    [() => rest.changeProfile({ bio: 'x' }), 'PATCH /api/auth/profile/', { bio: 'x' }],
+    [() => rest.search('a b&c'), 'GET /api/auth/search/?q=a+b%26c'],
+    [() => rest.user('a/b'), 'GET /api/auth/users/a%2Fb/'],
+    [() => rest.friends(), 'GET /api/friends/'],
+    [() => rest.friendRequests(), 'GET /api/friends/requests/'],
+    [() => rest.suggestions(), 'GET /api/friends/suggestions/'],
+    [() => rest.requestFriend(7), 'POST /api/friends/request/7/'],
+    [() => rest.acceptFriend(7), 'POST /api/friends/accept/7/'],
+    [() => rest.declineFriend(7), 'POST /api/friends/decline/7/'],
+    [() => rest.cancelFriend(7), 'DELETE /api/friends/cancel/7/'],
+    [() => rest.removeFriend(7), 'DELETE /api/friends/remove/7/'],
+    [() => rest.sendMessage({ receiver_id: 7, content: 'hi' }), 'POST /api/messages/', { receiver_id: 7, content: 'hi' }],
+    [() => rest.messages(), 'GET /api/messages/'],
+    [() => rest.messages({ limit: 5, before: 9 }), 'GET /api/messages/?limit=5&before=9'],
+    [() => rest.conversations(), 'GET /api/messages/conversations/'],
+    [() => rest.conversation(7, { limit: 5 }), 'GET /api/messages/conversation/7/?limit=5'],
+    [() => rest.readConversation(7), 'POST /api/messages/conversation/7/read/'],
+    [() => rest.readMessage(7), 'PATCH /api/messages/7/read/'],
+    [() => rest.notifications({ limit: 5 }), 'GET /api/notifications/?limit=5'],
+    [() => rest.readNotifications(7), 'POST /api/notifications/read/', { up_to: 7 }],
+  ])
+  for (const [call, route, body] of calls) {
+    await assert.rejects(call(), { status: 404 })
+    const taken = service.requests.at(-1)
+    assert.equal(`${taken?.method} ${taken?.path}`, route)
+    assert.deepEqual(taken?.body, body)
+  }
+})
