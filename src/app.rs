@@ -39,6 +39,8 @@ const BACKLOG: i32 = 1_024;
 /// One instance of the service.
 pub struct App {
     server: Server,
+    /// The same socket as the server's, to shut its door before it is closed.
+    listener: TcpListener,
     port: u16,
     health: Health,
     roster: Roster,
@@ -83,8 +85,8 @@ impl App {
         tasks.spawn(check.run());
         tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
         tasks.spawn(roster.clone().ping_all(settings.socket));
-        let server = serve(listener, settings, db, layer, &roster, &health, metrics, runtime)?;
-        Ok(Self { server, port, health, roster, shutdown, tasks })
+        let server = serve(listener.try_clone()?, settings, db, layer, &roster, &health, metrics, runtime)?;
+        Ok(Self { server, listener, port, health, roster, shutdown, tasks })
     }
 
     /// Returns the port that is listened on.
@@ -99,7 +101,7 @@ impl App {
     ///
     /// If the server ends by itself.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), Cause> {
-        let Self { server, health, roster, shutdown, mut tasks, .. } = self;
+        let Self { server, listener, health, roster, shutdown, mut tasks, .. } = self;
         let handle: ServerHandle = server.handle();
         let mut serving = tokio::spawn(server);
         tokio::select! {
@@ -112,6 +114,9 @@ impl App {
         tracing::info!(sockets = roster.count(), "stopping: closing sockets");
         roster.close_all(shutdown.spread).await;
         tracing::info!("stopping: finishing requests");
+        refuse_new_connections(&listener);
+        drop(listener);
+        sleep(ACCEPT_LIMIT).await;
         handle.stop(true).await;
         serving.await??;
         tasks.shutdown().await;
@@ -148,10 +153,8 @@ fn serve(
     let credentials = settings.credentials;
     let tokens = Data::new(Tokens::new(&settings.secret_key, &credentials));
     let passwords = Data::new(Passwords::new(credentials.hashes_at_once, runtime.clone())?);
-    let limit = Data::new(LoginLimit::new(
-        credentials.login_attempts_per_minute,
-        settings.access.trust_forwarded_for,
-    ));
+    let limit =
+        Data::new(LoginLimit::new(credentials.login_attempts_per_minute, settings.access.trusted_proxies));
     let events = Data::new(Events::new(db.clone(), layer.clone(), runtime, metrics.clone()));
     let requests = Data::new(settings.requests);
     let health = Data::new(health.clone());
@@ -194,6 +197,39 @@ fn serve(
     .run();
     Ok(server)
 }
+
+/// How long the server has to accept the connections that are complete already.
+const ACCEPT_LIMIT: Duration = Duration::from_millis(50);
+
+/// Lets no further connection be made, while those that were made are still accepted.
+///
+/// Closing a listener resets the connections that wait in the kernel to be accepted,
+/// requests and all. So their queue is let run dry first: whoever connects meanwhile
+/// is not answered, tries again after a second, and is refused then, which a load
+/// balancer answers by trying another instance.
+#[cfg(target_os = "linux")]
+fn refuse_new_connections(listener: &TcpListener) {
+    use socket2::SockFilter;
+    // Drops every packet that asks for a connection: load the flags of the TCP header;
+    // is SYN set? then keep 0 bytes of the packet, else all of them.
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_ANY: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    let drop_syn = [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(JUMP_IF_ANY, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = SockRef::from(listener).attach_filter(&drop_syn) {
+        tracing::warn!(cause = %error, "the last connections may be reset");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_new_connections(_: &TcpListener) {}
 
 /// Sends frames at once, and has the kernel end a connection whose client takes
 /// nothing: HTTP's own dispatcher waits for it forever.

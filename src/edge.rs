@@ -55,7 +55,7 @@ fn refusal(
     if cors::is_preflight(request) {
         return Some(cors::preflight(origin));
     }
-    let probe = matches!(request.path(), "/healthz" | "/readyz");
+    let probe = matches!(request.path(), "/healthz" | "/readyz" | "/metrics");
     if !probe && !is_known_host(request, &settings.access) {
         let error = Error::Unfit(Kind::Invalid, "Host not allowed.".into());
         return Some(error.error_response());

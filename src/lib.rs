@@ -43,6 +43,8 @@ pub mod paging;
 pub mod app;
 /// Whose pages may read answers.
 pub mod cors;
+/// A page to look at.
+pub mod demo;
 /// What all requests and answers pass.
 pub mod edge;
 /// Whether the process lives and should be sent requests.

@@ -8,6 +8,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Rout
 use serde_json::json;
 
 use crate::accounts::{self, http as account};
+use crate::demo;
 use crate::error::{Error, Kind, Result};
 use crate::friends::http as friends;
 use crate::health;
@@ -31,6 +32,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(at("/readyz", "Ready", Open, get(health::ready)))
         .service(at("/metrics", "Metrics", Open, get(health::metrics)))
         .service(at("/ws/notifications/", "Notifications", Open, get(socket::open)))
+        .service(at("/demo", "Demo", Open, get(demo::moved)))
+        .service(at("/demo/{path:.*}", "Demo", Open, get(demo::file)))
         //
         .service(at("/api/auth/signup/", "Signup", Open, post(account::sign_up)))
         .service(at("/api/auth/login/", "Login", Open, post(account::log_in)))

@@ -17,18 +17,18 @@ const MOST_KEYS: usize = 100_000;
 /// Counts tries to sign in.
 pub struct LoginLimit {
     tries: DefaultKeyedRateLimiter<(String, IpAddr)>,
-    trust_forwarded_for: bool,
+    trusted_proxies: usize,
     clock: DefaultClock,
 }
 
 impl LoginLimit {
     /// Allows this many tries in a minute, and as many at once. Addresses are those
-    /// of the connections, or those that a trusted proxy adds.
-    pub fn new(in_a_minute: u32, trust_forwarded_for: bool) -> Self {
+    /// of the connections, or those that trusted proxies add.
+    pub fn new(in_a_minute: u32, trusted_proxies: usize) -> Self {
         let in_a_minute = NonZeroU32::new(in_a_minute).unwrap_or(NonZeroU32::MIN);
         Self {
             tries: RateLimiter::keyed(Quota::per_minute(in_a_minute)),
-            trust_forwarded_for,
+            trusted_proxies,
             clock: DefaultClock::default(),
         }
     }
@@ -48,14 +48,17 @@ impl LoginLimit {
         })
     }
 
-    /// Returns the address that a request comes from, as far as it can be trusted.
+    /// Returns the address that a request comes from, as far as it can be trusted:
+    /// what stands before the entries of the proxies is the client's own word.
     fn address(&self, request: &HttpRequest) -> IpAddr {
-        let forwarded = || {
-            let header = request.headers().get_all("x-forwarded-for").last()?;
-            header.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+        let headers = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+        let entries: Vec<&str> = headers.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let forwarded = match self.trusted_proxies {
+            0 => None,
+            proxies => entries.len().checked_sub(proxies).and_then(|client| entries.get(client)),
         };
-        let forwarded = if self.trust_forwarded_for { forwarded() } else { None };
         let peer = || request.peer_addr().map(|peer| peer.ip());
+        let forwarded = forwarded.and_then(|entry| entry.parse().ok());
         forwarded.or_else(peer).unwrap_or(IpAddr::from([0, 0, 0, 0]))
     }
 }

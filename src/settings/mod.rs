@@ -97,8 +97,8 @@ pub struct Access {
     pub hosts: Vec<Pattern>,
     /// The origins whose pages may open a socket; any if none is named.
     pub socket_origins: Vec<Pattern>,
-    /// Whether the last entry of `X-Forwarded-For` is the client.
-    pub trust_forwarded_for: bool,
+    /// Proxies in front, each of which adds an entry to `X-Forwarded-For`.
+    pub trusted_proxies: usize,
 }
 
 /// The bounds of one request.
@@ -202,7 +202,7 @@ impl Settings {
                 origins: source.patterns("ALLOWED_ORIGINS"),
                 hosts: source.patterns("ALLOWED_HOSTS"),
                 socket_origins: source.patterns("ALLOWED_WS_ORIGINS"),
-                trust_forwarded_for: source.switch("TRUST_FORWARDED_FOR", false)?,
+                trusted_proxies: source.number("TRUSTED_PROXIES", 0..=16)?,
             },
             requests: Requests {
                 max_body_bytes: source.number("MAX_BODY_BYTES", 1_024..=16_777_216)?,

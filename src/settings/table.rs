@@ -39,7 +39,7 @@ pub const SETTINGS: &[Setting] = settings![
     "ALLOWED_ORIGINS", "list", "https://numeneon-frontend.vercel.app,https://numeneon-backend.onrender.com,https://numeneon-frontend*.vercel.app,http://localhost:*,http://127.0.0.1:*", "origins whose pages may read answers (CORS); * stands for a part of a label, or a port";
     "ALLOWED_HOSTS", "list", "localhost,127.0.0.1,*.onrender.com,*.vercel.app", "names under which the service answers; others get 400";
     "ALLOWED_WS_ORIGINS", "list", "", "origins whose pages may open a socket; unset: any";
-    "TRUST_FORWARDED_FOR", "true/false", "false", "whether a proxy in front adds the client to X-Forwarded-For; its last entry is taken";
+    "TRUSTED_PROXIES", "proxies", "0", "proxies in front that add to X-Forwarded-For; the client is that entry from its end";
     "MAX_BODY_BYTES", "bytes", "65536", "a request's body at most; then 413";
     "MAX_MESSAGE_CHARACTERS", "characters", "10000", "a message at most; then 400";
     "ACCESS_TOKEN_SECONDS", "s", "3600", "how long an access token is good";

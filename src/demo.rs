@@ -1,0 +1,68 @@
+//! The demo is a page to look at: two people side by side, made with the JavaScript
+//! client itself. Its files are part of the binary.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, Path};
+use include_dir::{Dir, include_dir};
+
+use crate::error::{Error, Kind, Result};
+use crate::settings::Settings;
+
+static PAGE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
+static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/clients/js/src");
+
+/// Nothing but what this service itself serves, and sockets to it.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/// `GET /demo`: to where the page's own relative links work.
+///
+/// # Errors
+///
+/// 404 where the demo is switched off.
+pub async fn moved(settings: Data<Settings>) -> Result<HttpResponse> {
+    served(&settings)?;
+    Ok(HttpResponse::MovedPermanently().insert_header((header::LOCATION, "/demo/")).finish())
+}
+
+/// `GET /demo/<file>`
+///
+/// # Errors
+///
+/// 404 for what is no file of it, and where the demo is switched off.
+pub async fn file(path: Path<String>, settings: Data<Settings>) -> Result<HttpResponse> {
+    served(&settings)?;
+    let path = if path.is_empty() { "index.html" } else { path.as_str() };
+    let file = match path.strip_prefix("client/") {
+        Some(path) => CLIENT.get_file(path),
+        None => PAGE.get_file(path),
+    };
+    let contents = file.ok_or_else(missing)?.contents();
+    Ok(HttpResponse::Ok()
+        .content_type(media_type(path))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(contents))
+}
+
+fn served(settings: &Settings) -> Result<()> {
+    if settings.demo { Ok(()) } else { Err(missing()) }
+}
+
+fn missing() -> Error {
+    Error::Unfit(Kind::NotFound, "Not found.".into())
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("webmanifest") => "application/manifest+json",
+        _ => "application/octet-stream",
+    }
+}
