@@ -1,0 +1,26 @@
+/**
+ * The demo: two people side by side, or one of them in a window of its own
+ * with `?only=left` or `?only=right`.
+ */
+
+import { createPerson } from './person.js'
+import { showStory } from './story.js'
+import { showPanel } from './panel.js'
+
+const SLOTS = /** @type {const} */ ([
+  { key: 'left', name: 'Marigold' },
+  { key: 'right', name: 'Juniper' },
+])
+
+const only = new URLSearchParams(location.search).get('only')
+const slots = SLOTS.filter(({ key }) => !SLOTS.some((slot) => slot.key === only) || key === only)
+const people = slots.map(createPerson)
+const stage = /** @type {HTMLElement} */ (document.getElementById('stage'))
+
+stage.classList.toggle('alone', people.length === 1)
+people.forEach((person, index) => {
+  const other = SLOTS.find(({ key }) => key !== person.slot.key)
+  showPanel(stage, person, { otherName: other?.name ?? '', neighbour: people[1 - index], isAlone: people.length === 1 })
+  person.start()
+})
+if (people.length === 2) showStory(/** @type {HTMLElement} */ (document.getElementById('story')), people)
