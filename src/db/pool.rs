@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{Metrics, Object, Pool, PoolError, RecycleResult, Timeouts};
 use diesel::connection::SimpleConnection;
@@ -13,6 +13,12 @@ use tokio::time::timeout;
 use super::AnyConnection;
 use crate::error::{Cause, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
+
+/// A call that fails sooner than this met a dead connection, not a slow server.
+const DEAD_WITHIN: Duration = Duration::from_millis(500);
+
+/// What a call may take beyond the statement's own limit, which the server keeps.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A cheap handle on the database.
 #[derive(Clone)]
@@ -53,7 +59,7 @@ impl Db {
             pool,
             writer: matches!(settings.url, DatabaseUrl::Sqlite(_)).then(|| Arc::new(Semaphore::new(1))),
             runtime,
-            limit: settings.statement_timeout + Duration::from_millis(500),
+            limit: settings.statement_timeout + GRACE,
             wait: settings.wait,
             outage: Arc::new(Outage { now: AtomicBool::new(false), recoveries: watch::Sender::new(0) }),
         })
@@ -72,13 +78,14 @@ impl Db {
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
         let query = Arc::new(query);
-        let mut attempt = query.clone();
-        let mut answer = self.on_connection(false, move |conn| keep_if_alive(attempt(conn))).await;
-        if matches!(answer, Err(Error::Unavailable(_))) {
+        let (first, started) = (query.clone(), Instant::now());
+        let mut answer = self.on_connection(false, move |conn| keep_if_alive(first(conn))).await;
+        // A connection that is dead fails at once; a server that is slow must not be
+        // asked twice.
+        if matches!(answer, Err(Error::Unavailable(_))) && started.elapsed() < DEAD_WITHIN {
             // One dead connection tells that the idle ones are dead too.
             self.pool.retain(|_, _| false);
-            attempt = query;
-            answer = self.on_connection(false, move |conn| keep_if_alive(attempt(conn))).await;
+            answer = self.on_connection(false, move |conn| keep_if_alive(query(conn))).await;
         }
         self.note(answer)
     }

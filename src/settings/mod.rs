@@ -227,8 +227,8 @@ impl Settings {
                 max_events: source.number("INBOX_MAX_EVENTS", 1..=100_000_000)?,
             },
             shutdown: Shutdown {
-                delay: source.seconds("SHUTDOWN_DELAY_SECONDS", 0..=300)?,
-                spread: source.seconds("SHUTDOWN_SPREAD_SECONDS", 0..=300)?,
+                delay: source.seconds_on_a_server("SHUTDOWN_DELAY_SECONDS", 5, laptop)?,
+                spread: source.seconds_on_a_server("SHUTDOWN_SPREAD_SECONDS", 5, laptop)?,
                 requests: source.seconds("SHUTDOWN_REQUESTS_SECONDS", 0..=300)?,
             },
             metrics_token: source.optional("METRICS_TOKEN").map(SecretString::from),

@@ -84,6 +84,20 @@ impl<'a> Source<'a> {
         self.number(name, range).map(Duration::from_secs)
     }
 
+    /// Returns a time that is nought on a laptop, where nobody waits for a load
+    /// balancer, unless it is set.
+    pub(super) fn seconds_on_a_server(
+        &self,
+        name: &'static str,
+        default: u64,
+        laptop: bool,
+    ) -> Result<Duration, Wrong> {
+        match self.optional(name) {
+            Some(_) => self.seconds(name, 0..=300),
+            None => Ok(Duration::from_secs(if laptop { 0 } else { default })),
+        }
+    }
+
     pub(super) fn milliseconds(
         &self,
         name: &'static str,

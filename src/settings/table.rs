@@ -54,8 +54,8 @@ pub const SETTINGS: &[Setting] = settings![
     "POSITION_CHECK_SECONDS", "s", "30", "how often each connected person is compared with their inbox";
     "INBOX_RETENTION_DAYS", "days", "30", "how long an event can be replayed";
     "INBOX_MAX_EVENTS", "events", "10000", "how many events of one person can be replayed";
-    "SHUTDOWN_DELAY_SECONDS", "s", "5", "on SIGTERM: how long all goes on, not ready, while load balancers notice";
-    "SHUTDOWN_SPREAD_SECONDS", "s", "5", "then: over which time sockets are closed with 1012";
+    "SHUTDOWN_DELAY_SECONDS", "s", "[5, on a laptop 0]", "on SIGTERM: how long all goes on, not ready, while load balancers notice";
+    "SHUTDOWN_SPREAD_SECONDS", "s", "[5, on a laptop 0]", "then: over which time sockets are closed with 1012";
     "SHUTDOWN_REQUESTS_SECONDS", "s", "15", "then: how long requests in flight may take";
     "METRICS_TOKEN", "text", "", "bearer token for /metrics; unset: no such page";
     "DEMO", "true/false", "[true on a laptop]", "whether /demo/ is served; a laptop is SQLite without Redis";
