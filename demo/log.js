@@ -25,7 +25,7 @@ export function showLog(person) {
           { className: `frame ${way} ${type ?? ''}` },
           h('time', { dateTime: at.toISOString() }, at.toLocaleTimeString([], { hour12: false })),
           h('span', { className: 'way', title: WAY_WORDS[way] }, WAYS[way], h('span', { className: 'hidden' }, WAY_WORDS[way])),
-          seq !== undefined && h('span', { className: 'seq', title: 'its number in the inbox' }, `#${seq}`),
+          seq !== undefined && type !== 'connection_established' && h('span', { className: 'seq', title: 'its number in the inbox' }, `#${seq}`),
           h('code', null, text),
         ),
       ),
