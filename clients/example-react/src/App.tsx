@@ -1,0 +1,35 @@
+import { useState, useSyncExternalStore } from 'react'
+import { useConnection } from '@numeneon/client/react'
+import { Bell } from './Bell'
+import { Chat } from './Chat'
+import { Friends } from './Friends'
+import { rest } from './rest'
+import { SignIn } from './SignIn'
+import { Toasts } from './Toasts'
+
+export function App() {
+  const userId = useSyncExternalStore(rest.subscribe, () => rest.userId)
+  // Whoever signs in next begins with components of their own.
+  return userId === null ? <SignIn /> : <Home key={userId} />
+}
+
+function Home() {
+  const { state, nextAttemptAt, connect } = useConnection()
+  const [friendId, setFriendId] = useState<number | null>(null)
+  return (
+    <>
+      <header>
+        <h1>Numeneon</h1>
+        <span role="status" className={state}>{state}</span>
+        {nextAttemptAt && <button onClick={connect}>Try now</button>}
+        <Bell />
+        <button onClick={rest.signOut}>Sign out</button>
+      </header>
+      <main>
+        <Friends onOpen={setFriendId} />
+        {friendId !== null && <Chat key={friendId} friendId={friendId} />}
+      </main>
+      <Toasts />
+    </>
+  )
+}

@@ -1,0 +1,30 @@
+import { useEvent } from '@numeneon/client/react'
+import { rest } from './rest'
+import { useLive } from './useLive'
+
+export function Friends({ onOpen }: { onOpen: (friendId: number) => void }) {
+  const friends = useLive(rest.friends)
+  const requests = useLive(rest.friendRequests)
+  const people = useLive(rest.suggestions)
+  useEvent('friend_request', requests.reload)
+  useEvent('friend_accepted', friends.reload)
+
+  async function accept(requestId: number) {
+    await rest.acceptFriend(requestId)
+    await Promise.all([friends.reload(), requests.reload()])
+  }
+  async function ask(userId: number) {
+    await rest.requestFriend(userId)
+    await Promise.all([friends.reload(), people.reload()])
+  }
+  return (
+    <nav aria-label="People">
+      <h2>Friends</h2>
+      <ul>{friends.items.map(({ id, username }) => <li key={id}><button onClick={() => onOpen(id)}>{username}</button></li>)}</ul>
+      <h2>Requests</h2>
+      <ul>{requests.items.map(({ id, from_user }) => <li key={id}>{from_user.username} <button onClick={() => accept(id)}>Accept</button></li>)}</ul>
+      <h2>Others</h2>
+      <ul>{people.items.map(({ id, username }) => <li key={id}>{username} <button onClick={() => ask(id)}>Ask</button></li>)}</ul>
+    </nav>
+  )
+}
