@@ -75,13 +75,13 @@ impl Identity {
     #[must_use]
     pub fn of(kind: &str, data: &str) -> Self {
         match kind {
-            "new_message" => {
-                serde_json::from_str(data).map(|it: NewMessage<'_>| Self::Message(it.id))
+            "new_message" => serde_json::from_str(data).map(|it: NewMessage<'_>| Self::Message(it.id)),
+            "friend_request" => {
+                serde_json::from_str(data).map(|it: FriendRequest| Self::FriendRequest(it.request_id))
             }
-            "friend_request" => serde_json::from_str(data)
-                .map(|it: FriendRequest| Self::FriendRequest(it.request_id)),
-            "friend_accepted" => serde_json::from_str(data)
-                .map(|it: FriendAccepted| Self::FriendAccepted(it.friend.id)),
+            "friend_accepted" => {
+                serde_json::from_str(data).map(|it: FriendAccepted| Self::FriendAccepted(it.friend.id))
+            }
             _ => Ok(Self::Other),
         }
         .unwrap_or(Self::Other)

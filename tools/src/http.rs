@@ -32,11 +32,7 @@ impl FromStr for Endpoint {
             .strip_prefix("http://")
             .with_context(|| format!("{url}: only http:// URLs are understood"))?;
         let host = rest.split('/').next().unwrap_or(rest);
-        let authority = if host.contains(':') {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
-        };
+        let authority = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let address = std::net::ToSocketAddrs::to_socket_addrs(&authority)
             .with_context(|| format!("{authority} has no address"))?
             .next()
@@ -73,11 +69,7 @@ impl Client {
     /// Returns a client that has not connected yet.
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
-        Self {
-            endpoint,
-            stream: None,
-            buffer: Vec::with_capacity(4096),
-        }
+        Self { endpoint, stream: None, buffer: Vec::with_capacity(4096) }
     }
 
     /// Sends one request and reads its answer.
@@ -104,20 +96,12 @@ impl Client {
             }
         };
         self.buffer.clear();
-        write!(
-            self.buffer,
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\n",
-            self.endpoint.authority
-        )?;
+        write!(self.buffer, "{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.endpoint.authority)?;
         if let Some(token) = bearer {
             write!(self.buffer, "Authorization: Bearer {token}\r\n")?;
         }
         if let Some(body) = body {
-            write!(
-                self.buffer,
-                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                body.len()
-            )?;
+            write!(self.buffer, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())?;
             self.buffer.extend_from_slice(body);
         } else {
             self.buffer.extend_from_slice(b"\r\n");
@@ -143,10 +127,7 @@ struct Head {
     bytes: usize,
 }
 
-async fn read_answer(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-) -> anyhow::Result<(Answer, bool)> {
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<(Answer, bool)> {
     buffer.clear();
     let head = loop {
         read_more(stream, buffer).await?;
@@ -166,13 +147,7 @@ async fn read_answer(
         }
         Length::Chunked => read_chunks(stream, buffer, head.bytes).await?,
     };
-    Ok((
-        Answer {
-            status: head.status,
-            body,
-        },
-        head.keep,
-    ))
+    Ok((Answer { status: head.status, body }, head.keep))
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
@@ -189,12 +164,7 @@ fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
     let httparse::Status::Complete(bytes) = response.parse(buffer)? else {
         return Ok(None);
     };
-    let mut head = Head {
-        status: response.code.unwrap_or(0),
-        length: Length::Known(0),
-        keep: true,
-        bytes,
-    };
+    let mut head = Head { status: response.code.unwrap_or(0), length: Length::Known(0), keep: true, bytes };
     for header in response.headers.iter() {
         let value = std::str::from_utf8(header.value).unwrap_or("").trim();
         if header.name.eq_ignore_ascii_case("content-length") {
@@ -208,11 +178,7 @@ fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
     Ok(Some(head))
 }
 
-async fn read_chunks(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-    mut at: usize,
-) -> anyhow::Result<Vec<u8>> {
+async fn read_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>, mut at: usize) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         match httparse::parse_chunk_size(&buffer[at..]) {
@@ -254,10 +220,7 @@ mod tests {
     async fn a_body_of_known_length_is_read_whole() -> anyhow::Result<()> {
         let raw = b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello";
         let (answer, keep) = answer_to(raw).await?;
-        assert_eq!(
-            (answer.status, answer.body, keep),
-            (201, b"hello".to_vec(), true)
-        );
+        assert_eq!((answer.status, answer.body, keep), (201, b"hello".to_vec(), true));
         Ok(())
     }
 
@@ -271,11 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_cut_short_is_an_error() {
-        assert!(
-            answer_to(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel")
-                .await
-                .is_err()
-        );
+        assert!(answer_to(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel").await.is_err());
     }
 
     #[test]

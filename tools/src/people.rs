@@ -79,26 +79,16 @@ async fn sign_up_one(client: &mut Client, name: &str) -> anyhow::Result<Person> 
     let answer = post(client, "/api/auth/login/", &body).await?;
     ensure!(answer.status == 200, "login: {}", describe(&answer));
     let logged_in: LoggedIn = serde_json::from_slice(&answer.body).context("login's answer")?;
-    Ok(Person {
-        id: signed_up.user.id,
-        token: logged_in.access.into(),
-    })
+    Ok(Person { id: signed_up.user.id, token: logged_in.access.into() })
 }
 
 async fn post(client: &mut Client, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
     let body = body.to_string();
-    client
-        .request("POST", path, None, Some(body.as_bytes()))
-        .await
-        .with_context(|| format!("POST {path}"))
+    client.request("POST", path, None, Some(body.as_bytes())).await.with_context(|| format!("POST {path}"))
 }
 
 fn describe(answer: &Answer) -> String {
-    format!(
-        "{} {}",
-        answer.status,
-        String::from_utf8_lossy(&answer.body)
-    )
+    format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))
 }
 
 /// Returns people who exist already, with tokens made from the secret key.
@@ -106,13 +96,7 @@ fn describe(answer: &Answer) -> String {
 /// # Errors
 /// When a token cannot be made.
 pub fn with_ids(ids: RangeInclusive<u64>, secret_key: &str) -> anyhow::Result<Vec<Person>> {
-    ids.map(|id| {
-        Ok(Person {
-            id,
-            token: token::access(secret_key, id)?.into(),
-        })
-    })
-    .collect()
+    ids.map(|id| Ok(Person { id, token: token::access(secret_key, id)?.into() })).collect()
 }
 
 /// Reads a range of ids written as `1000-1999`.

@@ -39,26 +39,17 @@ impl Dial<'_> {
     /// limit in here.
     pub async fn open(&self) -> anyhow::Result<Socket> {
         let address = self.through.unwrap_or(self.endpoint.address);
-        let tcp = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
+        let tcp = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(bytes) = self.receive_buffer_bytes {
             tcp.set_recv_buffer_size(bytes)?;
         }
         let stream = tcp.connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut url = format!(
-            "ws://{}/ws/notifications/?token={}",
-            self.endpoint.authority, self.token
-        );
+        let mut url = format!("ws://{}/ws/notifications/?token={}", self.endpoint.authority, self.token);
         if let Some(cursor) = self.cursor {
             url.push_str(&format!("&cursor={cursor}"));
         }
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0);
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
         match tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await {
             Ok((socket, _)) => Ok(socket),
             Err(tungstenite::Error::Http(answer)) => {

@@ -28,9 +28,7 @@ fn run(options: Options) -> anyhow::Result<Report> {
     // Thousands of sockets need more files than shells usually allow by default.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(options.threads)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(options.threads).enable_all().build()?;
     runtime.block_on(async { tokio::spawn(async move { load::run(&options).await }).await? })
 }

@@ -32,6 +32,8 @@ pub struct Account {
     pub resyncs: u64,
     /// Times that the client connected.
     pub connects: u64,
+    /// Why the client could not connect the last time that it could not.
+    pub last_error: String,
     /// Ends of connections by close code; `cut` without one, `silent` when the
     /// client gave up waiting.
     pub closes: BTreeMap<String, u64>,
@@ -49,10 +51,7 @@ impl Account {
     pub fn take(&mut self, frame: Accepted) {
         if frame.seq > self.cursor() {
             self.accepted.push(frame);
-        } else if frame.seq <= self.first
-            || self
-                .arrival(frame.seq)
-                .is_some_and(|(seq, _)| seq == frame.seq)
+        } else if frame.seq <= self.first || self.arrival(frame.seq).is_some_and(|(seq, _)| seq == frame.seq)
         {
             self.raw_repeats += 1;
         } else {
@@ -78,28 +77,18 @@ mod tests {
     use super::*;
 
     fn frame(seq: u64) -> Accepted {
-        Accepted {
-            seq,
-            identity: Identity::Message(seq),
-            at_ms: 100 + seq,
-        }
+        Accepted { seq, identity: Identity::Message(seq), at_ms: 100 + seq }
     }
 
     #[test]
     fn repeats_and_latecomers_are_dropped_and_told_apart() {
-        let mut account = Account {
-            first: 5,
-            ..Account::default()
-        };
+        let mut account = Account { first: 5, ..Account::default() };
         for seq in [6, 7, 7, 5, 9, 8, 10] {
             account.take(frame(seq));
         }
         let seqs: Vec<u64> = account.accepted.iter().map(|it| it.seq).collect();
         assert_eq!(seqs, [6, 7, 9, 10]);
-        assert_eq!(
-            (account.raw_repeats, account.reordered, account.cursor()),
-            (2, 1, 10)
-        );
+        assert_eq!((account.raw_repeats, account.reordered, account.cursor()), (2, 1, 10));
     }
 
     #[test]

@@ -59,15 +59,8 @@ impl Cluster {
     pub fn find(script: &Path, folder: &Path) -> anyhow::Result<Self> {
         let state = read_state(folder)?;
         let nginx = state.nginx.context("the cluster has no nginx")?;
-        ensure!(
-            state.instances.len() > 1,
-            "the cluster has fewer than two instances"
-        );
-        Ok(Self {
-            script: script.to_owned(),
-            folder: folder.to_owned(),
-            front: nginx.url.parse()?,
-        })
+        ensure!(state.instances.len() > 1, "the cluster has fewer than two instances");
+        Ok(Self { script: script.to_owned(), folder: folder.to_owned(), front: nginx.url.parse()? })
     }
 
     /// Reads what the cluster is made of at this moment.
@@ -97,10 +90,7 @@ impl Cluster {
             .await
             .with_context(|| format!("{words:?} takes too long"))??;
         if !output.status.success() {
-            bail!(
-                "{words:?}: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("{words:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
     }
@@ -124,20 +114,14 @@ impl Cluster {
             stream.read_to_string(&mut answer).await?;
             anyhow::Ok(answer)
         };
-        let answer = tokio::time::timeout(REDIS_TIMEOUT, talk)
-            .await
-            .context("Redis does not answer")??;
-        ensure!(
-            !answer.contains("\r\n-") && !answer.starts_with('-'),
-            "{command}: {answer}"
-        );
+        let answer = tokio::time::timeout(REDIS_TIMEOUT, talk).await.context("Redis does not answer")??;
+        ensure!(!answer.contains("\r\n-") && !answer.starts_with('-'), "{command}: {answer}");
         Ok(())
     }
 }
 
 fn read_state(folder: &Path) -> anyhow::Result<State> {
     let file = folder.join("cluster.json");
-    let text = std::fs::read_to_string(&file)
-        .with_context(|| format!("no cluster: {}", file.display()))?;
+    let text = std::fs::read_to_string(&file).with_context(|| format!("no cluster: {}", file.display()))?;
     serde_json::from_str(&text).with_context(|| file.display().to_string())
 }

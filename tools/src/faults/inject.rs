@@ -6,7 +6,7 @@ use super::judge::Fault;
 use super::kind::Kind;
 use super::probe;
 use super::proxy::Proxy;
-use super::reader::{Reader, Way};
+use super::reader::{DEAD_AFTER, Reader, Way};
 use super::sender::{Load, Sender};
 use super::truth::Positions;
 use anyhow::Context;
@@ -43,6 +43,8 @@ pub struct Tormentor {
     pub clock: Clock,
     /// Decides everything that is left open.
     pub random: fastrand::Rng,
+    /// Those that write to everybody after a fault.
+    pub nudgers: Vec<Sender>,
     /// Index of the next sender.
     pub next_sender: usize,
     /// What was seen to be wrong.
@@ -70,19 +72,28 @@ impl Tormentor {
             Kind::PostgresFreeze => self.freeze("postgres").await?,
             Kind::ConnectionCut => {
                 let count = self.proxy.cut(2, &mut self.random);
+                // Until the clients have noticed they look as if they were current.
+                tokio::time::sleep(DEAD_AFTER).await;
                 (begin_ms, format!("{count} connections"))
             }
             Kind::ReaderStops => self.reader_stops().await?,
             Kind::Cursors => self.cursors().await?,
         };
-        Ok((
-            Fault {
-                kind,
-                begin_ms,
-                end_ms,
-            },
-            detail,
-        ))
+        Ok((Fault { kind, begin_ms, end_ms }, detail))
+    }
+
+    /// Writes to everybody once, so that a socket which has gone deaf without
+    /// being behind shows. Not before the sockets were current by themselves: the
+    /// next event would reveal a lost one.
+    pub async fn nudge(&mut self) {
+        let people = self.load.people.len();
+        let count = self.nudgers.len();
+        let nudges = self.nudgers.iter_mut().enumerate().map(async |(first, sender)| {
+            for person in (first..people).step_by(count) {
+                sender.message(person, "nudge").await;
+            }
+        });
+        futures_util::future::join_all(nudges).await;
     }
 
     async fn command(&self, words: &[&str]) -> anyhow::Result<u64> {
@@ -133,10 +144,7 @@ impl Tormentor {
     async fn postgres_kill(&mut self) -> anyhow::Result<(u64, String)> {
         self.command(&["postgres-kill"]).await?;
         let down = self.wait(100..3000).await;
-        Ok((
-            self.command(&["postgres-start"]).await?,
-            format!("down for {down}"),
-        ))
+        Ok((self.command(&["postgres-start"]).await?, format!("down for {down}")))
     }
 
     async fn freeze(&mut self, name: &str) -> anyhow::Result<(u64, String)> {
@@ -147,19 +155,12 @@ impl Tormentor {
 
     /// Its end is the moment when the client reads on.
     async fn reader_stops(&mut self) -> anyhow::Result<(u64, String)> {
-        let index = self
-            .random
-            .choice(self.stopping.iter().copied())
-            .context("no such reader")?;
+        let index = self.random.choice(self.stopping.iter().copied()).context("no such reader")?;
         let reader = Arc::clone(&self.readers[index]);
         reader.pause(true);
         let text = "\u{1F600}".repeat(BURST_CHARACTERS);
         let mut burst = tokio::task::JoinSet::new();
         for _ in 0..BURST_SENDERS {
-            // Not to oneself.
-            if self.next_sender % self.load.people.len() == reader.person {
-                self.next_sender += 1;
-            }
             let mut sender = Sender::new(self.next_sender, &self.load, 0);
             self.next_sender += 1;
             let (text, receiver) = (text.clone(), reader.person);
@@ -173,13 +174,7 @@ impl Tormentor {
         let stopped = self.wait(200..2000).await;
         let end_ms = self.clock.now_ms();
         reader.pause(false);
-        Ok((
-            end_ms,
-            format!(
-                "a socket of person {}, for {stopped} after {BURST} messages",
-                reader.person
-            ),
-        ))
+        Ok((end_ms, format!("a socket of person {}, for {stopped} after {BURST} messages", reader.person)))
     }
 
     async fn cursors(&mut self) -> anyhow::Result<(u64, String)> {
@@ -187,11 +182,7 @@ impl Tormentor {
         let last_seqs = self.positions.after(begin_ms).await?.last_seqs;
         let index = self.random.usize(..self.load.people.len());
         let (who, up_to) = (self.load.people[index].clone(), last_seqs[index]);
-        let way = Way {
-            endpoint: self.load.endpoint.clone(),
-            through: None,
-            receive_buffer_bytes: None,
-        };
+        let way = Way { endpoint: self.load.endpoint.clone(), through: None, receive_buffer_bytes: None };
         let recent = up_to.saturating_sub(self.random.u64(1..50));
         let stale = up_to.saturating_sub(self.random.u64(50..3000));
         let (one, other, old, ahead) = tokio::join!(
@@ -205,22 +196,11 @@ impl Tormentor {
             _ => true,
         };
         if !agree {
-            self.broken
-                .push(format!("cursors: sockets of user {} disagree", who.id));
+            self.broken.push(format!("cursors: sockets of user {} disagree", who.id));
         }
         let errors = [one.err(), other.err(), old.err(), ahead.err()];
-        self.broken.extend(
-            errors
-                .into_iter()
-                .flatten()
-                .map(|error| format!("cursors: user {}: {error:#}", who.id)),
-        );
-        Ok((
-            begin_ms,
-            format!(
-                "user {}: {recent} twice, {stale}, and ahead of {up_to}",
-                who.id
-            ),
-        ))
+        self.broken
+            .extend(errors.into_iter().flatten().map(|error| format!("cursors: user {}: {error:#}", who.id)));
+        Ok((begin_ms, format!("user {}: {recent} twice, {stale}, and ahead of {up_to}", who.id)))
     }
 }

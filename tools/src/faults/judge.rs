@@ -51,10 +51,7 @@ pub fn count(book: &Book, inboxes: &[Vec<Kept>], accounts: &[(usize, Account)]) 
         counts.delivered += account.accepted.len() as u64;
         let mut seen = HashSet::new();
         for it in &account.accepted {
-            let unique = matches!(
-                it.identity,
-                Identity::Message(_) | Identity::FriendRequest(_)
-            );
+            let unique = matches!(it.identity, Identity::Message(_) | Identity::FriendRequest(_));
             if unique && !seen.insert(it.identity) {
                 counts.repeated += 1;
             }
@@ -65,11 +62,7 @@ pub fn count(book: &Book, inboxes: &[Vec<Kept>], accounts: &[(usize, Account)]) 
             match accepted.next_if(|it| it.seq == kept.seq) {
                 None => counts.lost += 1,
                 Some(it) if it.identity == kept.identity => {}
-                Some(it)
-                    if owners
-                        .get(&it.identity)
-                        .is_some_and(|owner| owner != person) =>
-                {
+                Some(it) if owners.get(&it.identity).is_some_and(|owner| owner != person) => {
                     counts.misdelivered += 1;
                 }
                 Some(_) => counts.reordered += 1,
@@ -83,10 +76,7 @@ fn owners(inboxes: &[Vec<Kept>]) -> HashMap<Identity, usize> {
     let mut owners = HashMap::new();
     for (person, inbox) in inboxes.iter().enumerate() {
         for kept in inbox {
-            if matches!(
-                kept.identity,
-                Identity::Message(_) | Identity::FriendRequest(_)
-            ) {
+            if matches!(kept.identity, Identity::Message(_) | Identity::FriendRequest(_)) {
                 owners.insert(kept.identity, person);
             }
         }
@@ -102,10 +92,7 @@ fn stored(book: &Book, inboxes: &[Vec<Kept>], counts: &mut Counts) {
         let mut by_identity = HashMap::new();
         for (index, kept) in inbox.iter().enumerate() {
             counts.holes += u64::from(index > 0 && kept.seq != inbox[index - 1].seq + 1);
-            let unique = matches!(
-                kept.identity,
-                Identity::Message(_) | Identity::FriendRequest(_)
-            );
+            let unique = matches!(kept.identity, Identity::Message(_) | Identity::FriendRequest(_));
             if by_identity.insert(kept.identity, kept.seq).is_some() && unique {
                 counts.repeated += 1;
             }
@@ -138,11 +125,7 @@ fn stored(book: &Book, inboxes: &[Vec<Kept>], counts: &mut Counts) {
 /// counts from that moment, or from the end of the fault in which the wait fell.
 /// `None`: a socket never got there.
 #[must_use]
-pub fn delays(
-    faults: &[Fault],
-    samples: &[Sample],
-    accounts: &[(usize, Account)],
-) -> Vec<Option<u64>> {
+pub fn delays(faults: &[Fault], samples: &[Sample], accounts: &[(usize, Account)]) -> Vec<Option<u64>> {
     let mut longest = vec![Some(0); faults.len() + 1];
     for (person, account) in accounts {
         for sample in samples {
@@ -191,21 +174,13 @@ mod tests {
     use super::*;
 
     fn kept(seq: u64, id: u64) -> Kept {
-        Kept {
-            seq,
-            identity: Identity::Message(id),
-            asked_by: None,
-        }
+        Kept { seq, identity: Identity::Message(id), asked_by: None }
     }
 
     fn account(accepted: &[(u64, u64)]) -> Account {
         let mut account = Account::default();
         for (seq, id) in accepted {
-            account.take(Accepted {
-                seq: *seq,
-                identity: Identity::Message(*id),
-                at_ms: 10 * seq,
-            });
+            account.take(Accepted { seq: *seq, identity: Identity::Message(*id), at_ms: 10 * seq });
         }
         account
     }
@@ -216,10 +191,7 @@ mod tests {
             receiver: *receiver,
             id: *id,
         });
-        Book {
-            acknowledged: acknowledged.collect(),
-            ..Book::default()
-        }
+        Book { acknowledged: acknowledged.collect(), ..Book::default() }
     }
 
     #[test]
@@ -227,34 +199,32 @@ mod tests {
         let inboxes = [vec![kept(1, 7), kept(2, 8)], vec![kept(1, 9)]];
         let accounts = [(0, account(&[(1, 7), (2, 8)])), (1, account(&[(1, 9)]))];
         let counts = count(&book(&[(0, 7), (1, 9), (0, 8)]), &inboxes, &accounts);
-        assert_eq!(
-            counts,
-            Counts {
-                delivered: 3,
-                ..Counts::default()
-            }
-        );
+        assert_eq!(counts, Counts { delivered: 3, ..Counts::default() });
     }
 
     #[test]
     fn what_is_missing_in_the_database_or_on_a_socket_is_lost() {
         let inboxes = [vec![kept(1, 7), kept(2, 8)]];
-        let counts = count(
-            &book(&[(0, 7), (0, 6)]),
-            &inboxes,
-            &[(0, account(&[(2, 8)]))],
-        );
+        let counts = count(&book(&[(0, 7), (0, 6)]), &inboxes, &[(0, account(&[(2, 8)]))]);
         assert_eq!(counts.lost, 2);
+    }
+
+    #[test]
+    fn a_friend_request_that_was_not_kept_is_lost() {
+        let asked_by = Some(70);
+        let identity = Identity::FriendRequest(3);
+        let inboxes = [vec![Kept { seq: 1, identity, asked_by }]];
+        let mut book = Book::default();
+        book.friend_requests.insert((70, 0), 1);
+        assert_eq!(count(&book, &inboxes, &[]).lost, 0);
+        book.friend_requests.insert((70, 0), 3);
+        assert_eq!(count(&book, &inboxes, &[]).lost, 2);
     }
 
     #[test]
     fn one_event_under_two_numbers_is_a_repeat() {
         let inboxes = [vec![kept(1, 7), kept(2, 7)]];
-        let counts = count(
-            &book(&[(0, 7)]),
-            &inboxes,
-            &[(0, account(&[(1, 7), (2, 7)]))],
-        );
+        let counts = count(&book(&[(0, 7)]), &inboxes, &[(0, account(&[(1, 7), (2, 7)]))]);
         assert_eq!(counts.repeated, 2);
     }
 
@@ -275,53 +245,23 @@ mod tests {
 
     #[test]
     fn a_delay_counts_from_the_end_of_its_fault() {
-        let fault = |begin_ms, end_ms| Fault {
-            kind: Kind::RedisKill,
-            begin_ms,
-            end_ms,
-        };
-        let sample = |at_ms, seq| Sample {
-            at_ms,
-            last_seqs: [seq].into(),
-        };
+        let fault = |begin_ms, end_ms| Fault { kind: Kind::RedisKill, begin_ms, end_ms };
+        let sample = |at_ms, seq| Sample { at_ms, last_seqs: [seq].into() };
         let mut account = Account::default();
         for (seq, at_ms) in [(1, 12), (2, 180), (3, 300)] {
-            account.take(Accepted {
-                seq,
-                identity: Identity::Other,
-                at_ms,
-            });
+            account.take(Accepted { seq, identity: Identity::Other, at_ms });
         }
-        let samples = [
-            sample(10, 1),
-            sample(110, 2),
-            sample(260, 3),
-            sample(400, 4),
-        ];
+        let samples = [sample(10, 1), sample(110, 2), sample(260, 3), sample(400, 4)];
         let faults = [fault(100, 150), fault(250, 255)];
-        assert_eq!(
-            delays(&faults, &samples[..3], &[(0, account.clone())]),
-            [Some(2), Some(30), Some(40)]
-        );
+        assert_eq!(delays(&faults, &samples[..3], &[(0, account.clone())]), [Some(2), Some(30), Some(40)]);
         assert_eq!(delays(&faults, &samples, &[(0, account)])[2], None);
     }
 
     #[test]
     fn a_failed_request_is_put_down_to_a_fault_that_may_fail_one() {
-        let fault = |kind, begin_ms, end_ms| Fault {
-            kind,
-            begin_ms,
-            end_ms,
-        };
-        let faults = [
-            fault(Kind::PostgresFreeze, 100, 200),
-            fault(Kind::RedisFlush, 9000, 9000),
-        ];
-        let failed = |sent_ms, failed_ms| Failed {
-            sent_ms,
-            failed_ms,
-            cause: "503".to_owned(),
-        };
+        let fault = |kind, begin_ms, end_ms| Fault { kind, begin_ms, end_ms };
+        let faults = [fault(Kind::PostgresFreeze, 100, 200), fault(Kind::RedisFlush, 9000, 9000)];
+        let failed = |sent_ms, failed_ms| Failed { sent_ms, failed_ms, cause: "503".to_owned() };
         assert_eq!(blame(&faults, &failed(10, 20)), 0);
         assert_eq!(blame(&faults, &failed(150, 160)), 1);
         assert_eq!(blame(&faults, &failed(8999, 9001)), 1);

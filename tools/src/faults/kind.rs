@@ -73,10 +73,7 @@ impl Kind {
     /// Never because of Redis, a planned stop, or somebody's socket.
     #[must_use]
     pub fn may_fail_requests(self) -> bool {
-        matches!(
-            self,
-            Self::InstanceKill | Self::PostgresRestart | Self::PostgresKill | Self::PostgresFreeze
-        )
+        matches!(self, Self::InstanceKill | Self::PostgresRestart | Self::PostgresKill | Self::PostgresFreeze)
     }
 }
 
@@ -128,11 +125,7 @@ mod tests {
 
     #[test]
     fn every_kind_comes_once_before_any_comes_twice() {
-        let mut faults = schedule(
-            &Kind::ALL,
-            Kind::ALL.len(),
-            &mut fastrand::Rng::with_seed(3),
-        );
+        let mut faults = schedule(&Kind::ALL, Kind::ALL.len(), &mut fastrand::Rng::with_seed(3));
         faults.sort();
         assert_eq!(faults, Kind::ALL);
     }

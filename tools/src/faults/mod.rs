@@ -41,6 +41,9 @@ const STOPPING_RECEIVE_BYTES: u32 = 16 * 1024;
 /// Load before the first fault and at least between two.
 const CALM: Duration = Duration::from_secs(1);
 
+/// Senders that write to everybody after each fault.
+const NUDGERS: usize = 4;
+
 /// Longest wait for all sockets to be current before the run goes on. Far above
 /// every limit: what takes longer than its limit is to be seen with its length.
 const CURRENT_TIMEOUT_MS: u64 = 45_000;
@@ -54,39 +57,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// When the cluster cannot be found or brought back.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
     ensure!(options.people > 1, "--people must be at least 2");
-    ensure!(
-        options.sockets_per_person > 2,
-        "--sockets-per-person must be at least 3"
-    );
+    ensure!(options.sockets_per_person > 2, "--sockets-per-person must be at least 3");
     let cluster = Cluster::find(&options.script, &options.dir)?;
     let state = cluster.state()?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    eprintln!(
-        "seed {seed}; {} faults on {}",
-        options.faults, cluster.front
-    );
+    eprintln!("seed {seed}; {} faults on {}", options.faults, cluster.front);
 
-    let people: Arc<[Person]> = people::sign_up(&cluster.front, options.people)
-        .await?
-        .into();
-    let ids = people
-        .iter()
-        .map(|person| Ok(i64::try_from(person.id)?))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let people: Arc<[Person]> = people::sign_up(&cluster.front, options.people).await?.into();
+    let ids =
+        people.iter().map(|person| Ok(i64::try_from(person.id)?)).collect::<anyhow::Result<Vec<_>>>()?;
     let clock = Clock::start();
     let positions = Positions::watch(state.database_url.clone(), ids.clone(), clock);
     let proxy = Proxy::start(cluster.front.address).await?;
     let readers = start_readers(options, &cluster, &proxy, &people, clock);
-    let stopping = (0..readers.len())
-        .filter(|index| role(*index, options.people) == Role::Stopping)
-        .collect();
+    let stopping =
+        (0..readers.len()).filter(|index| role(*index, options.people) == Role::Stopping).collect();
     let book = SharedBook::default();
-    let load = Load {
-        endpoint: cluster.front.clone(),
-        people: Arc::clone(&people),
-        book: Arc::clone(&book),
-        clock,
-    };
+    let load =
+        Load { endpoint: cluster.front.clone(), people: Arc::clone(&people), book: Arc::clone(&book), clock };
     let mut run = Run {
         tormentor: Tormentor {
             cluster,
@@ -97,14 +85,15 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
             positions,
             clock,
             random: fastrand::Rng::with_seed(seed),
-            next_sender: options.people,
+            nudgers: (options.people..options.people + NUDGERS)
+                .map(|index| Sender::new(index, &load, seed))
+                .collect(),
+            next_sender: options.people + NUDGERS,
             broken: Vec::new(),
         },
         faults: Vec::new(),
     };
-    run.wait_until_current()
-        .await?
-        .context("the sockets do not open")?;
+    run.wait_until_current().await?.context("the sockets do not open")?;
 
     let started_ms = clock.now_ms();
     let (stop, stopped) = watch::channel(false);
@@ -129,11 +118,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         instances: state.instances.len(),
         book,
         inboxes: truth::inboxes(&state.database_url, &ids).await?,
-        accounts: tormentor
-            .readers
-            .iter()
-            .map(|reader| (reader.person, reader.account()))
-            .collect(),
+        accounts: tormentor.readers.iter().map(|reader| (reader.person, reader.account())).collect(),
         samples: tormentor.positions.samples(),
         faults: run.faults,
         broken: tormentor.broken,
@@ -174,9 +159,7 @@ fn start_readers(
         let person = index % people.len();
         Reader::start(person, people[person].clone(), way, clock)
     };
-    (0..people.len() * options.sockets_per_person)
-        .map(start)
-        .collect()
+    (0..people.len() * options.sockets_per_person).map(start).collect()
 }
 
 struct Run {
@@ -186,30 +169,23 @@ struct Run {
 
 impl Run {
     async fn torment(&mut self, options: &Options) -> anyhow::Result<()> {
-        let kinds = if options.kinds.is_empty() {
-            &Kind::ALL[..]
-        } else {
-            &options.kinds
-        };
+        let kinds = if options.kinds.is_empty() { &Kind::ALL[..] } else { &options.kinds };
         let schedule = kind::schedule(kinds, options.faults, &mut self.tormentor.random);
-        let ends_ms =
-            self.now_ms() + Duration::from_secs_f64(options.minutes * 60.0).as_millis() as u64;
+        let ends_ms = self.now_ms() + Duration::from_secs_f64(options.minutes * 60.0).as_millis() as u64;
         for (index, kind) in schedule.iter().enumerate() {
             let left = (schedule.len() - index) as u64;
             let pause = Duration::from_millis(ends_ms.saturating_sub(self.now_ms()) / left);
             let next = tokio::time::Instant::now() + pause;
             tokio::time::sleep(CALM).await;
-            let (fault, detail) = self
-                .tormentor
-                .inject(*kind)
-                .await
-                .with_context(|| kind.to_string())?;
+            let (fault, detail) = self.tormentor.inject(*kind).await.with_context(|| kind.to_string())?;
             let end_ms = fault.end_ms;
             self.faults.push(fault);
             let after = match self.wait_until_current().await? {
                 Some(at_ms) => format!("{} ms", at_ms.saturating_sub(end_ms)),
                 None => "NOT within the wait".to_owned(),
             };
+            self.tormentor.nudge().await;
+            self.wait_until_current().await?;
             eprintln!(
                 "{:>4}/{} {kind:<18} all current {after} after its end; {detail}",
                 index + 1,
@@ -238,6 +214,22 @@ impl Run {
             anyhow::Ok(self.now_ms())
         };
         let limit = Duration::from_millis(CURRENT_TIMEOUT_MS);
-        tokio::time::timeout(limit, waiting).await.ok().transpose()
+        let current = tokio::time::timeout(limit, waiting).await.ok().transpose()?;
+        if current.is_none() {
+            self.say_who_is_behind();
+        }
+        Ok(current)
+    }
+
+    fn say_who_is_behind(&self) {
+        let Some(sample) = self.tormentor.positions.samples().pop() else {
+            return;
+        };
+        for reader in &self.tormentor.readers {
+            let last_seq = sample.last_seqs[reader.person];
+            if !reader.is_current(last_seq) {
+                eprintln!("          {} of {last_seq}", reader.standing());
+            }
+        }
     }
 }

@@ -38,10 +38,7 @@ pub async fn replay(
             let seq = frame.seq.context("a frame without seq")?;
             ensure!(seq == last + 1, "{seq} came after {last}");
             last = seq;
-            events.push((
-                seq,
-                Identity::of(&frame.kind, frame.data.map_or("", RawValue::get)),
-            ));
+            events.push((seq, Identity::of(&frame.kind, frame.data.map_or("", RawValue::get))));
         }
         anyhow::Ok(events)
     };
@@ -61,10 +58,7 @@ pub async fn ahead(who: &Person, way: &Way, cursor: u64) -> anyhow::Result<()> {
         first_text(&mut socket).await?;
         let text = first_text(&mut socket).await?;
         let frame = Frame::parse(&text)?;
-        ensure!(
-            frame.kind == "resync_required" && frame.seq.is_some(),
-            "{text}"
-        );
+        ensure!(frame.kind == "resync_required" && frame.seq.is_some(), "{text}");
         anyhow::Ok(())
     };
     tokio::time::timeout(REPLAY_TIMEOUT, reading)

@@ -28,10 +28,7 @@ impl Proxy {
     /// When no port can be had.
     pub async fn start(target: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let proxy = Self {
-            address: listener.local_addr()?,
-            cuts: Arc::default(),
-        };
+        let proxy = Self { address: listener.local_addr()?, cuts: Arc::default() };
         let accepting = proxy.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -48,9 +45,7 @@ impl Proxy {
         cuts.retain(|cut| !cut.is_closed());
         random.shuffle(&mut cuts);
         let count = cuts.len().div_ceil(one_in.max(1));
-        cuts.drain(..count)
-            .filter_map(|cut| cut.send(()).ok())
-            .count()
+        cuts.drain(..count).filter_map(|cut| cut.send(()).ok()).count()
     }
 
     fn register(&self) -> oneshot::Receiver<()> {
@@ -67,9 +62,7 @@ async fn carry(mut client: TcpStream, target: SocketAddr, silenced: oneshot::Rec
         return;
     };
     // Without effect on what is tested; a proxy that delays would blur the times.
-    let _ = client
-        .set_nodelay(true)
-        .and_then(|()| server.set_nodelay(true));
+    let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => {}
         Ok(()) = silenced => tokio::time::sleep(SILENCE).await,

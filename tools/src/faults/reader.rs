@@ -27,7 +27,7 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection is dead when nothing has been heard for this long: a ping and
 /// two seconds for its answer.
-const DEAD_AFTER: Duration = Duration::from_secs(3);
+pub const DEAD_AFTER: Duration = Duration::from_secs(3);
 
 /// First and longest wait before connecting again; each is random between zero
 /// and a bound that doubles.
@@ -77,6 +77,15 @@ impl Reader {
         self.connected.load(Ordering::Relaxed) && self.progress.load(Ordering::Relaxed) >= seq
     }
 
+    /// Says where the client stands, for the one who wonders why it is behind.
+    #[must_use]
+    pub fn standing(&self) -> String {
+        let connected = self.connected.load(Ordering::Relaxed);
+        let (cursor, last_error) = self.edit(|account| (account.cursor(), account.last_error.clone()));
+        let state = if connected { "connected".to_owned() } else { format!("not connected: {last_error}") };
+        format!("person {} at {cursor}, {state}", self.person)
+    }
+
     /// Has the client stop reading, or read on.
     pub fn pause(&self, paused: bool) {
         self.paused.send_replace(paused);
@@ -103,7 +112,10 @@ impl Reader {
                     self.connected.store(false, Ordering::Relaxed);
                     self.edit(|account| account.closed(&cause));
                 }
-                Err(_) => failures += 1,
+                Err(error) => {
+                    failures += 1;
+                    self.edit(|account| account.last_error = format!("{error:#}"));
+                }
             }
             let most = (BACKOFF_MS.0 << failures.min(10)).min(BACKOFF_MS.1);
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
@@ -126,10 +138,7 @@ impl Reader {
         };
         let (socket, text) = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening).await??;
         let frame = Frame::parse(&text)?;
-        ensure!(
-            frame.kind == "connection_established",
-            "the first frame is {text}"
-        );
+        ensure!(frame.kind == "connection_established", "the first frame is {text}");
         let seq = frame.seq.context("no seq in the first frame")?;
         self.edit(|account| {
             if frame.user_id != Some(who.id) {
@@ -196,21 +205,13 @@ impl Reader {
                 // A page would reload over REST here and go on from that seq. What
                 // is skipped shows as lost.
                 account.resyncs += 1;
-                account.take(Accepted {
-                    seq,
-                    identity: Identity::Other,
-                    at_ms,
-                });
+                account.take(Accepted { seq, identity: Identity::Other, at_ms });
             } else {
                 if is_for_another(&frame.kind, data, self.person) {
                     account.misdelivered += 1;
                 }
                 let identity = Identity::of(&frame.kind, data);
-                account.take(Accepted {
-                    seq,
-                    identity,
-                    at_ms,
-                });
+                account.take(Accepted { seq, identity, at_ms });
             }
             self.progress.store(account.cursor(), Ordering::Relaxed);
         });

@@ -95,27 +95,15 @@ impl Report {
     /// Judges a run.
     #[must_use]
     pub fn of(evidence: Evidence) -> Self {
-        let Evidence {
-            book,
-            accounts,
-            faults,
-            ..
-        } = &evidence;
-        let Counts {
-            delivered,
-            lost,
-            repeated,
-            reordered,
-            misdelivered,
-            holes,
-        } = judge::count(book, &evidence.inboxes, accounts);
+        let Evidence { book, accounts, faults, .. } = &evidence;
+        let Counts { delivered, lost, repeated, reordered, misdelivered, holes } =
+            judge::count(book, &evidence.inboxes, accounts);
         let sum = |of: fn(&Account) -> u64| accounts.iter().map(|(_, account)| of(account)).sum();
         let mut report = Self {
             seed: evidence.seed,
             seconds: evidence.seconds,
             size: (evidence.inboxes.len(), accounts.len(), evidence.instances),
-            acknowledged: book.acknowledged.len() as u64
-                + book.friend_requests.values().sum::<u64>(),
+            acknowledged: book.acknowledged.len() as u64 + book.friend_requests.values().sum::<u64>(),
             failed: BTreeMap::new(),
             delivered,
             lost,
@@ -148,24 +136,16 @@ impl Report {
         accounts: &[(usize, Account)],
         book: &Book,
     ) {
-        let kinds: Vec<Option<Kind>> = std::iter::once(None)
-            .chain(faults.iter().map(|fault| Some(fault.kind)))
-            .collect();
+        let kinds: Vec<Option<Kind>> =
+            std::iter::once(None).chain(faults.iter().map(|fault| Some(fault.kind))).collect();
         for (kind, delay) in kinds.iter().zip(judge::delays(faults, samples, accounts)) {
             let row = self.row(*kind);
             row.faults += u64::from(kind.is_some());
-            row.longest_delay_ms = row
-                .longest_delay_ms
-                .zip(delay)
-                .map(|(one, other)| one.max(other));
+            row.longest_delay_ms = row.longest_delay_ms.zip(delay).map(|(one, other)| one.max(other));
         }
         for failed in &book.failed {
             let kind = kinds[judge::blame(faults, failed)];
-            *self
-                .row(kind)
-                .failed
-                .entry(failed.cause.clone())
-                .or_default() += 1;
+            *self.row(kind).failed.entry(failed.cause.clone()).or_default() += 1;
             *self.failed.entry(failed.cause.clone()).or_default() += 1;
         }
         for (answered_ms, took_ms) in &book.slow {
@@ -195,31 +175,20 @@ impl Report {
             ("told to resync", self.resyncs),
         ];
         broken.extend(
-            counts
-                .iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(what, count)| format!("{count} {what}")),
+            counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")),
         );
-        let may_fail: Vec<String> = Kind::ALL
-            .iter()
-            .filter(|kind| kind.may_fail_requests())
-            .map(Kind::to_string)
-            .collect();
+        let may_fail: Vec<String> =
+            Kind::ALL.iter().filter(|kind| kind.may_fail_requests()).map(Kind::to_string).collect();
         for (kind, row) in &self.kinds {
             match row.longest_delay_ms {
                 None => broken.push(format!("{kind}: a socket never became current")),
                 Some(delay_ms) if delay_ms > row.limit_ms => {
-                    broken.push(format!(
-                        "{kind}: a socket was current only after {delay_ms} ms"
-                    ));
+                    broken.push(format!("{kind}: a socket was current only after {delay_ms} ms"));
                 }
                 Some(_) => {}
             }
             if !row.failed.is_empty() && !may_fail.contains(kind) {
-                broken.push(format!(
-                    "{kind}: requests failed ({})",
-                    by_cause(&row.failed)
-                ));
+                broken.push(format!("{kind}: requests failed ({})", by_cause(&row.failed)));
             }
         }
         broken
@@ -234,10 +203,7 @@ fn by_cause(counts: &BTreeMap<String, u64>) -> String {
     if counts.is_empty() {
         return "0".to_owned();
     }
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(cause, count)| format!("{cause}: {count}"))
-        .collect();
+    let parts: Vec<String> = counts.iter().map(|(cause, count)| format!("{cause}: {count}")).collect();
     parts.join(", ")
 }
 
@@ -255,27 +221,13 @@ impl fmt::Display for Report {
         writeln!(f, "failed requests    {}", by_cause(&self.failed))?;
         writeln!(f, "delivered          {}", self.delivered)?;
         writeln!(f, "lost               {}", self.lost)?;
-        writeln!(
-            f,
-            "repeated           {} ({} raw, dropped by seq)",
-            self.repeated, self.raw_repeats
-        )?;
+        writeln!(f, "repeated           {} ({} raw, dropped by seq)", self.repeated, self.raw_repeats)?;
         writeln!(f, "reordered          {}", self.reordered)?;
         writeln!(f, "misdelivered       {}", self.misdelivered)?;
-        writeln!(
-            f,
-            "reconnects         {} (closed: {})",
-            self.reconnects,
-            by_cause(&self.closes)
-        )?;
-        writeln!(
-            f,
-            "\nfault              times  longest delay   limit  slowest answer  failed requests"
-        )?;
+        writeln!(f, "reconnects         {} (closed: {})", self.reconnects, by_cause(&self.closes))?;
+        writeln!(f, "\nfault              times  longest delay   limit  slowest answer  failed requests")?;
         for (kind, row) in &self.kinds {
-            let delay = row
-                .longest_delay_ms
-                .map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
+            let delay = row.longest_delay_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
             writeln!(
                 f,
                 "{kind:<18} {:>5}  {delay:>13}  {:>6}  {:>11} ms  {}",

@@ -51,8 +51,8 @@ pub struct Failed {
 pub struct Book {
     /// Messages answered 201, those of one sender in the order of sending.
     pub acknowledged: Vec<Acknowledged>,
-    /// Friend requests answered 201, by the indexes of asker and asked.
-    pub friend_requests: BTreeMap<(usize, usize), u64>,
+    /// Friend requests answered 201, by the asker's id and the asked one's index.
+    pub friend_requests: BTreeMap<(u64, usize), u64>,
     /// All the others.
     pub failed: Vec<Failed>,
     /// When answers came, and how long they took, for those above 100 ms.
@@ -65,12 +65,7 @@ pub type SharedBook = Arc<Mutex<Book>>;
 /// Returns the index of the person that a message was written to.
 #[must_use]
 pub fn addressee(content: &str) -> Option<usize> {
-    content
-        .strip_prefix("for ")?
-        .split(' ')
-        .next()?
-        .parse()
-        .ok()
+    content.strip_prefix("for ")?.split(' ').next()?.parse().ok()
 }
 
 /// What all senders share.
@@ -142,22 +137,18 @@ impl Sender {
         }
     }
 
-    /// Sends one message with that text behind its address.
+    /// Sends one message with that text behind its address; in the name of the
+    /// next person when it is for the sender.
     pub async fn message(&mut self, receiver: usize, text: &str) {
         let id = self.load.people[receiver].id;
+        let own = usize::from(receiver == self.person);
+        let author = (self.person + own) % self.load.people.len();
         let body = format!(r#"{{"receiver_id":{id},"content":"for {receiver} {text}"}}"#);
-        let Some(answer) = self
-            .request("POST", "/api/messages/", Some(&body), &[201])
-            .await
-        else {
+        let Some(answer) = self.request(author, "POST", "/api/messages/", Some(&body), &[201]).await else {
             return;
         };
         if let Ok(message) = serde_json::from_slice::<Message>(&answer.body) {
-            let acknowledged = Acknowledged {
-                sender: self.index,
-                receiver,
-                id: message.id,
-            };
+            let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id };
             self.note(|book| book.acknowledged.push(acknowledged));
         }
     }
@@ -171,29 +162,28 @@ impl Sender {
         let id = self.load.people[asked].id;
         let path = format!("/api/friends/request/{id}/");
         // 400 and 404: a request or its cancelling that seemed to fail had not.
-        if let Some(answer) = self.request("POST", &path, None, &[201, 400]).await
+        if let Some(answer) = self.request(self.person, "POST", &path, None, &[201, 400]).await
             && answer.status == 201
         {
-            let pair = (self.person, asked);
+            let pair = (self.load.people[self.person].id, asked);
             self.note(|book| *book.friend_requests.entry(pair).or_default() += 1);
         }
         let path = format!("/api/friends/cancel/{id}/");
-        self.request("DELETE", &path, None, &[200, 404]).await;
+        self.request(self.person, "DELETE", &path, None, &[200, 404]).await;
     }
 
     /// Sends one request and notes its failure, or how long it took.
     async fn request(
         &mut self,
+        author: usize,
         method: &str,
         path: &str,
         body: Option<&str>,
         good: &[u16],
     ) -> Option<Answer> {
         let sent_ms = self.load.clock.now_ms();
-        let token = Arc::clone(&self.load.people[self.person].token);
-        let request = self
-            .client
-            .request(method, path, Some(&token), body.map(str::as_bytes));
+        let token = Arc::clone(&self.load.people[author].token);
+        let request = self.client.request(method, path, Some(&token), body.map(str::as_bytes));
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, request).await;
         let now_ms = self.load.clock.now_ms();
         let cause = match answer {
@@ -208,24 +198,12 @@ impl Sender {
             Ok(Err(_)) => "cut".to_owned(),
             Err(_) => "no answer".to_owned(),
         };
-        self.note(|book| {
-            book.failed.push(Failed {
-                sent_ms,
-                failed_ms: now_ms,
-                cause,
-            })
-        });
+        self.note(|book| book.failed.push(Failed { sent_ms, failed_ms: now_ms, cause }));
         None
     }
 
     fn note(&self, edit: impl FnOnce(&mut Book)) {
-        edit(
-            &mut self
-                .load
-                .book
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        edit(&mut self.load.book.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

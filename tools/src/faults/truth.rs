@@ -68,10 +68,7 @@ impl Positions {
     /// Returns all samples so far, oldest first.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        self.samples
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -86,8 +83,7 @@ async fn sample(
     let query = "SELECT user_id, last_seq FROM inboxes WHERE user_id = ANY($1)";
     let statement = tokio::time::timeout(ANSWER_TIMEOUT, client.prepare(query)).await??;
     while !tell.is_closed() {
-        let rows =
-            tokio::time::timeout(ANSWER_TIMEOUT, client.query(&statement, &[&ids])).await??;
+        let rows = tokio::time::timeout(ANSWER_TIMEOUT, client.query(&statement, &[&ids])).await??;
         let mut last_seqs = vec![0; ids.len()];
         for row in rows {
             let id: i64 = row.try_get(0)?;
@@ -96,13 +92,8 @@ async fn sample(
                 last_seqs[index] = seq.unsigned_abs();
             }
         }
-        let sample = Sample {
-            at_ms: clock.now_ms(),
-            last_seqs: last_seqs.into(),
-        };
-        kept.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sample.clone());
+        let sample = Sample { at_ms: clock.now_ms(), last_seqs: last_seqs.into() };
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(sample.clone());
         tell.send_replace(Some(sample));
         tokio::time::sleep(SAMPLE_EVERY).await;
     }
@@ -134,8 +125,7 @@ pub struct Kept {
 /// When PostgreSQL fails.
 pub async fn inboxes(database_url: &str, ids: &[i64]) -> anyhow::Result<Vec<Vec<Kept>>> {
     let client = connect(database_url).await?;
-    let query =
-        "SELECT seq, type::text, data::text FROM inbox_events WHERE user_id = $1 ORDER BY seq";
+    let query = "SELECT seq, type::text, data::text FROM inbox_events WHERE user_id = $1 ORDER BY seq";
     let statement = client.prepare(query).await?;
     let mut inboxes = Vec::with_capacity(ids.len());
     for id in ids {

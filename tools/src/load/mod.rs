@@ -43,10 +43,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         _ => people::sign_up(&options.senders, options.people).await?,
     }
     .into();
-    ensure!(
-        people.len() > 1,
-        "it takes at least two people to send a message"
-    );
+    ensure!(people.len() > 1, "it takes at least two people to send a message");
     let mut report = Report::default();
     let mut idle = JoinSet::new();
     if options.idle > 0 {
@@ -77,9 +74,7 @@ async fn open_idle(
         Some(pid) => Some(settled_bytes(pid).await?),
         None => None,
     };
-    let growth = before_bytes
-        .zip(after_bytes)
-        .map(|(before, after)| after.saturating_sub(before));
+    let growth = before_bytes.zip(after_bytes).map(|(before, after)| after.saturating_sub(before));
     Ok((
         tasks,
         IdleMemory {
@@ -112,13 +107,7 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
     let owners = (0..count).map(|index| index % people.len());
     let opened = sockets::open(endpoint, people, owners, None).await?;
     let stalled_owners = (0..options.stalled).map(|index| index % people.len());
-    let stalled = sockets::open(
-        endpoint,
-        people,
-        stalled_owners,
-        Some(STALLED_RECEIVE_BYTES),
-    )
-    .await?;
+    let stalled = sockets::open(endpoint, people, stalled_owners, Some(STALLED_RECEIVE_BYTES)).await?;
 
     let run = fastrand::u32(..);
     let started = Instant::now();
@@ -142,9 +131,8 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
     let after_bytes = options.pid.map(resident_bytes).transpose()?;
     stop.send(true).context("no socket is left to stop")?;
     let mut messages = judge(sent, tallies, count, expected).await?;
-    messages.process_growth_bytes = before_bytes
-        .zip(after_bytes)
-        .map(|(before, after)| after.cast_signed() - before.cast_signed());
+    messages.process_growth_bytes =
+        before_bytes.zip(after_bytes).map(|(before, after)| after.cast_signed() - before.cast_signed());
     messages.stalled = drain(stalled).await;
     Ok(messages)
 }
@@ -159,9 +147,7 @@ async fn judge(
     for (receiver, number) in &sent.acknowledged {
         numbers.entry(*receiver).or_default().push(*number);
     }
-    let seconds = sent
-        .span_us
-        .map_or(0.0, |(first, last)| (last - first) as f64 / 1e6);
+    let seconds = sent.span_us.map_or(0.0, |(first, last)| (last - first) as f64 / 1e6);
     let mut latency = tally::histogram()?;
     let mut messages = Messages {
         acknowledged: sent.acknowledged.len() as u64,
@@ -202,9 +188,7 @@ async fn drain(stalled: Vec<(usize, Socket)>) -> BTreeMap<String, u64> {
     let mut closes = BTreeMap::new();
     for (_, socket) in stalled {
         let end = tokio::time::timeout(DRAIN_TIMEOUT, sockets::until_closed(socket));
-        let code = end
-            .await
-            .map_or_else(|_| "open".to_owned(), |(code, _)| code);
+        let code = end.await.map_or_else(|_| "open".to_owned(), |(code, _)| code);
         *closes.entry(code).or_default() += 1;
     }
     closes

@@ -35,17 +35,8 @@ impl From<&Histogram<u64>> for Latency {
 
 impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            p50_ms,
-            p99_ms,
-            p999_ms,
-            max_ms,
-            ..
-        } = self;
-        write!(
-            f,
-            "p50 {p50_ms:.1}  p99 {p99_ms:.1}  p99.9 {p999_ms:.1}  max {max_ms:.1} ms"
-        )
+        let Self { p50_ms, p99_ms, p999_ms, max_ms, .. } = self;
+        write!(f, "p50 {p50_ms:.1}  p99 {p99_ms:.1}  p99.9 {p999_ms:.1}  max {max_ms:.1} ms")
     }
 }
 
@@ -123,31 +114,21 @@ impl Report {
     /// Whether nothing was lost, repeated, reordered or misdelivered.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.messages
-            .as_ref()
-            .is_none_or(|it| it.lost + it.repeated + it.reordered + it.misdelivered == 0)
+        self.messages.as_ref().is_none_or(|it| it.lost + it.repeated + it.reordered + it.misdelivered == 0)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(idle) = &self.idle {
-            write!(
-                f,
-                "idle sockets       {} opened in {:.1} s",
-                idle.sockets, idle.seconds
-            )?;
+            write!(f, "idle sockets       {} opened in {:.1} s", idle.sockets, idle.seconds)?;
             if let Some(bytes) = idle.bytes_per_socket {
                 write!(f, ", {:.1} KB of memory each", bytes / 1000.0)?;
             }
             writeln!(f)?;
         }
         if let Some(it) = &self.messages {
-            writeln!(
-                f,
-                "acknowledged       {} ({:.0}/s)",
-                it.acknowledged, it.acknowledged_per_second
-            )?;
+            writeln!(f, "acknowledged       {} ({:.0}/s)", it.acknowledged, it.acknowledged_per_second)?;
             writeln!(f, "failed requests    {}", by_cause(&it.failed))?;
             writeln!(f, "POST latency       {}", it.post)?;
             writeln!(
@@ -166,20 +147,11 @@ impl fmt::Display for Report {
                 writeln!(f, "readers that stop  {}", by_cause(&it.stalled))?;
             }
             if let Some(bytes) = it.process_growth_bytes {
-                writeln!(
-                    f,
-                    "process growth     {:.1} MiB",
-                    bytes as f64 / 1_048_576.0
-                )?;
+                writeln!(f, "process growth     {:.1} MiB", bytes as f64 / 1_048_576.0)?;
             }
         }
         if let Some(held) = &self.held {
-            writeln!(
-                f,
-                "held sockets       {} within {:.1} s",
-                by_cause(&held.closes),
-                held.spread_seconds
-            )?;
+            writeln!(f, "held sockets       {} within {:.1} s", by_cause(&held.closes), held.spread_seconds)?;
         }
         Ok(())
     }
@@ -189,9 +161,6 @@ fn by_cause(counts: &BTreeMap<String, u64>) -> String {
     if counts.is_empty() {
         return "0".to_owned();
     }
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(cause, count)| format!("{cause}: {count}"))
-        .collect();
+    let parts: Vec<String> = counts.iter().map(|(cause, count)| format!("{cause}: {count}")).collect();
     parts.join(", ")
 }

@@ -81,9 +81,7 @@ pub async fn send(
     people: Arc<[Person]>,
     started: Instant,
 ) -> anyhow::Result<Sent> {
-    let due = options
-        .rate
-        .map(|rate| clock(rate, options.seconds, started));
+    let due = options.rate.map(|rate| clock(rate, options.seconds, started));
     let numbers: Arc<[AtomicU64]> = people.iter().map(|_| AtomicU64::new(0)).collect();
     let mut tasks = tokio::task::JoinSet::new();
     for index in 0..options.concurrency {
@@ -177,9 +175,7 @@ impl Sender {
             stamp.text(self.bytes)
         );
         let token = &self.people[own].token;
-        let request =
-            self.client
-                .request("POST", "/api/messages/", Some(token), Some(body.as_bytes()));
+        let request = self.client.request("POST", "/api/messages/", Some(token), Some(body.as_bytes()));
         let cause = match tokio::time::timeout(ANSWER_TIMEOUT, request).await {
             Ok(Ok(answer)) if answer.status == 201 => {
                 match serde_json::from_slice::<Acknowledged>(&answer.body) {
@@ -201,9 +197,7 @@ impl Sender {
         }
         let now_us = micros(self.started.elapsed());
         self.sent.counted += 1;
-        self.sent
-            .latency
-            .saturating_record(now_us.saturating_sub(intended_us));
+        self.sent.latency.saturating_record(now_us.saturating_sub(intended_us));
         let first = self.sent.span_us.map_or(intended_us, |(first, _)| first);
         self.sent.span_us = Some((first, now_us));
     }

@@ -27,13 +27,7 @@ impl Stamp {
     #[must_use]
     pub fn text(&self, bytes: usize) -> String {
         let mut text = String::with_capacity(bytes.max(64));
-        let Self {
-            run,
-            receiver,
-            sender,
-            number,
-            intended_us,
-        } = self;
+        let Self { run, receiver, sender, number, intended_us } = self;
         // Writing to a String cannot fail.
         let _ = write!(text, "{run} {receiver} {sender} {number} {intended_us} ");
         while text.len() < bytes {
@@ -117,17 +111,15 @@ impl Tally {
         }
         self.mark(stamp.number);
         let earlier = self.last_number_by_sender.get_mut(stamp.sender);
-        let overtaken = earlier
-            .and_then(|last| last.replace(stamp.number))
-            .is_some_and(|last| last > stamp.number);
+        let overtaken =
+            earlier.and_then(|last| last.replace(stamp.number)).is_some_and(|last| last > stamp.number);
         if seq <= self.last_seq || overtaken {
             self.reordered += 1;
         }
         self.last_seq = self.last_seq.max(seq);
         self.delivered += 1;
         if stamp.intended_us >= self.timed_from_us {
-            self.latency
-                .saturating_record(now_us.saturating_sub(stamp.intended_us));
+            self.latency.saturating_record(now_us.saturating_sub(stamp.intended_us));
         }
         true
     }
@@ -149,10 +141,7 @@ impl Tally {
 }
 
 fn place(number: u64) -> (usize, u64) {
-    (
-        usize::try_from(number / 64).unwrap_or(usize::MAX),
-        1 << (number % 64),
-    )
+    (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
 }
 
 #[cfg(test)]
@@ -160,13 +149,7 @@ mod tests {
     use super::*;
 
     fn stamp(sender: usize, number: u64) -> Stamp {
-        Stamp {
-            run: 1,
-            receiver: 4,
-            sender,
-            number,
-            intended_us: 10,
-        }
+        Stamp { run: 1, receiver: 4, sender, number, intended_us: 10 }
     }
 
     #[test]
@@ -187,13 +170,7 @@ mod tests {
         assert!(tally.take(4, 6, &stamp(0, 9), 30));
         assert!(tally.take(4, 5, &stamp(1, 8), 30));
         assert!(tally.take(4, 7, &stamp(0, 7), 30));
-        let Tally {
-            delivered,
-            repeated,
-            reordered,
-            misdelivered,
-            ..
-        } = tally;
+        let Tally { delivered, repeated, reordered, misdelivered, .. } = tally;
         assert_eq!((delivered, repeated, reordered, misdelivered), (4, 1, 2, 1));
         assert!(tally.has(9) && !tally.has(6));
         assert_eq!(tally.latency.max(), 20);
