@@ -42,7 +42,7 @@ instance_create() {
       printf 'HOST=127.0.0.1\nPORT=%s\n' "$2"
       printf 'DATABASE_URL=%s\nREDIS_URL=%s\n' "$DATABASE_URL" "$REDIS_URL"
       # Before what the caller passes, which wins.
-      printf 'SECRET_KEY=%s\nTRUST_FORWARDED_FOR=true\n' "$SECRET_KEY"
+      printf 'SECRET_KEY=%s\nTRUSTED_PROXIES=1\n' "$SECRET_KEY"
       passed_through
     } >"$folder/env"
   )
