@@ -112,8 +112,8 @@ fn stored(book: &Book, inboxes: &[Vec<Kept>], counts: &mut Counts) {
             }
         }
     }
-    for ((asker, person), count) in &book.friend_requests {
-        let kept = asked.get(&(*asker as u64, *person)).copied().unwrap_or(0);
+    for (pair, count) in &book.friend_requests {
+        let kept = asked.get(pair).copied().unwrap_or(0);
         counts.lost += count.saturating_sub(kept);
     }
 }
