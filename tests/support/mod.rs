@@ -1,0 +1,46 @@
+//! The stage on which tests play: real instances of the service, within this process,
+//! over a real database, reached over HTTP and sockets only.
+//!
+//! Each test has a [`Stage`] of its own and shares nothing with another but the two
+//! servers, PostgreSQL and Redis: the database is made for it, and its people have
+//! ids that no other test's people have.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part of this")]
+
+mod call;
+mod database;
+mod instance;
+mod person;
+mod redis;
+mod socket;
+mod stage;
+mod token;
+
+use std::time::Duration;
+
+pub use call::{Answer, Call};
+pub use instance::Instance;
+pub use person::{PASSWORD, Person};
+pub use redis::subscribers;
+pub use socket::{Dial, Socket, until};
+pub use stage::{Kind, Stage};
+pub use token::{claims, forge, forge_with, seconds_now};
+
+/// How long anything may take that a test waits for. Far longer than it takes, so that
+/// a busy machine fails no test.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// What instances sign tokens with.
+pub const SECRET_KEY: &str = "a key for tests, and for nothing else at all";
+
+/// Checks that it is a moment as the contract writes one, `2026-11-22T20:27:54.035641Z`,
+/// and a recent one.
+#[track_caller]
+pub fn assert_timestamp(value: &serde_json::Value) {
+    let text = value.as_str().unwrap_or_default();
+    let moment = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.6fZ");
+    let moment = moment.unwrap_or_else(|error| panic!("{value}: {error}"));
+    assert_eq!(text.len(), "2026-11-22T20:27:54.035641Z".len(), "{value}");
+    let age = seconds_now() - moment.and_utc().timestamp();
+    assert!((-1..3600).contains(&age), "{value} is {age} s ago");
+}
