@@ -251,7 +251,13 @@ impl DatabaseUrl {
             if path.is_empty() || path.starts_with('?') || path == ":memory:" {
                 return Err("sqlite:// needs the path of a file after it".into());
             }
-            return Ok(Self::Sqlite(PathBuf::from(path)));
+            let path = PathBuf::from(path);
+            return match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                    Err(format!("there is no folder {}", folder.display()))
+                }
+                _ => Ok(Self::Sqlite(path)),
+            };
         }
         let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
         match url.scheme() {

@@ -40,23 +40,31 @@ pub(super) fn read(source: &Source<'_>, database: &DatabaseUrl, laptop: bool) ->
 }
 
 /// Returns the key in the file, which is made if it is not there.
+///
+/// The file appears with the key already in it, so that a process that starts at the
+/// same time, or after a crash in between, finds a whole key or none.
 fn keep(path: &Path) -> Result<SecretString, String> {
     let named = |error: std::io::Error| format!("{}: {error}", path.display());
-    let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    // `create_new` decides between two processes that start together.
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            file.write_all(fresh.as_bytes()).map_err(named)?;
-            file.sync_all().map_err(named)?;
-            Ok(fresh.into())
+    if !path.exists() {
+        let draft = path.with_extension(format!("{}.secret", uuid::Uuid::new_v4().simple()));
+        let made = make(&draft).and_then(|()| fs::hard_link(&draft, path));
+        // Whether it was made or not, the draft goes.
+        let _ = fs::remove_file(&draft);
+        match made {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(named(error)),
+            _ => {}
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let kept = fs::read_to_string(path).map_err(named)?;
-            match kept.trim() {
-                "" => Err(format!("{} is empty; delete it, and a new one is made", path.display())),
-                key => Ok(key.into()),
-            }
-        }
-        Err(error) => Err(named(error)),
     }
+    let kept = fs::read_to_string(path).map_err(named)?;
+    match kept.trim() {
+        "" => Err(format!("{} is empty; delete it, and a new one is made", path.display())),
+        key => Ok(key.into()),
+    }
+}
+
+fn make(path: &Path) -> std::io::Result<()> {
+    let key = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(key.as_bytes())?;
+    file.sync_all()
 }
