@@ -10,7 +10,7 @@ import { claims } from './token.js'
 /** @import { KeyValueStorage } from './types.js' */
 /** @import { Tokens } from './rest-types.js' */
 
-/** An access token this close to its end is renewed before it is used. */
+/** An access token this close to its end is renewed before it is used; of a short-lived one, in its last quarter. */
 const SPARE_SECONDS = 30
 
 /**
@@ -96,8 +96,9 @@ export function createSession({ key, storage, renew }) {
     async access(stale) {
       const mine = tokens
       if (!mine) return null
-      const { exp = Infinity } = claims(mine.access)
-      if (stale === mine.access || exp + aheadSeconds - SPARE_SECONDS < Date.now() / 1000) await renewOnce()
+      const { exp = Infinity, iat = 0 } = claims(mine.access)
+      const goodUntil = exp - Math.min(SPARE_SECONDS, (exp - iat) / 4)
+      if (stale === mine.access || goodUntil + aheadSeconds < Date.now() / 1000) await renewOnce()
       return mine === tokens ? mine.access : null
     },
 

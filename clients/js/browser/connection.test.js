@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import * as nodeTest from 'node:test'
+import { startBrowser, until, watch } from './support/browser.js'
+import { layCable } from './support/cable.js'
+import { ACCESS_TOKEN_SECONDS, startCluster } from './support/cluster.js'
+import { createPerson, heard, live, openClient, upTo } from './support/people.js'
+
+const { test } = nodeTest
+const { url, cluster } = await startCluster(nodeTest)
+const browser = await startBrowser(nodeTest)
+
+/** A page with a client of somebody new, and somebody else who writes to them. @param {any} [options] */
+async function setUp(options) {
+  const [reader, writer] = [await createPerson(url, 'reader'), await createPerson(url, 'writer')]
+  const page = await (await browser.newContext()).newPage()
+  const watched = watch(page)
+  await openClient(page, url, reader, options)
+  let written = 0
+  const write = () => writer.rest.sendMessage({ receiver_id: reader.id, content: `message ${++written}` })
+  return { reader, writer, page, watched, write, end: () => page.context().close() }
+}
+
+test('a token that expires mid-session is no obstacle: the socket stays, and the next one has a fresh token', async () => {
+  const { page, watched, write, end } = await setUp({ timings: { pingMs: 1000 } })
+  const opened = Date.now()
+  await until(() => Date.now() - opened > (ACCESS_TOKEN_SECONDS + 1) * 1000, 'the token has expired')
+  await write()
+  assert.deepEqual(await heard(page, 1), [1])
+  assert.equal(watched.sockets.length, 1)
+  await page.evaluate(() => {
+    const { client } = /** @type {any} */ (window)
+    client.close()
+    client.connect()
+  })
+  await live(page)
+  await write()
+  assert.deepEqual(await heard(page, 2), [1, 2])
+  assert.equal(watched.sockets.length, 2)
+  await end()
+})
+
+test('an expired token that was sent all the same is refused with 4001, and replaced', async () => {
+  const { reader, page, watched, end } = await setUp()
+  const stale = await reader.token()
+  const since = Date.now()
+  await until(() => Date.now() - since > (ACCESS_TOKEN_SECONDS + 1) * 1000, 'the token has expired')
+  const { asked, states } = await page.evaluate(async (stale) => {
+    const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
+    const own = /** @type {any} */ (window)
+    /** @type {any[]} */
+    const asked = []
+    /** @type {string[]} */
+    const states = []
+    const client = createClient({
+      share: false,
+      getToken: (/** @type {any} */ ask) => {
+        asked.push(ask)
+        return ask.refused ? own.tokenOf(ask) : stale
+      },
+    })
+    await new Promise((resolve) => {
+      client.subscribe((/** @type {any} */ { state }) => {
+        states.push(state)
+        if (state === 'live' || state === 'refused') resolve(undefined)
+      })
+      client.connect()
+    })
+    const reached = [...states]
+    client.close()
+    return { asked, states: reached }
+  }, stale)
+  assert.deepEqual(asked, [{}, { refused: 'token expired' }])
+  assert.equal(states.at(-1), 'live')
+  assert.deepEqual(watched.sockets.map((socket) => new URL(socket.url()).search), ['', '', ''])
+  await end()
+})
+
+for (const [token, reason] of /** @type {const} */ ([['junk', 'token invalid'], ['a.b.c', 'token invalid']])) {
+  test(`a page learns why '${token}' is refused, and stops`, async () => {
+    const page = await (await browser.newContext()).newPage()
+    const { sockets } = watch(page)
+    await page.goto(`${url}/demo/client/index.js`)
+    const status = await page.evaluate(async (token) => {
+      const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
+      const client = createClient({ share: false, getToken: () => token })
+      return new Promise((resolve) => {
+        client.subscribe((/** @type {any} */ status) => status.state === 'refused' && resolve(status))
+        client.connect()
+      })
+    }, token)
+    assert.equal(/** @type {any} */ (status).reason, reason)
+    assert.equal(sockets.length, 1)
+    await page.context().close()
+  })
+}
+
+test('what was sent while the network was cut is on the page within a second of its return, once, in its place', async () => {
+  const cable = await layCable(nodeTest, url)
+  const { page, write, end } = await setUp({ socketUrl: cable.url })
+  await write()
+  await heard(page, 1)
+  cable.cut()
+  await page.context().setOffline(true)
+  await page.waitForFunction(() => /** @type {any} */ (window).client.status.state === 'offline')
+  for (let count = 0; count < 5; count++) await write()
+  cable.restore()
+  const returned = Date.now()
+  await page.context().setOffline(false)
+  assert.deepEqual(await heard(page, 6), upTo(6))
+  const last = await page.evaluate(() => /** @type {any} */ (window).heard.at(-1).at)
+  assert(last - returned < 1000, `${last - returned} ms`)
+  await end()
+})
+
+test('a network that swallows everything is noticed by a missing answer', async () => {
+  const cable = await layCable(nodeTest, url)
+  const { page, write, end } = await setUp({ socketUrl: cable.url, timings: { pingMs: 300, pongMs: 300 } })
+  cable.pull()
+  await page.waitForFunction(() => /** @type {any} */ (window).client.status.reason === 'no answer')
+  await write()
+  cable.restore()
+  assert.deepEqual(await heard(page, 1), [1])
+  await end()
+})
+
+test('an instance that is killed costs no event', async () => {
+  const { reader, page, write, end } = await setUp()
+  const lost = () => page.evaluate(() => /** @type {any} */ (window).states.includes('waiting'))
+  // nginx answers 502 for a second when both have failed; a request may go down with its instance.
+  const writeAnyhow = () => until(() => write().catch(() => null), 'a message is taken')
+  for (const instance of ['1', '2']) {
+    await cluster('kill-instance', instance)
+    await writeAnyhow()
+    await writeAnyhow()
+    await cluster('start-instance', instance)
+    await live(page)
+    if (await lost()) break
+  }
+  assert(await lost(), 'one of the two had the socket')
+  const { last_seq } = await reader.rest.notifications()
+  assert(last_seq >= 2)
+  assert.deepEqual(await heard(page, last_seq), upTo(last_seq))
+  await end()
+})
+
+test('a rolling restart under load loses, repeats and reorders nothing, and fails no request', async () => {
+  const { page, write, end } = await setUp()
+  let isOver = false
+  let acknowledged = 0
+  const load = (async () => {
+    while (!isOver) {
+      await write()
+      acknowledged++
+    }
+  })()
+  await cluster('rolling-restart')
+  isOver = true
+  await load
+  assert(acknowledged > 20, `${acknowledged} messages`)
+  assert.deepEqual(await heard(page, acknowledged), upTo(acknowledged))
+  const states = await page.evaluate(() => /** @type {any} */ (window).states)
+  assert(states.includes('waiting'), 'its instance was restarted')
+  await end()
+})
+
+test('a plain WebSocket with the token in the query works as before', async () => {
+  const { reader, page, write, end } = await setUp()
+  const frames = page.evaluate(
+    (token) =>
+      new Promise((resolve) => {
+        /** @type {any[]} */
+        const frames = []
+        const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/ws/notifications/?token=${token}`)
+        socket.onmessage = ({ data }) => {
+          if (frames.push(JSON.parse(data)) === 2) resolve({ frames, protocol: socket.protocol })
+        }
+        socket.onopen = () => /** @type {any} */ (window).plainIsOpen = true
+      }),
+    await reader.token(),
+  )
+  await page.waitForFunction(() => /** @type {any} */ (window).plainIsOpen)
+  await write()
+  const { frames: [first, second], protocol } = /** @type {any} */ (await frames)
+  assert.equal(protocol, '')
+  assert.equal(first.type, 'connection_established')
+  assert.equal(second.type, 'new_message')
+  assert.equal(second.data.content, 'message 1')
+  await end()
+})

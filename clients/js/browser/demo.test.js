@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import * as nodeTest from 'node:test'
+import { startBrowser, until, watch } from './support/browser.js'
+import { startCluster } from './support/cluster.js'
+import { demoPage } from './support/demo.js'
+
+const { test } = nodeTest
+const { url } = await startCluster(nodeTest)
+const browser = await startBrowser(nodeTest)
+
+/** @param {import('playwright-core').BrowserContextOptions} [options] */
+async function openDemo(options) {
+  const page = await (await browser.newContext(options)).newPage()
+  const watched = watch(page)
+  await page.goto(`${url}/demo/`)
+  return { page, ...watched, watched, ...demoPage(page) }
+}
+
+test('two people meet, talk, lose the network, and miss nothing', async () => {
+  const { page, left, right, faults, watched } = await openDemo()
+  await left.signUp()
+  await right.signUp()
+  assert.equal(watched.open.length, 2)
+
+  await left.button(/^Find/).click()
+  await left.button(/^Ask/).click()
+  await left.root.getByText('asked').waitFor()
+  await right.root.getByLabel('1 unread notifications').waitFor()
+  await right.button(/^Accept/).click()
+  await left.root.getByLabel('1 unread notifications').waitFor()
+
+  await right.contact.click()
+  await right.say('hello')
+  await right.say('are you there?')
+  await left.contact.getByText('2 unread').waitFor()
+  await left.contact.click()
+  await left.root.locator('.theirs').getByText('are you there?').waitFor()
+  await until(async () => !(await left.contact.getByText('unread').count()), 'what is open is read')
+
+  await right.button('Cut the network').click()
+  await right.status.getByText('network cut').waitFor()
+  await left.say('one')
+  await left.say('two')
+  await left.say('three')
+  assert.equal(await right.bubbles.count(), 2)
+  const since = Date.now()
+  await right.button('Bring it back').click()
+  await right.root.locator('.theirs').getByText('three').waitFor({ timeout: 1000 })
+  assert(Date.now() - since < 1000)
+  await right.say('all three')
+  await left.root.getByText('all three').first().waitFor()
+  const story = ['hello', 'are you there?', 'one', 'two', 'three', 'all three']
+  assert.deepEqual(await right.bubbles.allTextContents(), story)
+  assert.deepEqual(await left.bubbles.allTextContents(), story)
+  assert.equal(await page.locator('.story .done').count(), 6)
+
+  await page.reload()
+  await left.contact.click()
+  await until(async () => (await left.bubbles.count()) === 6, 'the conversation after a reload')
+  assert.deepEqual(faults, [], 'nothing against the Content-Security-Policy, no error')
+  await page.context().close()
+})
+
+test('each in a window of their own, and a sign-out leaves no socket and no data', async () => {
+  const { page, left, right, watched, becomeFriends } = await openDemo()
+  await becomeFriends()
+  const [own] = await Promise.all([page.context().waitForEvent('page'), right.root.getByRole('link', { name: /window of its own/ }).click()])
+  const theirs = watch(own)
+  const alone = demoPage(own).right
+  await alone.status.getByText('live', { exact: true }).waitFor()
+  assert.equal(await own.locator('.panel').count(), 1)
+  await left.contact.click()
+  await left.say('to both windows')
+  await alone.contact.getByText('1 unread').waitFor()
+  await right.contact.getByText('1 unread').waitFor()
+
+  await alone.button(/^Sign .* out$/).click()
+  await right.button(/^Sign .* up$/).waitFor()
+  await until(() => watched.open.length === 1 && !theirs.open.length, 'only the other person has a socket')
+  const kept = await page.evaluate(() => Object.keys(localStorage))
+  assert.equal(kept.filter((key) => key === 'numeneon:demo:right').length, 0)
+  assert.equal(kept.filter((key) => key.startsWith('numeneon:cursor')).length, 1)
+  assert.equal(await right.root.getByText('to both windows').count(), 0)
+  await page.context().close()
+})
+
+test('by keyboard alone', async () => {
+  const { page, left, right } = await openDemo()
+  /** Goes on with Tab until the focus is on that. @param {import('playwright-core').Locator} target */
+  const tabTo = async (target) => {
+    for (let step = 0; step < 60; step++) {
+      if (await target.evaluate((element) => element === document.activeElement)) return
+      await page.keyboard.press('Tab')
+    }
+    throw new Error(`no way by Tab to ${target}`)
+  }
+  const press = async (/** @type {import('playwright-core').Locator} */ target, key = 'Enter') => {
+    await target.waitFor()
+    await tabTo(target)
+    await page.keyboard.press(key)
+  }
+  await press(left.button(/^Sign .* up$/))
+  await press(right.button(/^Sign .* up$/))
+  await press(left.button(/^Find/))
+  await press(left.button(/^Ask/))
+  await press(right.button(/^Accept/))
+  await press(left.contact)
+  await tabTo(left.root.getByLabel('Message', { exact: true }))
+  await page.keyboard.type('typed')
+  await page.keyboard.press('Enter')
+  await press(right.contact)
+  await right.root.locator('.theirs').getByText('typed').waitFor()
+  await press(right.button('Cut the network'), 'Space')
+  await right.status.getByText('network cut').waitFor()
+  await page.context().close()
+})
+
+test('everything that can be pressed has a name, in both colour schemes and on a phone', async () => {
+  for (const options of /** @type {const} */ ([{ colorScheme: 'light' }, { colorScheme: 'dark', viewport: { width: 390, height: 844 }, hasTouch: true }])) {
+    const { page, left, right, becomeFriends } = await openDemo(options)
+    await becomeFriends()
+    await left.contact.click()
+    await left.say('hello')
+    await right.contact.waitFor()
+    const nameless = await page.locator('button, a, input, summary, [tabindex]').evaluateAll((elements) =>
+      elements
+        .filter((element) => {
+          if (!element.getClientRects().length) return false
+          const label = element.id && document.querySelector(`label[for="${element.id}"]`)
+          return !(element.getAttribute('aria-label') || label || element.textContent?.trim())
+        })
+        .map((element) => element.outerHTML),
+    )
+    assert.deepEqual(nameless, [])
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'nothing sticks out')
+    assert.deepEqual(await contrastFaults(page), [])
+    await page.context().close()
+  }
+})
+
+/** Texts whose contrast to the colour behind them is under 4.5:1. Gradients are not looked at. @param {import('playwright-core').Page} page */
+function contrastFaults(page) {
+  return page.evaluate(() => {
+    const context = /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d', { willReadFrequently: true }))
+    const rgb = (/** @type {string[]} */ ...layers) => {
+      context.clearRect(0, 0, 1, 1)
+      for (const layer of layers) {
+        context.fillStyle = layer
+        context.fillRect(0, 0, 1, 1)
+      }
+      return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3)
+    }
+    const luminance = (/** @type {number[]} */ channels) => {
+      const [r = 0, g = 0, b = 0] = channels.map((channel) => (channel / 255 <= 0.03928 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4))
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+    const faults = []
+    for (const element of document.querySelectorAll('body *')) {
+      const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim())
+      if (!text || !element.getClientRects().length || element.closest('.hidden')) continue
+      const layers = []
+      let hasGradient = false
+      for (let at = /** @type {Element | null} */ (element); at; at = at.parentElement) {
+        const style = getComputedStyle(at)
+        hasGradient ||= at !== document.body && style.backgroundImage !== 'none'
+        layers.unshift(style.backgroundColor)
+      }
+      if (hasGradient) continue
+      const behind = luminance(rgb('#fff', ...layers))
+      const ink = luminance(rgb('#fff', ...layers, getComputedStyle(element).color))
+      const contrast = (Math.max(behind, ink) + 0.05) / (Math.min(behind, ink) + 0.05)
+      if (contrast < 4.5) faults.push(`${element.className || element.tagName} ${contrast.toFixed(2)}: ${element.textContent?.slice(0, 40)}`)
+    }
+    return faults
+  })
+}

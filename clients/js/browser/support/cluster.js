@@ -1,0 +1,57 @@
+/**
+ * The real service that the browser tests run against: two instances with
+ * PostgreSQL and Redis, nginx in front, by scripts/cluster.
+ */
+
+import { execFile } from 'node:child_process'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const SCRIPT = fileURLToPath(new URL('../../../../scripts/cluster', import.meta.url))
+
+/** Short enough for a test to see a token expire. */
+export const ACCESS_TOKEN_SECONDS = 4
+
+/**
+ * Starts a cluster, or takes the one of CLUSTER_DIR.
+ *
+ * @param {import('node:test').SuiteContext | typeof import('node:test')} test whose end ends it
+ */
+export async function startCluster(test) {
+  const given = process.env.CLUSTER_DIR
+  const dir = given ?? (await mkdtemp(join(tmpdir(), 'numeneon-browser-')))
+  const cluster = async (/** @type {string[]} */ ...args) => {
+    const { stdout } = await run(SCRIPT, [...args, '--dir', dir], {
+      env: {
+        ...process.env,
+        DEMO: 'true',
+        ACCESS_TOKEN_SECONDS: String(ACCESS_TOKEN_SECONDS),
+        // A drain long enough to be one, for a test that waits for it.
+        SHUTDOWN_DELAY_SECONDS: '1',
+        SHUTDOWN_SPREAD_SECONDS: '1',
+      },
+    })
+    return stdout
+  }
+  if (!given) {
+    // PostgreSQL runs under an account of its own, which has to pass through.
+    await chmod(dir, 0o711)
+    test.after(async () => {
+      await cluster('stop')
+      await rm(dir, { recursive: true, force: true })
+    })
+    const binary = process.env.NUMENEON_BINARY
+    await cluster('start', '--instances', '2', ...(binary ? ['--binary', binary] : []))
+  }
+  const env = Object.fromEntries((await readFile(join(dir, 'cluster.env'), 'utf8')).split('\n').map((line) => line.split('=')))
+  return {
+    url: /** @type {string} */ (env.NGINX_URL),
+    instances: [env.INSTANCE_1_URL, env.INSTANCE_2_URL],
+    /** Runs one of its commands, such as `kill-instance 1`. */
+    cluster,
+  }
+}

@@ -1,0 +1,56 @@
+/** Accounts of the service, each with a REST client of its own, in Node. */
+
+import { createRest } from '../../src/rest.js'
+
+let count = 0
+
+/** Signs somebody new up and in. @param {string} url @param {string} [name] */
+export async function createPerson(url, name = 'person') {
+  const username = `${name}-${process.pid}-${++count}`
+  const account = { username, email: `${username}@example.org`, password: 'correct horse' }
+  const rest = createRest({ url })
+  const { user } = await rest.signUp(account)
+  await rest.signIn(account)
+  return { ...account, id: user.id, rest, token: async () => /** @type {string} */ (await rest.accessToken()) }
+}
+
+/** @typedef {Awaited<ReturnType<typeof createPerson>>} Account */
+
+/**
+ * Opens a page of the service's origin with a client for the account, which
+ * keeps what it hears in `window.heard` and is itself `window.client`.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} url
+ * @param {Account} account
+ * @param {{ share?: boolean, socketUrl?: string, timings?: object, cursor?: number }} [options]
+ */
+export async function openClient(page, url, account, options = {}) {
+  await page.goto(`${url}/demo/client/index.js`)
+  await page.exposeFunction('tokenOf', (/** @type {any} */ ask) => account.rest.accessToken(ask))
+  await page.evaluate(async ({ socketUrl, ...options }) => {
+    const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
+    const own = /** @type {any} */ (window)
+    own.heard = []
+    own.states = []
+    own.client = createClient({ share: false, ...options, url: socketUrl, getToken: own.tokenOf })
+    own.client.on('*', (/** @type {any} */ data, /** @type {any} */ frame) => own.heard.push({ seq: frame.seq, type: frame.type, content: data?.content, at: Date.now() }))
+    own.client.subscribe((/** @type {any} */ { state }) => own.states.push(state))
+    own.client.connect()
+  }, options)
+  await live(page)
+}
+
+/** Waits until the client of the page is live. @param {import('playwright-core').Page} page @param {number} [timeout] */
+export async function live(page, timeout = 15_000) {
+  await page.waitForFunction(() => /** @type {any} */ (window).client.status.state === 'live', null, { timeout, polling: 20 })
+}
+
+/** Waits until the page has heard so many events, and answers their numbers. @param {import('playwright-core').Page} page @param {number} events */
+export async function heard(page, events) {
+  await page.waitForFunction((events) => /** @type {any} */ (window).heard.length >= events, events, { timeout: 15_000, polling: 20 })
+  return page.evaluate(() => /** @type {any} */ (window).heard.map((/** @type {any} */ { seq }) => seq))
+}
+
+/** 1, 2, … */
+export const upTo = (/** @type {number} */ count) => Array.from({ length: count }, (_, index) => index + 1)

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import * as nodeTest from 'node:test'
+import { startBrowser, until, watch } from './support/browser.js'
+import { startCluster } from './support/cluster.js'
+import { createPerson, heard, openClient, upTo } from './support/people.js'
+
+const { test } = nodeTest
+const { url } = await startCluster(nodeTest)
+const browser = await startBrowser(nodeTest)
+
+/** @param {number} count of tabs of one browser that show one person */
+async function openTabs(count) {
+  const [reader, writer] = [await createPerson(url, 'reader'), await createPerson(url, 'writer')]
+  const context = await browser.newContext()
+  const tabs = []
+  for (let index = 0; index < count; index++) {
+    const page = await context.newPage()
+    const { sockets } = watch(page)
+    await openClient(page, url, reader, { share: true })
+    tabs.push({ page, sockets, role: () => page.evaluate(() => /** @type {any} */ (window).client.status.tab) })
+  }
+  let written = 0
+  return {
+    context,
+    tabs,
+    write: () => writer.rest.sendMessage({ receiver_id: reader.id, content: `message ${++written}` }),
+    sockets: () => tabs.flatMap(({ sockets }) => sockets).length,
+  }
+}
+
+/** @param {Awaited<ReturnType<typeof openTabs>>['tabs']} tabs */
+async function leaderAmong(tabs) {
+  return until(async () => {
+    for (const tab of tabs) if ((await tab.role()) === 'leads') return tab
+  }, 'one of them leads')
+}
+
+test('ten tabs have one socket, and survive the closing and the crash of the tab that has it', async () => {
+  const { context, tabs, write, sockets } = await openTabs(10)
+  assert.equal(sockets(), 1)
+  await write()
+  await write()
+  for (const { page } of tabs) assert.deepEqual(await heard(page, 2), [1, 2])
+
+  // Closed: sent while nobody has a socket, or whoever leads next has just got it.
+  const closed = await leaderAmong(tabs)
+  await Promise.all([closed.page.close(), write(), write()])
+  const nine = tabs.filter((tab) => tab !== closed)
+  for (const { page } of nine) assert.deepEqual(await heard(page, 4), upTo(4))
+  assert.equal(sockets(), 2)
+
+  // Crashed: its process is killed, and runs no line of code any more.
+  const crashed = await leaderAmong(nine)
+  const session = await context.newCDPSession(crashed.page)
+  const ended = new Promise((resolve) => crashed.page.once('crash', resolve))
+  session.send('Page.crash').catch(() => {})
+  await Promise.all([ended, write(), write()])
+  const eight = []
+  for (const tab of nine) if (tab !== crashed && (await isAlive(tab.page))) eight.push(tab)
+  assert(eight.length >= 2, `${eight.length} tabs had a process of their own`)
+  for (const { page } of eight) assert.deepEqual(await heard(page, 6), upTo(6))
+  await write()
+  for (const { page } of eight) assert.deepEqual(await heard(page, 7), upTo(7))
+  assert.equal(sockets(), 3)
+  await context.close()
+})
+
+/** Tabs that one process has together crash together. @param {import('playwright-core').Page} page */
+async function isAlive(page) {
+  return Promise.race([page.evaluate(() => true).catch(() => false), new Promise((resolve) => setTimeout(resolve, 2000, false))])
+}
+
+test('switched off, each tab has its own socket', async () => {
+  const { context, tabs, sockets } = await openTabs(1)
+  const [tab] = tabs
+  assert(tab)
+  await tab.page.evaluate(async () => {
+    const own = /** @type {any} */ (window)
+    const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
+    const other = createClient({ share: false, getToken: own.tokenOf })
+    await new Promise((resolve) => {
+      other.subscribe((/** @type {any} */ { state }) => state === 'live' && resolve(undefined))
+      other.connect()
+    })
+  })
+  assert.equal(sockets(), 2)
+  await context.close()
+})
