@@ -26,7 +26,7 @@ passed_through() {
   local name
   for name in $("$BINARY" --help | grep -oE '\b[A-Z][A-Z0-9_]{2,}\b' | sort -u) RUST_BACKTRACE SSL_CERT_FILE; do
     case $name in
-      HOST | PORT | DATABASE_URL | REDIS_URL | PATH | HOME) ;;
+      HOST | PORT | DATABASE_URL | REDIS_URL | SECRET_KEY | PATH | HOME) ;;
       *) if [ -n "${!name+set}" ]; then printf '%s=%s\n' "$name" "${!name}"; fi ;;
     esac
   done

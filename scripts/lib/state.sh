@@ -18,7 +18,7 @@ create_state() {
   if "$NEW_FOLDER"; then chmod 711 "$STATE"; fi
   printf '%s\n' "$NEW_FOLDER" >"$STATE/new_folder"
   printf '%s\n' "$BINARY" >"$STATE/binary"
-  SECRET_KEY=$(random_hex 32)
+  SECRET_KEY=${SECRET_KEY:-$(random_hex 32)}
 }
 
 find_state() {
@@ -74,9 +74,15 @@ write_env() {
       printf 'DATABASE_URL=%q\nREDIS_URL=%q\n' "$DATABASE_URL" "$REDIS_URL"
       printf 'POSTGRES_PORT=%s\nPOSTGRES_PASSWORD=%s\n' "$POSTGRES_PORT" "$POSTGRES_PASSWORD"
       printf 'REDIS_PORT=%s\nREDIS_PASSWORD=%s\n' "$REDIS_PORT" "$REDIS_PASSWORD"
-      printf 'SECRET_KEY=%s\nTLS=%s\n' "$SECRET_KEY" "$TLS"
+      printf 'SECRET_KEY=%q\nTLS=%s\n' "$SECRET_KEY" "$TLS"
     } >"$STATE/cluster.env"
   )
+}
+
+# Prints what stands for a text between the quotes of a JSON string.
+json_text() {
+  local text=${1//\\/\\\\}
+  printf '%s' "${text//\"/\\\"}"
 }
 
 # The same for programs that read JSON, with the pids of this moment (null: not
@@ -88,7 +94,7 @@ write_json() {
   {
     printf '{\n  "dir": "%s",\n' "$STATE"
     printf '  "database_url": "%s",\n  "redis_url": "%s",\n' "$DATABASE_URL" "$REDIS_URL"
-    printf '  "secret_key": "%s",\n' "$SECRET_KEY"
+    printf '  "secret_key": "%s",\n' "$(json_text "$SECRET_KEY")"
     printf '  "postgres": {"pid": %s, "port": %s},\n' "$(postgres_pid || printf null)" "$POSTGRES_PORT"
     printf '  "redis": {"pid": %s, "port": %s},\n' "$(running_pid "$STATE/redis/pid" || printf null)" "$REDIS_PORT"
     if [ -e "$STATE/nginx/pid" ]; then
