@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import * as nodeTest from 'node:test'
+import { test } from 'node:test'
 import { startBrowser, until, watch } from './support/browser.js'
 import { layCable } from './support/cable.js'
 import { ACCESS_TOKEN_SECONDS, startCluster } from './support/cluster.js'
 import { createPerson, heard, live, openClient, upTo } from './support/people.js'
 
-const { test } = nodeTest
-const { url, cluster } = await startCluster(nodeTest)
-const browser = await startBrowser(nodeTest)
+const { url, cluster } = await startCluster()
+const browser = await startBrowser()
 
 /** A page with a client of somebody new, and somebody else who writes to them. @param {any} [options] */
 async function setUp(options) {
@@ -95,7 +94,7 @@ for (const [token, reason] of /** @type {const} */ ([['junk', 'token invalid'], 
 }
 
 test('what was sent while the network was cut is on the page within a second of its return, once, in its place', async () => {
-  const cable = await layCable(nodeTest, url)
+  const cable = await layCable(url)
   const { page, write, end } = await setUp({ socketUrl: cable.url })
   await write()
   await heard(page, 1)
@@ -113,7 +112,7 @@ test('what was sent while the network was cut is on the page within a second of 
 })
 
 test('a network that swallows everything is noticed by a missing answer', async () => {
-  const cable = await layCable(nodeTest, url)
+  const cable = await layCable(url)
   const { page, write, end } = await setUp({ socketUrl: cable.url, timings: { pingMs: 300, pongMs: 300 } })
   cable.pull()
   await page.waitForFunction(() => /** @type {any} */ (window).client.status.reason === 'no answer')

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import * as nodeTest from 'node:test'
+import { test } from 'node:test'
 import { startBrowser, until, watch } from './support/browser.js'
 import { startCluster } from './support/cluster.js'
 import { demoPage } from './support/demo.js'
 
-const { test } = nodeTest
-const { url } = await startCluster(nodeTest)
-const browser = await startBrowser(nodeTest)
+const { url } = await startCluster()
+const browser = await startBrowser()
 
 /** @param {import('playwright-core').BrowserContextOptions} [options] */
 async function openDemo(options) {

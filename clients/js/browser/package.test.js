@@ -9,7 +9,7 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as nodeTest from 'node:test'
+import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startBrowser, until, watch } from './support/browser.js'
@@ -17,15 +17,14 @@ import { startCluster } from './support/cluster.js'
 import { createPerson } from './support/people.js'
 import { serveFolder } from './support/site.js'
 
-const { test } = nodeTest
 const run = promisify(execFile)
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url))
 const EXAMPLE = fileURLToPath(new URL('../../example-react', import.meta.url))
 
-const { url } = await startCluster(nodeTest)
-const browser = await startBrowser(nodeTest)
+const { url } = await startCluster()
+const browser = await startBrowser()
 const project = await mkdtemp(join(tmpdir(), 'numeneon-package-'))
-nodeTest.after(() => rm(project, { recursive: true, force: true }))
+after(() => rm(project, { recursive: true, force: true }))
 
 /** Fenced blocks of a language, in their order. @param {string} markdown @param {string} language */
 function blocks(markdown, language) {
@@ -46,7 +45,7 @@ async function tool(command, args, cwd) {
 async function build(name, entry) {
   await writeFile(join(project, 'index.html'), `<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/${entry}"></script>`)
   await tool('npx', ['vite', 'build', '--outDir', name, '--logLevel', 'warn'], project)
-  return serveFolder(nodeTest, join(project, name))
+  return serveFolder(join(project, name))
 }
 
 test('it is packed with its types and nothing else', async () => {
@@ -181,4 +180,65 @@ test('the React example: a request, a chat, a bell; and one person’s sign-out 
   await until(() => !watched.open.length, 'no socket is left in either tab')
   assert.deepEqual(watched.faults, [])
   await context.close()
+})
+
+/** An app that signs in by its own means: somebody chosen in the page, whose tokens come from this test. */
+const OWN_SIGN_IN = `
+  import { StrictMode, useState } from 'react'
+  import { createRoot } from 'react-dom/client'
+  import { NumeneonProvider, useConnection, useEvent, useNotifications } from '@numeneon/client/react'
+
+  declare function tokenOf(user: number): Promise<string>
+
+  function Bell() {
+    const { state } = useConnection()
+    const { unreadCount, notifications, error } = useNotifications()
+    return <p>{state} {unreadCount} of {notifications.length} {error?.message}</p>
+  }
+  function Last() {
+    const [last, setLast] = useState('nothing')
+    useEvent('new_message', ({ content }) => setLast(content))
+    return <p>last: {last}</p>
+  }
+  function App() {
+    const [user, setUser] = useState<number | null>(null)
+    const ids = location.search.slice(1).split(',').map(Number)
+    return (
+      <NumeneonProvider url="${url}" user={user} getToken={() => (user === null ? null : tokenOf(user))}>
+        <Bell /><Bell /><Last key={user} />
+        {ids.map((id) => <button key={id} onClick={() => setUser(id)}>be {id}</button>)}
+        <button onClick={() => setUser(null)}>be nobody</button>
+      </NumeneonProvider>
+    )
+  }
+  createRoot(document.getElementById('root')!).render(<StrictMode><App /></StrictMode>)
+`
+
+test('an app with its own sign-in: from one person straight to the next', async () => {
+  await writeFile(join(project, 'src', 'own.tsx'), OWN_SIGN_IN)
+  await tool('npx', ['tsc', '--noEmit'], project)
+  const site = await build('own', 'src/own.tsx')
+  const [first, second, writer] = [await createPerson(url), await createPerson(url), await createPerson(url)]
+  const page = await (await browser.newContext()).newPage()
+  const watched = watch(page)
+  await page.exposeFunction('tokenOf', (/** @type {number} */ id) => (id === first.id ? first : second).token())
+  await page.goto(`${site}/?${first.id},${second.id}`)
+  await writer.rest.sendMessage({ receiver_id: first.id, content: 'to the first' })
+
+  await page.getByRole('button', { name: `be ${first.id}` }).click()
+  await page.getByText('live 1 of 1').nth(1).waitFor()
+  assert.equal(watched.sockets.length, 1)
+  await page.getByRole('button', { name: `be ${second.id}` }).click()
+  await page.getByText('live 0 of 0').nth(1).waitFor()
+  assert.equal(watched.open.length, 1)
+  await writer.rest.sendMessage({ receiver_id: first.id, content: 'to the first again' })
+  await writer.rest.sendMessage({ receiver_id: second.id, content: 'to the second' })
+  await page.getByText('last: to the second').waitFor()
+  await page.getByText('live 1 of 1').nth(1).waitFor()
+  await page.getByRole('button', { name: 'be nobody' }).click()
+  await page.getByText('closed 0 of 0').nth(1).waitFor()
+  await until(() => !watched.open.length, 'no socket is left')
+  assert.equal(watched.sockets.length, 2)
+  assert.deepEqual(watched.faults, [])
+  await page.context().close()
 })

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
-import * as nodeTest from 'node:test'
+import { test } from 'node:test'
 import { startBrowser, until, watch } from './support/browser.js'
 import { startCluster } from './support/cluster.js'
 import { createPerson, heard, openClient, upTo } from './support/people.js'
 
-const { test } = nodeTest
-const { url } = await startCluster(nodeTest)
-const browser = await startBrowser(nodeTest)
+const { url } = await startCluster()
+const browser = await startBrowser()
 
 /** @param {number} count of tabs of one browser that show one person */
 async function openTabs(count) {
   const [reader, writer] = [await createPerson(url, 'reader'), await createPerson(url, 'writer')]
   const context = await browser.newContext()
+  /** @type {{ page: import('playwright-core').Page, sockets: any[], role: () => Promise<string> }[]} */
   const tabs = []
   for (let index = 0; index < count; index++) {
     const page = await context.newPage()
@@ -30,9 +30,9 @@ async function openTabs(count) {
 
 /** @param {Awaited<ReturnType<typeof openTabs>>['tabs']} tabs */
 async function leaderAmong(tabs) {
-  return until(async () => {
-    for (const tab of tabs) if ((await tab.role()) === 'leads') return tab
-  }, 'one of them leads')
+  const roles = () => Promise.all(tabs.map(({ role }) => role()))
+  const index = await until(async () => (await roles()).indexOf('leads') + 1, 'one of them leads')
+  return /** @type {typeof tabs[number]} */ (tabs[index - 1])
 }
 
 test('ten tabs have one socket, and survive the closing and the crash of the tab that has it', async () => {

@@ -41,9 +41,15 @@ export function createTabs({ onMessage, onLead, onRobbed }) {
           answer(true)
         })
       })
-      .catch(() => {
-        // Taken away: aborted by `leave`, or stolen while this tab stood still.
+      .catch((/** @type {unknown} */ error) => {
+        // Aborted by `leave` or `steal`.
         if (mine !== channel || options.signal?.aborted) return
+        if (!(error instanceof DOMException) || error.name !== 'AbortError') {
+          // A sandboxed page has locks that it may not use: each leads itself.
+          letGo = () => {}
+          return answer(true)
+        }
+        // Stolen while this tab stood still.
         letGo = undefined
         onRobbed()
         queue()

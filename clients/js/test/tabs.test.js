@@ -67,6 +67,18 @@ test('without locks each tab has its own socket', async (t) => {
   assert.equal(service.sockets.length, 2)
 })
 
+test('where locks are forbidden each tab has its own socket', async (t) => {
+  const request = () => Promise.reject(new DOMException('sandboxed', 'SecurityError'))
+  Object.defineProperty(globalThis, 'navigator', { value: { locks: { request } }, configurable: true })
+  const { service, openTab } = origin(t)
+  const first = await openTab()
+  service.socket.establish(0)
+  service.socket.event(1)
+  await openTab()
+  assert.equal(service.sockets.length, 2)
+  assert.deepEqual(first.events, [1])
+})
+
 test('two people in two tabs have two sockets', async (t) => {
   const { service, openTab } = origin(t)
   await openTab()

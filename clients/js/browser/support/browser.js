@@ -1,8 +1,9 @@
 /** Chromium, and pages that count their sockets. */
 
+import { after } from 'node:test'
 import { chromium } from 'playwright-core'
 
-const ARGS = [
+export const ARGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -12,10 +13,10 @@ const ARGS = [
   '--disable-sync',
 ]
 
-/** @param {typeof import('node:test')} test whose end ends it */
-export async function startBrowser(test) {
+/** Starts Chromium until the end of this file's tests. */
+export async function startBrowser() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGS })
-  test.after(() => browser.close())
+  after(() => browser.close())
   return browser
 }
 

@@ -4,12 +4,10 @@
  */
 
 import { connect, createServer } from 'node:net'
+import { after } from 'node:test'
 
-/**
- * @param {typeof import('node:test')} test whose end ends it
- * @param {string} target address of the service
- */
-export async function layCable(test, target) {
+/** @param {string} target address of the service */
+export async function layCable(target) {
   const { hostname, port } = new URL(target)
   /** @type {Set<import('node:net').Socket>} */
   const ends = new Set()
@@ -29,7 +27,7 @@ export async function layCable(test, target) {
     }
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
-  test.after(() => {
+  after(() => {
     for (const end of ends) end.destroy()
     server.close()
   })

@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -16,12 +17,8 @@ const SCRIPT = fileURLToPath(new URL('../../../../scripts/cluster', import.meta.
 /** Short enough for a test to see a token expire. */
 export const ACCESS_TOKEN_SECONDS = 4
 
-/**
- * Starts a cluster, or takes the one of CLUSTER_DIR.
- *
- * @param {import('node:test').SuiteContext | typeof import('node:test')} test whose end ends it
- */
-export async function startCluster(test) {
+/** Starts a cluster until the end of this file's tests, or takes the one of CLUSTER_DIR. */
+export async function startCluster() {
   const given = process.env.CLUSTER_DIR
   const dir = given ?? (await mkdtemp(join(tmpdir(), 'numeneon-browser-')))
   const cluster = async (/** @type {string[]} */ ...args) => {
@@ -40,7 +37,7 @@ export async function startCluster(test) {
   if (!given) {
     // PostgreSQL runs under an account of its own, which has to pass through.
     await chmod(dir, 0o711)
-    test.after(async () => {
+    after(async () => {
       await cluster('stop')
       await rm(dir, { recursive: true, force: true })
     })

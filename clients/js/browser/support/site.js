@@ -3,12 +3,13 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
+import { after } from 'node:test'
 
 /** @type {Record<string, string>} */
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' }
 
-/** @param {typeof import('node:test')} test whose end ends it @param {string} folder */
-export async function serveFolder(test, folder) {
+/** @param {string} folder */
+export async function serveFolder(folder) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const file = join(folder, normalize(pathname === '/' ? '/index.html' : pathname))
@@ -20,7 +21,7 @@ export async function serveFolder(test, folder) {
     }
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
-  test.after(() => {
+  after(() => {
     server.closeAllConnections()
     server.close()
   })

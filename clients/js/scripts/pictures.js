@@ -1,0 +1,47 @@
+/**
+ * Takes the pictures of the demo in docs/images from a running service:
+ *
+ *   node scripts/pictures.js http://localhost:8000
+ */
+
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+import { ARGS } from '../browser/support/browser.js'
+import { demoPage } from '../browser/support/demo.js'
+
+const url = process.argv[2] ?? 'http://localhost:8000'
+const picture = (/** @type {string} */ name) => fileURLToPath(new URL(`../../../docs/images/demo-${name}.png`, import.meta.url))
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGS })
+const page = await browser.newPage({ viewport: { width: 1360, height: 840 }, colorScheme: 'light', locale: 'en-GB' })
+await page.goto(`${url}/demo/`)
+const { left, right, becomeFriends } = demoPage(page)
+await becomeFriends()
+await right.contact.click()
+await right.say('Hello! Did my request reach you?')
+await left.contact.getByText('1 unread').waitFor()
+await left.contact.click()
+await left.say('It did, before I could blink.')
+await right.root.locator('.theirs').getByText('It did').waitFor()
+await right.button('Cut the network').click()
+await left.say('Your network is gone, is it not?')
+await left.say('Never mind: this waits for you.')
+await right.root.getByText(/next attempt in [3-9]/).waitFor()
+await page.mouse.move(680, 300)
+await page.screenshot({ path: picture('light') })
+
+await right.button('Bring it back').click()
+await right.root.locator('.theirs').getByText('Never mind').waitFor()
+await right.say('Here again, and nothing is missing.')
+await left.root.locator('.theirs').getByText('Here again').waitFor()
+await page.emulateMedia({ colorScheme: 'dark' })
+await page.mouse.move(680, 300)
+// The panel's border changes colour over a moment.
+await page.waitForFunction(() => document.getAnimations().every(({ effect }) => effect?.getTiming().iterations === Infinity))
+await page.screenshot({ path: picture('dark') })
+
+await page.setViewportSize({ width: 390, height: 844 })
+await page.emulateMedia({ colorScheme: 'light' })
+await page.evaluate(() => document.querySelectorAll('.messages').forEach((list) => list.scrollTo(0, list.scrollHeight)))
+await page.screenshot({ path: picture('phone') })
+await browser.close()
