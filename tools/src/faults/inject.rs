@@ -13,10 +13,9 @@ use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Messages that are sent to a client which does not read, at the length limit
-/// and in characters that JSON spells with twelve bytes each: far more than any
-/// buffer on the way holds.
-const BURST: usize = 60;
+/// Messages that are sent to a client which does not read, at the length limit and
+/// in characters of four bytes: more than all buffers on the way hold.
+const BURST: usize = 300;
 
 /// Characters of each.
 const BURST_CHARACTERS: usize = 9900;
