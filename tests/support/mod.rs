@@ -19,6 +19,7 @@ mod token;
 use std::time::Duration;
 
 pub use call::{Answer, Call};
+pub use database::Database;
 pub use instance::Instance;
 pub use person::{PASSWORD, Person};
 pub use redis::subscribers;
