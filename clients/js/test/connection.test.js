@@ -198,7 +198,7 @@ test('a token or a handshake that never comes is given up after ten seconds', as
 })
 
 test('silence is questioned, and without an answer the connection is dead', async (t) => {
-  const { client, service } = start(t)
+  const { client, service, events } = start(t)
   await settled()
   const { socket } = service
   socket.establish(3)
@@ -212,7 +212,8 @@ test('silence is questioned, and without an answer the connection is dead', asyn
   assert.equal(client.status.state, 'waiting')
   assert.equal(client.status.reason, 'no answer')
   socket.event(4)
-  assert.equal(service.open.length, 0, 'the dead socket is let go, and not listened to')
+  assert.equal(service.open.length, 0, 'the dead socket is let go')
+  assert.deepEqual(events, [], 'and not listened to')
 })
 
 test('an answer, or any other frame, is a sign of life', async (t) => {

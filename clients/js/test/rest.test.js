@@ -139,6 +139,22 @@ test('a renewal that ends after the sign-out brings nobody back', async (t) => {
   assert.equal(storage.values.size, 0)
 })
 
+test('a refused renewal does not sign out somebody who signed in meanwhile', async (t) => {
+  /** @type {(answer: any) => void} */
+  let answer = () => {}
+  const service = await tokenService(t, {
+    'POST /api/auth/token/refresh/': () => new Promise((resolve) => (answer = resolve)),
+  })
+  const rest = createRest({ url: service.url })
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  const token = rest.accessToken({ refused: 'token expired' })
+  while (!service.refreshes().length) await new Promise(setImmediate)
+  await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
+  answer(REFUSED)
+  assert.equal(await token, null)
+  assert.equal(rest.userId, 1)
+})
+
 test('a refused request is not repeated as somebody who signed in meanwhile', async (t) => {
   let person = 1
   const service = await tokenService(t, {

@@ -176,14 +176,17 @@ test('a tab ahead of the inbox is told to reload', async (t) => {
   assert.equal(service.sockets.length, 1)
 })
 
-test('a leader that answers nothing loses its role, and nothing with it', async (t) => {
+test('a leader that answers nothing loses its role, and nothing with it; later it has its turn again', async (t) => {
   const { service, openTab } = origin(t)
-  await openTab()
+  const first = await openTab()
   service.socket.establish(0)
   const second = await openTab()
   service.socket.event(1)
   await settled()
-  const frozenSocket = service.socket
+  const firstSocket = service.socket
+  /** @type {string[]} */
+  const states = []
+  first.client.subscribe(({ state }) => states.push(state))
   await leadSilently(person)
   second.client.connect()
   await settled()
@@ -191,20 +194,111 @@ test('a leader that answers nothing loses its role, and nothing with it', async 
   await settled()
   assert.equal(second.client.status.tab, 'leads')
   assert.equal(service.socket.cursor, '1')
-  assert.notEqual(service.socket, frozenSocket)
+  assert.equal(firstSocket.readyState, 3)
   service.socket.establish(2)
   service.socket.event(2)
   await settled()
   assert.deepEqual(second.events, [1, 2])
+  assert.deepEqual(first.events, [1, 2])
+  assert(!states.includes('closed'), 'whoever lost the lead follows')
+  second.client.close()
+  await settled()
+  assert.equal(first.client.status.tab, 'leads')
+  assert.equal(service.open.length, 1)
 })
+
+const groupOf = (/** @type {number} */ id) => `numeneon wss://api.example.org/ws/notifications/ ${id}`
 
 /** Takes the lead and answers nothing, as a tab does that the browser froze. @param {number} id */
 async function leadSilently(id) {
-  navigator.locks
-    .request(`numeneon wss://api.example.org/ws/notifications/ ${id}`, { steal: true }, () => new Promise(() => {}))
-    .catch(() => {})
+  navigator.locks.request(groupOf(id), { steal: true }, () => new Promise(() => {})).catch(() => {})
   await settled()
 }
+
+/** The channel of a group, to say what a leader would. @param {import('node:test').TestContext} t @param {number} id */
+function channelOf(t, id) {
+  const channel = new BroadcastChannel(groupOf(id))
+  t.after(() => channel.close())
+  /** @type {any[]} */
+  const said = []
+  channel.onmessage = (/** @type {any} */ { data }) => said.push(data)
+  return { channel, said }
+}
+
+test('a follower that finds a gap asks for it once, and is given it', async (t) => {
+  const { openTab } = origin(t)
+  await leadSilently(person)
+  const { channel, said } = channelOf(t, person)
+  const { client, events } = await openTab()
+  channel.postMessage({ status: { state: 'live', reason: null, nextAttemptAt: null }, seq: 0 })
+  for (const seq of [1, 3, 4]) channel.postMessage({ frame: { type: 'new_message', data: {}, seq } })
+  await settled()
+  assert.deepEqual(events, [1])
+  assert.deepEqual(said.map(({ cursor }) => cursor), [null, 1])
+  for (const seq of [2, 3, 4]) channel.postMessage({ frame: { type: 'new_message', data: {}, seq } })
+  await settled()
+  assert.deepEqual(events, [1, 2, 3, 4])
+  assert.equal(client.status.tab, 'follows')
+})
+
+test('a follower that is behind when the leader gets live is brought up', async (t) => {
+  const { service, openTab } = origin(t)
+  const leader = await openTab({ cursor: 6 })
+  const late = await openTab({ cursor: 3 })
+  service.socket.establish(6)
+  await settled()
+  assert.equal(service.socket.cursor, '3')
+  service.socket.establish(6)
+  for (const seq of [4, 5, 6]) service.socket.event(seq)
+  await settled()
+  assert.deepEqual(late.events, [4, 5, 6])
+  assert.deepEqual(leader.events, [])
+  assert.equal(service.open.length, 1)
+})
+
+test('events from before a tab knows where it begins are not its own', async (t) => {
+  const { service, openTab } = origin(t)
+  await openTab()
+  const late = await openTab()
+  channelOf(t, person).channel.postMessage({ frame: { type: 'new_message', data: {}, seq: 9 } })
+  await settled()
+  service.socket.establish(9)
+  service.socket.event(10)
+  await settled()
+  assert.deepEqual(late.events, [10])
+})
+
+test('what a leader has kept of one person is not handed to another’s tabs', async (t) => {
+  const { service, openTab } = origin(t)
+  const storage = createStorage()
+  let who = person
+  const tab = await openTab({ storage, getToken: () => tokenOf(who) })
+  service.socket.establish(4)
+  service.socket.event(5)
+  tab.client.close()
+  who = person + 1000
+  storage.setItem(`numeneon:cursor:https://api.example.org:${who}`, '5')
+  tab.client.connect()
+  await settled()
+  assert.equal(service.socket.cursor, '5')
+  service.socket.establish(5)
+  const late = await openTab({ cursor: 4, getToken: () => tokenOf(who) })
+  assert.deepEqual(late.events, [])
+  assert.equal(service.socket.cursor, '4')
+})
+
+test('a client closed before its token came leads nobody', async (t) => {
+  const { service, openTab } = origin(t)
+  /** @type {(token: string) => void} */
+  let give = () => {}
+  const closed = await openTab({ getToken: () => new Promise((resolve) => (give = resolve)) })
+  closed.client.close()
+  give(tokenOf(person))
+  await settled()
+  const next = await openTab()
+  service.socket.establish(0)
+  assert.equal(next.client.status.tab, 'leads')
+})
 
 test('status and time of the next attempt are the same in every tab', async (t) => {
   const { service, openTab } = origin(t)
