@@ -152,7 +152,7 @@ fn serve(
 ) -> Result<Server, Cause> {
     let credentials = settings.credentials;
     let tokens = Data::new(Tokens::new(&settings.secret_key, &credentials));
-    let passwords = Data::new(Passwords::new(credentials.hashes_at_once, runtime.clone())?);
+    let passwords = Data::new(Passwords::new(credentials.hashes_at_once)?);
     let limit =
         Data::new(LoginLimit::new(credentials.login_attempts_per_minute, settings.access.trusted_proxies));
     let events = Data::new(Events::new(db.clone(), layer.clone(), runtime, metrics.clone()));

@@ -1,6 +1,10 @@
 //! [`Passwords`] hashes and checks passwords, off the reactor and only so many at
 //! once: each takes a core for tens of milliseconds, and 19 MiB.
 //!
+//! It has threads of its own. The allocator keeps what a thread gives back for that
+//! same thread: on a pool of hundreds of threads that take turns, the blocks of a few
+//! hashes at a time would grow to gigabytes.
+//!
 //! New hashes are Argon2id. Django's `pbkdf2_sha256$…` are good too, and are told
 //! apart so that they can be replaced.
 
@@ -12,8 +16,8 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::model::Password;
@@ -30,7 +34,7 @@ const MOST_ROUNDS: u32 = 10_000_000;
 #[derive(Clone)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
-    runtime: Handle,
+    threads: Arc<ThreadPool>,
     /// A hash that no password has, checked where there is no account.
     nobody: Arc<str>,
 }
@@ -47,16 +51,22 @@ pub(super) enum Check {
 }
 
 impl Passwords {
-    /// Hashes `at_once` passwords at the same time, on threads of `runtime`. Takes
-    /// as long as one hash.
+    /// Hashes `at_once` passwords at the same time, on as many threads. Takes as long
+    /// as one hash.
     ///
     /// # Errors
     ///
-    /// If the system gives no random numbers.
-    pub fn new(at_once: usize, runtime: Handle) -> std::result::Result<Self, Cause> {
+    /// If the system gives no random numbers or no threads.
+    pub fn new(at_once: usize) -> std::result::Result<Self, Cause> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(at_once)
+            .thread_name(|number| format!("password-{number}"))
+            // Whoever waits is told by the answer that does not come.
+            .panic_handler(|_| {})
+            .build()?;
         let nobody = uuid::Uuid::new_v4().to_string();
         let nobody = argon2id(nobody.as_bytes())?.into();
-        Ok(Self { turns: Arc::new(Semaphore::new(at_once)), runtime, nobody })
+        Ok(Self { turns: Arc::new(Semaphore::new(at_once)), threads: Arc::new(threads), nobody })
     }
 
     /// Returns the hash to keep of a new password.
@@ -98,12 +108,14 @@ impl Passwords {
             Ok(turn) => turn.map_err(Error::internal)?,
             Err(_) => return Err(Error::unavailable("too many passwords wait to be hashed")),
         };
-        let work = move || {
+        let (answer, answered) = oneshot::channel();
+        self.threads.spawn(move || {
             // Held by the thread: a caller that goes away must not let another one in.
             let _turn = turn;
-            work()
-        };
-        self.runtime.spawn_blocking(work).await.map_err(Error::internal)
+            // The caller may have gone away.
+            let _ = answer.send(work());
+        });
+        answered.await.map_err(Error::internal)
     }
 }
 

@@ -69,7 +69,8 @@ fn alone<T>(
         }
         DatabaseUrl::Postgres(_) => None,
     };
-    let mut conn = AnyConnection::open(settings)?;
+    let mut conn = AnyConnection::open(settings)
+        .map_err(|error| format!("DATABASE_URL: {}", error.to_string().replace(['\n', '\t'], " ")))?;
     if let AnyConnection::Postgres(conn) = &mut conn {
         // A migration may take as long as it takes, and so may another's.
         conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;

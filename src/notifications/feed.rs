@@ -180,12 +180,12 @@ impl Feed {
     /// is on the page, or arrives over the subscription.
     async fn page(&self) -> Result<(Seq, Vec<crate::events::Envelope>)> {
         let (user, sent) = (self.user, self.sent);
-        self.db
-            .read(move |conn| {
-                let position = inbox::position(conn, user)?;
-                Ok((position.last_seq, inbox::after(conn, user, sent)?))
-            })
-            .await
+        let reading = self.db.read(move |conn| {
+            let position = inbox::position(conn, user)?;
+            Ok((position.last_seq, inbox::after(conn, user, sent)?))
+        });
+        // On the heap while it is read: it is large, and an idle session has none.
+        Box::pin(reading).await
     }
 
     /// Empties the queue of what the inbox has too, while more of it is to be read.

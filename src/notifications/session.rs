@@ -81,9 +81,13 @@ impl End {
 }
 
 /// One socket and what it is sent.
+///
+/// There is one for each idle socket, so its size counts: it stays in its box, and the
+/// halves borrow their parts of it.
 pub(super) struct Session {
     pub(super) socket: actix_ws::Session,
     pub(super) inbound: AggregatedMessageStream,
+    pub(super) feed: Feed,
     pub(super) place: Place,
     pub(super) settings: Socket,
     pub(super) metrics: Metrics,
@@ -91,24 +95,33 @@ pub(super) struct Session {
 
 impl Session {
     /// Greets, then lives until either side closes.
-    pub(super) async fn run(self, account: &Account, feed: Feed, last_seq: Seq) {
-        let Self { socket, inbound, place, settings, metrics } = self;
-        let greeting = json!({
-            "type": "connection_established",
-            "message": format!("Connected as {}", account.username),
-            "user_id": account.id,
-            "seq": last_seq,
-        });
-        let mut sender = Sender { socket: socket.clone(), place: &place, settings, metrics: &metrics };
-        let end = match sender.text(greeting.to_string().into(), None).await {
-            Err(end) => end,
-            Ok(()) => tokio::select! {
-                end = sender.send_all(feed) => end,
-                end = answer_all(socket.clone(), inbound, &place) => end,
-            },
+    pub(super) async fn run(mut self: Box<Self>, greeting: ByteString) {
+        let mut sender = Sender {
+            socket: self.socket.clone(),
+            feed: &mut self.feed,
+            place: &self.place,
+            settings: &self.settings,
+            metrics: &self.metrics,
         };
-        close(socket, end, &metrics).await;
+        let end = tokio::select! {
+            end = sender.send_all(greeting) => end,
+            end = answer_all(&mut self.socket, &mut self.inbound, &self.place) => end,
+        };
+        drop(sender);
+        let Self { socket, metrics, .. } = *self;
+        Box::pin(close(socket, end, &metrics)).await;
     }
+}
+
+/// Returns the first frame of a session.
+pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
+    let greeting = json!({
+        "type": "connection_established",
+        "message": format!("Connected as {}", account.username),
+        "user_id": account.id,
+        "seq": last_seq,
+    });
+    greeting.to_string().into()
 }
 
 /// Closes a socket. Its memory is freed whether or not the client takes notice.
@@ -123,18 +136,20 @@ pub(super) async fn close(socket: actix_ws::Session, end: End, metrics: &Metrics
 /// The half that sends.
 struct Sender<'a> {
     socket: actix_ws::Session,
+    feed: &'a mut Feed,
     place: &'a Place,
-    settings: Socket,
+    settings: &'a Socket,
     metrics: &'a Metrics,
 }
 
 impl Sender<'_> {
-    async fn send_all(&mut self, mut feed: Feed) -> End {
-        self.place.passed_on(feed.sent());
-        loop {
-            let sent = tokio::select! {
-                item = feed.next() => match item {
-                    Ok(item) => self.item(item, &feed).await,
+    async fn send_all(&mut self, greeting: ByteString) -> End {
+        self.place.passed_on(self.feed.sent());
+        let mut sent = self.text(greeting).await;
+        while sent.is_ok() {
+            sent = tokio::select! {
+                item = self.feed.next() => match item {
+                    Ok(item) => self.item(item).await,
                     Err(_overflow) => Err(End::TooSlow),
                 },
                 signal = self.place.next_signal() => match signal {
@@ -142,46 +157,37 @@ impl Sender<'_> {
                     Signal::Silent => Err(End::TooSlow),
                     Signal::Ping => self.ping().await,
                     Signal::Heal => {
-                        feed.heal();
+                        self.feed.heal();
                         Ok(())
                     }
                 },
             };
-            if let Err(end) = sent {
-                return end;
-            }
         }
+        sent.err().unwrap_or(End::Gone)
     }
 
-    async fn item(&mut self, item: Item, feed: &Feed) -> Result<(), End> {
+    async fn item(&mut self, item: Item) -> Result<(), End> {
         let frame = match item {
             Item::Frame(_, frame) => frame,
             Item::Resync(seq) => json!({ "type": "resync_required", "seq": seq }).to_string().into(),
         };
-        self.text(frame, Some(feed)).await?;
+        self.text(frame).await?;
         self.metrics.frames_sent.inc();
-        self.place.passed_on(feed.sent());
+        self.place.passed_on(self.feed.sent());
         Ok(())
     }
 
     /// Hands a frame to the socket, which holds a few; waits while it takes none, as
     /// long as it may.
-    async fn text(&mut self, frame: ByteString, feed: Option<&Feed>) -> Result<(), End> {
-        let limit = self.settings.write_timeout;
-        let overflowed = async {
-            match feed {
-                Some(feed) => feed.subscription().overflowed().await,
-                None => std::future::pending().await,
-            }
-        };
+    async fn text(&mut self, frame: ByteString) -> Result<(), End> {
         tokio::select! {
             biased;
-            sent = timeout(limit, self.socket.text(frame)) => match sent {
+            sent = timeout(self.settings.write_timeout, self.socket.text(frame)) => match sent {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(Closed)) => Err(End::Gone),
                 Err(_elapsed) => Err(End::TooSlow),
             },
-            _overflow = overflowed => Err(End::TooSlow),
+            _overflow = self.feed.subscription().overflowed() => Err(End::TooSlow),
             () = self.place.told_to_close() => Err(End::Restart),
         }
     }
@@ -199,8 +205,8 @@ impl Sender<'_> {
 /// The half that answers, one message after the other: a client that sends and does
 /// not read waits for itself.
 async fn answer_all(
-    mut socket: actix_ws::Session,
-    mut inbound: AggregatedMessageStream,
+    socket: &mut actix_ws::Session,
+    inbound: &mut AggregatedMessageStream,
     place: &Place,
 ) -> End {
     while let Some(message) = inbound.next().await {

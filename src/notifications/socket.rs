@@ -3,6 +3,7 @@
 use actix_web::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use bytestring::ByteString;
 
 use super::feed::Feed;
 use super::roster::Roster;
@@ -80,7 +81,13 @@ impl Sockets {
             }
         };
         let (response, socket, inbound) = upgrade(request, payload)?;
-        actix_web::rt::spawn(self.clone().live(account, handshake.cursor, socket, inbound));
+        let beginning = Box::pin(self.clone().begin(account, handshake.cursor, socket, inbound));
+        let life = async {
+            if let Some((session, greeting)) = beginning.await {
+                session.run(greeting).await;
+            }
+        };
+        actix_web::rt::spawn(life);
         Ok(response)
     }
 
@@ -106,32 +113,33 @@ impl Sockets {
         Ok(response)
     }
 
-    /// Subscribes, asks where the inbox stands, and lives the session. In this order:
-    /// see [`Feed::new`].
-    async fn live(
+    /// Subscribes, and asks where the inbox stands. In this order: see [`Feed::new`].
+    ///
+    /// What it needs for that is gone when the session lives: its future is boxed.
+    async fn begin(
         self,
         account: Account,
         cursor: Option<Seq>,
         socket: actix_ws::Session,
         inbound: actix_ws::MessageStream,
-    ) {
-        let place = self.roster.enter(account.id);
-        let settings = self.settings.socket;
+    ) -> Option<(Box<Session>, ByteString)> {
+        let (user, settings, metrics) = (account.id, self.settings.socket, self.metrics);
+        let place = self.roster.enter(user);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
-        let subscription = self.layer.subscribe(Group::user(account.id), capacity).await;
-        let user = account.id;
-        let position = match self.db.read(move |conn| Ok(inbox::position(conn, user)?)).await {
-            Ok(position) => position,
+        let subscription = self.layer.subscribe(Group::user(user), capacity).await;
+        let last_seq = match self.db.read(move |conn| Ok(inbox::position(conn, user)?)).await {
+            Ok(position) => position.last_seq,
             Err(error) => {
                 tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
-                return session::close(socket, End::TryAgain, &self.metrics).await;
+                session::close(socket, End::TryAgain, &metrics).await;
+                return None;
             }
         };
-        let feed = Feed::new(user, self.db, self.metrics.clone(), subscription, position.last_seq, cursor);
+        let feed = Feed::new(user, self.db, metrics.clone(), subscription, last_seq, cursor);
         let inbound = inbound.max_frame_size(MOST_INBOUND).aggregate_continuations();
         let inbound = inbound.max_continuation_size(MOST_INBOUND);
-        let session = Session { socket, inbound, place, settings, metrics: self.metrics };
-        session.run(&account, feed, position.last_seq).await;
+        let session = Session { socket, inbound, feed, place, settings, metrics };
+        Some((Box::new(session), session::greeting(&account, last_seq)))
     }
 }
 

@@ -261,6 +261,10 @@ impl DatabaseUrl {
         }
         let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
         match url.scheme() {
+            // libpq's own complaint would quote what it cannot read, password and all.
+            "postgres" | "postgresql" if !is_percent_encoded(text) => {
+                Err("has a % that is not followed by two hexadecimal digits; write %25 for it".into())
+            }
             "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned().into())),
             other => {
                 Err(format!("{other}:// is not a database this service knows; use postgres:// or sqlite://"))
@@ -275,4 +279,12 @@ impl DatabaseUrl {
             Self::Sqlite(path) => path.to_string_lossy(),
         }
     }
+}
+
+/// Whether each `%` begins the code of a byte other than 0.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let code = rest.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        code.is_some_and(|code| code != "00")
+    })
 }
