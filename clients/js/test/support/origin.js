@@ -17,7 +17,7 @@ beforeEach(() => {
 export function origin(t) {
   stopClock(t)
   const service = createService()
-  /** @param {Partial<import('../src/types.js').ClientOptions>} [options] */
+  /** @param {Partial<import('../../src/types.js').ClientOptions>} [options] */
   const openTab = async (options = {}) => {
     /** @type {any[]} */
     const events = []
