@@ -32,7 +32,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates libssl3 \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin numeneon \
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin numeneon \
  && install --directory --owner=numeneon --group=numeneon /data
 
 COPY --from=build /numeneon/target/release/numeneon /usr/local/bin/
