@@ -14,7 +14,7 @@ static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/clients/js/src");
 
 /// Nothing but what this service itself serves, and sockets to it.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// `GET /demo`: to where the page's own relative links work.
 ///
