@@ -6,5 +6,25 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_tokens;
+mod bodies;
+mod django;
+mod edge;
+mod endings;
 mod events;
+mod finding_people;
+mod foreign_frames;
+mod friend_races;
+mod friends;
+mod handshake;
+mod inbox;
+mod login;
+mod messages_lists;
+mod messages_read;
 mod messages_send;
+mod paths;
+mod profile;
+mod refresh;
+mod resume;
+mod signup;
+mod talk;

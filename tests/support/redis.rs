@@ -13,12 +13,12 @@ pub fn url() -> String {
 }
 
 /// Publishes payloads to a channel, all in one go.
-pub fn publish(channel: &str, payloads: &[&str]) {
+pub fn publish<P: AsRef<[u8]>>(channel: &str, payloads: &[P]) {
     let client = redis::Client::open(url()).expect("TEST_REDIS_URL is a URL");
     let mut conn = client.get_connection().expect("TEST_REDIS_URL lets nobody in");
     let mut pipeline = redis::pipe();
     for payload in payloads {
-        pipeline.publish(channel, payload).ignore();
+        pipeline.publish(channel, payload.as_ref()).ignore();
     }
     pipeline.exec(&mut conn).expect("Redis takes what is published");
 }
@@ -30,4 +30,9 @@ pub fn subscribers(channel: &str) -> i64 {
     let counted: redis::RedisResult<(String, i64)> =
         redis::cmd("PUBSUB").arg("NUMSUB").arg(channel).query(&mut conn);
     counted.expect("Redis counts").1
+}
+
+/// Publishes whatever it is to a person's group.
+pub fn redis_publish(person: &super::Person, payload: &[u8]) {
+    publish(&format!("user_{}", person.id), &[payload]);
 }

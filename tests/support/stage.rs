@@ -108,6 +108,24 @@ impl Stage {
         people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
     }
 
+    /// Adds somebody with a stated name in the way of an import: no request, and a
+    /// password that nobody knows.
+    pub fn import(&self, username: &str, first_name: &str, last_name: &str) -> Person {
+        let (email, search_key) = (
+            format!("{username}@example.org"),
+            format!("{username}\n{first_name}\n{last_name}").to_lowercase(),
+        );
+        self.sql(&format!(
+            "INSERT INTO users (username, email, email_key, password_hash, first_name, last_name, search_key, date_joined) \
+             VALUES ('{username}', '{email}', '{email}', '!', '{first_name}', '{last_name}', '{search_key}', CURRENT_TIMESTAMP); \
+             INSERT INTO profiles (user_id, created_at, updated_at) \
+             SELECT id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM users WHERE username = '{username}'; \
+             INSERT INTO inboxes (user_id) SELECT id FROM users WHERE username = '{username}'"
+        ));
+        let id = self.number(&format!("SELECT id FROM users WHERE username = '{username}'"));
+        Person::known(id, username, &email)
+    }
+
     /// Makes two people friends, as they would.
     pub async fn befriend(&self, asker: &Person, asked: &Person) {
         for (one, other) in [(asker, asked), (asked, asker)] {

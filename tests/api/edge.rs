@@ -1,0 +1,212 @@
+//! Headers, CORS, hosts and `Accept`: what every request and answer passes.
+
+use rstest::rstest;
+use serde_json::json;
+
+use crate::support::{Answer, Laptop};
+
+const PREFLIGHT: [(&str, &str); 3] = [
+    (
+        "access-control-allow-headers",
+        "accept, authorization, content-type, user-agent, x-csrftoken, x-requested-with",
+    ),
+    ("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
+    ("access-control-max-age", "86400"),
+];
+
+/// Paths with every kind of answer: 200, 401, 404, 405, 400 and 415.
+async fn answers(origin: &str) -> Vec<Answer> {
+    let stage = Laptop.stage();
+    let here = stage.here();
+    vec![
+        here.get("/").header("origin", origin).await,
+        here.get("/api/auth/me/").header("origin", origin).await,
+        here.get("/api/auth/users/nobody/").header("origin", origin).await,
+        here.get("/nothing/").header("origin", origin).await,
+        here.get("/api/auth/login/").header("origin", origin).await,
+        here.post("/api/auth/login/").header("origin", origin).body("application/json", "{").await,
+        here.post("/api/auth/login/").header("origin", origin).body("text/plain", "x").await,
+        here.post("/api/auth/signup/").header("origin", origin).json(&json!({})).await,
+        here.post("/api/auth/login/").header("origin", origin).json(&json!({})).await,
+    ]
+}
+
+fn cross_origin_headers(answer: &Answer) -> Vec<String> {
+    let names = answer.headers.keys().map(|name| name.as_str().to_owned());
+    names.filter(|name| name.starts_with("access-control-")).collect()
+}
+
+#[rstest]
+#[case("https://numeneon-frontend.vercel.app")]
+#[case("https://numeneon-backend.onrender.com")]
+#[case("https://numeneon-frontend-git-main-team.vercel.app")]
+#[case("http://localhost:3000")]
+#[case("http://localhost:5173")]
+#[case("http://127.0.0.1:8080")]
+#[tokio::test]
+async fn the_pages_of_allowed_origins_may_read_every_answer(#[case] origin: &str) {
+    for answer in answers(origin).await {
+        assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some(origin), "{}", answer.text);
+        assert_eq!(cross_origin_headers(&answer), ["access-control-allow-origin"]);
+    }
+}
+
+#[rstest]
+#[case("null")]
+#[case("http://localhost")]
+#[case("https://evil.example")]
+#[case("https://numeneon-frontend.vercel.app.evil.example")]
+#[case("https://evil.example/numeneon-frontend.vercel.app")]
+#[case("https://numeneon-frontend.evil.vercel.app")]
+#[case("http://numeneon-frontend.vercel.app")]
+#[case("https://vercel.app")]
+#[case("http://localhost:3000.evil.example")]
+#[case("http://localhost.evil.example:3000")]
+#[case("https://localhost:3000")]
+#[tokio::test]
+async fn the_pages_of_other_origins_may_read_none(#[case] origin: &str) {
+    for answer in answers(origin).await {
+        assert_eq!(cross_origin_headers(&answer), [""; 0], "{}", answer.text);
+        assert_ne!(answer.status, 403);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_preflight_is_answered_for_any_path(
+    #[values(
+        "/api/auth/login/",
+        "/api/auth/login",
+        "/api/friends/request/1/",
+        "/nothing",
+        "/",
+        "/api/auth/me/"
+    )]
+    path: &str,
+) {
+    let stage = Laptop.stage();
+    let preflight = |origin| {
+        let call = stage.here().call("OPTIONS", path).header("origin", origin);
+        call.header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization")
+    };
+    let answer = preflight("http://localhost:5173").await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, ""));
+    assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some("http://localhost:5173"));
+    for (name, value) in PREFLIGHT {
+        assert_eq!(answer.header(name).as_deref(), Some(value));
+    }
+    assert_eq!(answer.header("vary").as_deref(), Some("origin"));
+    assert_eq!(cross_origin_headers(&answer).len(), 4);
+
+    let answer = preflight("https://evil.example").await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, ""));
+    assert_eq!(cross_origin_headers(&answer), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_allowed_origins_are_a_setting() {
+    let stage = Laptop.stage_with(&[("ALLOWED_ORIGINS", "https://app.example, https://*.preview.example")]);
+    for (origin, allowed) in [
+        ("https://app.example", true),
+        ("https://x.preview.example", true),
+        ("https://x.y.preview.example", false),
+        ("http://localhost:3000", false),
+    ] {
+        let answer = stage.here().get("/").header("origin", origin).await;
+        assert_eq!(answer.header("access-control-allow-origin").is_some(), allowed, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_of_safety() {
+    for answer in answers("https://evil.example").await {
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("content-type", "application/json"),
+        ] {
+            assert_eq!(answer.header(name).as_deref(), Some(value), "{}", answer.text);
+        }
+        for name in ["server", "etag", "content-encoding", "set-cookie", "transfer-encoding", "x-powered-by"]
+        {
+            assert_eq!(answer.header(name), None, "{name}");
+        }
+        let length = answer.header("content-length").and_then(|text| text.parse().ok());
+        assert_eq!(length, Some(answer.text.len()));
+    }
+}
+
+#[tokio::test]
+async fn answers_vary_by_what_they_depend_on() {
+    let stage = Laptop.stage();
+    let vary = async |path: &str| stage.here().get(path).await.header("vary").unwrap();
+    assert_eq!(vary("/api/auth/users/nobody/").await, "Accept, origin");
+    assert_eq!(vary("/api/auth/me/").await, "Accept, origin");
+    assert_eq!(vary("/").await, "origin");
+}
+
+#[rstest]
+#[case("localhost", true)]
+#[case("localhost:8000", true)]
+#[case("LOCALHOST", true)]
+#[case("127.0.0.1", true)]
+#[case("127.0.0.1:1", true)]
+#[case("numeneon-backend.onrender.com", true)]
+#[case("numeneon.vercel.app:443", true)]
+#[case("evil.example", false)]
+#[case("localhost.evil.example", false)]
+#[case("evil.example:8000", false)]
+#[case("127.0.0.1.evil.example", false)]
+#[case("onrender.com.evil.example", false)]
+#[case("evilonrender.com", false)]
+#[case("localhost@evil.example", false)]
+#[tokio::test]
+async fn only_its_own_names_are_answered(#[case] host: &str, #[case] known: bool) {
+    let stage = Laptop.stage();
+    let answer = stage.here().get("/").header("host", host).await;
+    assert_eq!(answer.status, if known { 200 } else { 400 }, "{}", answer.text);
+    if !known {
+        assert!(answer.json()["detail"].is_string());
+        assert_eq!(stage.here().get("/api/auth/me/").header("host", host).await.status, 400);
+        assert_eq!(stage.here().get("/nothing").header("host", host).await.status, 400);
+    }
+}
+
+#[tokio::test]
+async fn its_names_are_a_setting() {
+    let stage = Laptop.stage_with(&[("ALLOWED_HOSTS", "api.example,127.0.0.1")]);
+    for (host, status) in [("api.example", 200), ("127.0.0.1", 200), ("localhost", 400)] {
+        assert_eq!(stage.here().get("/").header("host", host).await.status, status, "{host}");
+    }
+}
+
+#[rstest]
+#[case("application/json", 200)]
+#[case("application/*", 200)]
+#[case("*/*", 200)]
+#[case("text/html,application/xhtml+xml,*/*;q=0.8", 200)]
+#[case("image/png, application/json;q=0.1", 200)]
+#[case("APPLICATION/JSON", 200)]
+#[case("", 200)]
+#[case("image/png", 406)]
+#[case("application/xml", 406)]
+#[tokio::test]
+async fn only_json_is_served(#[case] accept: &str, #[case] status: u16) {
+    let stage = Laptop.stage();
+    let ada = stage.person("ada").await;
+    let answer = stage.here().get("/api/auth/users/ada/").header("accept", accept).await;
+    assert_eq!(answer.status, status, "{}", answer.text);
+    assert!(answer.json().is_object());
+    assert_eq!(stage.here().get("/api/auth/me/").by(&ada).header("accept", accept).await.status, status);
+}
+
+#[tokio::test]
+async fn a_browser_gets_json_too() {
+    let stage = Laptop.stage();
+    stage.person("ada").await;
+    let answer = stage.here().get("/api/auth/users/ada/").header("accept", "text/html").await;
+    assert_eq!(answer.is(200)["username"], "ada");
+}

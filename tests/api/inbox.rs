@@ -1,0 +1,166 @@
+//! /api/notifications/: the inbox over REST.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::Kind::{self, Cluster, Laptop};
+use crate::support::{Person, Stage, assert_timestamp};
+
+async fn get(stage: &Stage, person: &Person, query: &str) -> Value {
+    stage.there().get(&format!("/api/notifications/{query}")).by(person).await.is(200)
+}
+
+async fn read(stage: &Stage, person: &Person, up_to: Value) -> crate::support::Answer {
+    stage.here().post("/api/notifications/read/").by(person).json(&json!({ "up_to": up_to })).await
+}
+
+fn seqs(list: &Value) -> Vec<i64> {
+    list["results"].as_array().unwrap().iter().map(|row| row["seq"].as_i64().unwrap()).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn it_lists_what_the_socket_is_told_newest_first(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    assert_eq!(get(&stage, &bob, "").await, json!({ "unread_count": 0, "last_seq": 0, "results": [] }));
+    let mut socket = stage.there().socket(&bob).await;
+    stage.here().message(&ada, &bob, "grüße").await;
+    stage.here().post(&format!("/api/friends/request/{}/", bob.id)).by(&ada).await.is(201);
+    let mut frames = socket.next_many(2).await;
+    frames.reverse();
+    let list = get(&stage, &bob, "").await;
+    let rows: Vec<_> = frames
+        .iter()
+        .zip(list["results"].as_array().unwrap())
+        .map(|(frame, row)| {
+            assert_timestamp(&row["created_at"]);
+            json!({
+                "seq": frame["seq"], "type": frame["type"], "data": frame["data"],
+                "created_at": row["created_at"], "is_read": false,
+            })
+        })
+        .collect();
+    assert_eq!(list, json!({ "unread_count": 2, "last_seq": 2, "results": rows }));
+    assert_eq!(get(&stage, &ada, "").await["results"], json!([]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn it_comes_in_pages(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    for number in 0..55 {
+        stage.here().message(&ada, &bob, &number.to_string()).await;
+    }
+    let first = stage.here().get("/api/notifications/").by(&bob).await;
+    assert_eq!(seqs(&first.is(200)), (6..=55).rev().collect::<Vec<_>>());
+    let (mut path, mut found) = (Some("/api/notifications/?limit=20".to_owned()), Vec::new());
+    while let Some(at) = path {
+        let page = stage.there().get(&at).by(&bob).await;
+        path = page.header("link").map(|link| {
+            let target =
+                link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).expect("a link");
+            target[target.find("/api/").unwrap()..].to_owned()
+        });
+        let page = page.is(200);
+        assert_eq!((&page["unread_count"], &page["last_seq"]), (&json!(55), &json!(55)));
+        found.extend(seqs(&page));
+    }
+    assert_eq!(found, (1..=55).rev().collect::<Vec<_>>());
+    assert_eq!(seqs(&get(&stage, &bob, "?limit=3&before=10").await), [9, 8, 7]);
+    assert_eq!(seqs(&get(&stage, &bob, "?before=1").await), [0; 0]);
+    assert_eq!(seqs(&get(&stage, &bob, "?limit=200").await).len(), 55);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_read_counts_down_and_never_up(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    for _ in 0..5 {
+        stage.here().message(&ada, &bob, "x").await;
+    }
+    for (up_to, unread) in [(0, 5), (2, 3), (1, 3), (2, 3), (4, 1)] {
+        read(&stage, &bob, json!(up_to)).await.says(200, json!({ "unread_count": unread }));
+        assert_eq!(get(&stage, &bob, "").await["unread_count"], unread);
+    }
+    let rows = get(&stage, &bob, "").await;
+    let is_read: Vec<_> =
+        rows["results"].as_array().unwrap().iter().map(|row| row["is_read"] == true).collect();
+    assert_eq!(is_read, [false, true, true, true, true]);
+    // Beyond the end is the end: what comes later is unread.
+    read(&stage, &bob, json!(1000)).await.says(200, json!({ "unread_count": 0 }));
+    stage.here().message(&ada, &bob, "x").await;
+    assert_eq!(get(&stage, &bob, "").await["unread_count"], 1);
+    // Another's inbox is another's.
+    assert_eq!(get(&stage, &ada, "").await["unread_count"], 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn reading_is_told_to_the_persons_sockets_without_a_number(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    stage.here().message(&ada, &bob, "x").await;
+    stage.here().message(&ada, &bob, "x").await;
+    let mut sockets = Vec::new();
+    for instance in stage.in_turn().take(3) {
+        sockets.push(instance.socket(&bob).await);
+    }
+    let mut adas = stage.there().socket(&ada).await;
+    read(&stage, &bob, json!(1)).await.is(200);
+    let frame = json!({ "type": "notifications_read", "data": { "up_to": 1, "unread_count": 1 } });
+    for socket in &mut sockets {
+        assert_eq!(socket.next().await, frame);
+    }
+    adas.has_nothing_before_a_message(stage.here(), &bob, &ada).await;
+    // It is not kept.
+    assert_eq!(get(&stage, &bob, "").await["last_seq"], 2);
+    let mut late = stage.there().resume(&bob, 2).await;
+    late.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
+}
+
+#[rstest]
+#[case(json!({}))]
+#[case(json!({ "up_to": null }))]
+#[case(json!({ "up_to": "x" }))]
+#[case(json!({ "up_to": -1 }))]
+#[case(json!({ "up_to": 1.5 }))]
+#[case(json!({ "up_to": [1] }))]
+#[case(json!({ "up_to": true }))]
+#[tokio::test]
+async fn a_number_is_needed(#[case] body: Value) {
+    let stage = Laptop.stage();
+    let ada = stage.person("ada").await;
+    let errors = stage.here().post("/api/notifications/read/").by(&ada).json(&body).await.is(400);
+    assert!(errors["up_to"][0].is_string(), "{errors}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn old_events_are_deleted_by_number_and_by_age(#[values(Laptop, Cluster)] kind: Kind) {
+    let mut stage = kind.stage();
+    let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
+    for _ in 0..8 {
+        stage.here().message(&ada, &bob, "x").await;
+    }
+    for _ in 0..3 {
+        stage.here().message(&ada, &eve, "x").await;
+    }
+    stage.sql(&format!(
+        "UPDATE inbox_events SET created_at = '2001-01-01 00:00:00' WHERE user_id = {} AND seq <= 2",
+        eve.id
+    ));
+    // An instance looks for what is too old as it starts.
+    stage.start_another(&[("INBOX_MAX_EVENTS", "5"), ("INBOX_RETENTION_DAYS", "30")]);
+    crate::support::until("old events are deleted", async || {
+        seqs(&get(&stage, &bob, "").await) == [8, 7, 6, 5, 4] && seqs(&get(&stage, &eve, "").await) == [3]
+    })
+    .await;
+    assert_eq!(get(&stage, &bob, "").await["last_seq"], 8);
+    let mut socket = stage.here().resume(&bob, 2).await;
+    assert_eq!(socket.next().await, json!({ "type": "resync_required", "seq": 8 }));
+    let mut socket = stage.here().resume(&bob, 3).await;
+    assert_eq!(socket.next_many(5).await[0]["seq"], 4);
+}

@@ -1,0 +1,162 @@
+//! GET /api/messages/, conversation/<user>/ and conversations/
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::Kind::{self, Cluster, Laptop};
+use crate::support::{Answer, Person, Stage};
+
+async fn get(stage: &Stage, person: &Person, path: &str) -> Value {
+    stage.there().get(&format!("/api/messages/{path}")).by(person).await.is(200)
+}
+
+fn ids(list: &Value) -> Vec<i64> {
+    list.as_array().unwrap().iter().map(|message| message["id"].as_i64().unwrap()).collect()
+}
+
+/// The path in `Link: <…>; rel="next"`.
+fn next(answer: &Answer) -> Option<String> {
+    let link = answer.header("link")?;
+    let (target, relation) = link.split_once(">; ").expect("a link");
+    assert_eq!(relation, "rel=\"next\"");
+    let target = target.strip_prefix('<').expect("a link");
+    let path = target.find("/api/").map(|at| &target[at..]).expect("a link to the API");
+    Some(path.to_owned())
+}
+
+#[rstest]
+#[tokio::test]
+async fn all_messages_are_listed_whole_and_oldest_first(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
+    let mut sent = Vec::new();
+    for (sender, receiver) in [(&ada, &bob), (&bob, &ada), (&eve, &ada), (&ada, &eve), (&ada, &bob)] {
+        sent.push(stage.here().message(sender, receiver, "x").await);
+    }
+    stage.here().message(&eve, &bob, "not Ada's").await;
+    assert_eq!(get(&stage, &ada, "").await, json!(sent));
+    assert_eq!(get(&stage, &ada, "?page=2&unknown=1").await, json!(sent));
+    let between = [&sent[0], &sent[1], &sent[4]];
+    assert_eq!(get(&stage, &ada, &format!("conversation/{}/", bob.id)).await, json!(between));
+    assert_eq!(get(&stage, &bob, &format!("conversation/{}/", ada.id)).await, json!(between));
+    assert_eq!(get(&stage, &ada, "conversation/999999999999/").await, json!([]));
+    assert_eq!(get(&stage, &ada, &format!("conversation/{}/", ada.id)).await, json!([]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn looking_at_a_conversation_marks_nothing(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    stage.here().message(&ada, &bob, "x").await;
+    for _ in 0..2 {
+        assert_eq!(get(&stage, &bob, &format!("conversation/{}/", ada.id)).await[0]["is_read"], false);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn pages_go_from_the_newest_backwards(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
+    for number in 0..7 {
+        let (sender, receiver) = if number % 2 == 0 { (&ada, &bob) } else { (&bob, &ada) };
+        stage.here().message(sender, receiver, &number.to_string()).await;
+    }
+    stage.here().message(&eve, &bob, "not Ada's").await;
+    for path in ["/api/messages/".to_owned(), format!("/api/messages/conversation/{}/", bob.id)] {
+        let whole = stage.there().get(&path).by(&ada).await;
+        assert_eq!(next(&whole), None);
+        let whole = ids(&whole.is(200));
+        for limit in [1, 2, 3, 6, 7, 8, 200] {
+            let (mut found, mut pages) = (Vec::new(), Vec::new());
+            let mut path = Some(format!("{path}?limit={limit}"));
+            while let Some(at) = path {
+                let page = stage.there().get(&at).by(&ada).await;
+                path = next(&page);
+                let page = ids(&page.is(200));
+                pages.push(page.len());
+                found.splice(0..0, page);
+            }
+            assert_eq!(found, whole, "limit {limit}");
+            let full = whole.len() / limit;
+            let rest = whole.len() % limit;
+            let expected: Vec<_> =
+                std::iter::repeat_n(limit, full).chain((rest > 0).then_some(rest)).collect();
+            assert_eq!(pages, expected, "limit {limit}");
+        }
+        let before = whole[4];
+        let page = stage.there().get(&format!("{path}?limit=2&before={before}")).by(&ada).await;
+        assert_eq!(ids(&page.is(200)), whole[2..4]);
+        let page = stage.there().get(&format!("{path}?before={}", whole[0])).by(&ada).await;
+        assert_eq!((next(&page), page.is(200)), (None, json!([])));
+        let page = stage.there().get(&format!("{path}?limit=2&before={}", u64::MAX)).by(&ada).await;
+        assert_eq!(ids(&page.is(200)), whole[5..]);
+    }
+}
+
+#[rstest]
+#[case("limit=0")]
+#[case("limit=201")]
+#[case("limit=-1")]
+#[case("limit=x")]
+#[case("limit=1.5")]
+#[case("before=x")]
+#[case("before=-1")]
+#[tokio::test]
+async fn a_page_that_cannot_be_is_refused(#[case] query: &str) {
+    let stage = Laptop.stage();
+    let ada = stage.person("ada").await;
+    for path in ["/api/messages/", "/api/messages/conversation/1/", "/api/notifications/"] {
+        let answer = stage.here().get(&format!("{path}?{query}")).by(&ada).await;
+        let name = query.split('=').next().unwrap();
+        assert!(answer.is(400)[name][0].is_string(), "{path}: {}", answer.text);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn conversations_show_the_last_message_and_what_is_unread(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let [ada, bob, eve, zoe] = stage.people(["ada", "bob", "eve", "zoe"]).await;
+    assert_eq!(get(&stage, &ada, "conversations/").await, json!([]));
+    let send = async |sender: &Person, receiver: &Person, text: &str| {
+        stage.here().message(sender, receiver, text).await
+    };
+    send(&bob, &ada, "1").await;
+    send(&bob, &ada, "2").await;
+    let to_zoe = send(&ada, &zoe, "3").await;
+    let from_eve = send(&eve, &ada, "4").await;
+    let to_bob = send(&ada, &bob, "5").await;
+    send(&eve, &bob, "not Ada's").await;
+    let conversation = |user: &Person, last: &Value, unread: usize| json!({ "user": user.person(), "last_message": last, "unread_count": unread });
+    let expected = json!([
+        conversation(&bob, &to_bob, 2),
+        conversation(&eve, &from_eve, 1),
+        conversation(&zoe, &to_zoe, 0)
+    ]);
+    assert_eq!(get(&stage, &ada, "conversations/").await, expected);
+    let of_zoe = get(&stage, &zoe, "conversations/").await;
+    assert_eq!(of_zoe, json!([conversation(&ada, &to_zoe, 1)]));
+
+    stage.here().post(&format!("/api/messages/read_all/?user_id={}", bob.id)).by(&ada).await.is(200);
+    let after = get(&stage, &ada, "conversations/").await;
+    assert_eq!((&after[0]["unread_count"], &after[1]["unread_count"]), (&json!(0), &json!(1)));
+    let last = send(&zoe, &ada, "6").await;
+    assert_eq!(get(&stage, &ada, "conversations/").await[0], conversation(&zoe, &last, 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn conversations_are_listed_whole(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let ada = stage.person("ada").await;
+    for number in 0..30 {
+        let other = stage.import(&format!("u{number}"), "", "");
+        stage.here().message(&other, &ada, "x").await;
+    }
+    let conversations = get(&stage, &ada, "conversations/").await;
+    let names: Vec<_> =
+        conversations.as_array().unwrap().iter().map(|row| row["user"]["username"].clone()).collect();
+    assert_eq!(names, (0..30).rev().map(|number| json!(format!("u{number}"))).collect::<Vec<_>>());
+}

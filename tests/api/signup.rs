@@ -1,0 +1,208 @@
+//! POST /api/auth/signup/
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::Kind::{self, Cluster, Laptop};
+use crate::support::{Stage, assert_timestamp};
+
+async fn sign_up(stage: &Stage, body: Value) -> crate::support::Answer {
+    stage.here().post("/api/auth/signup/").json(&body).await
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_account_is_answered_with_its_profile_and_without_tokens(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let body = json!({
+        "username": "ada", "email": "Ada@Example.COM", "password": "secret", "display_name": "Ada King Lovelace",
+    });
+    let answer = sign_up(&stage, body).await.is(201);
+    let (user, profile) = (&answer["user"], &answer["user"]["profile"]);
+    let nested = json!({
+        "id": user["id"], "username": "ada", "email": "Ada@example.com", "first_name": "Ada",
+        "last_name": "King Lovelace", "date_joined": profile["user"]["date_joined"], "profile_picture": null,
+    });
+    let expected = json!({ "message": "User created successfully.", "user": {
+        "id": user["id"], "username": "ada", "email": "Ada@example.com", "first_name": "Ada", "last_name": "King Lovelace",
+        "profile": {
+            "id": profile["id"], "user": nested, "bio": "", "avatar": null, "location": "", "website": "",
+            "created_at": profile["created_at"], "updated_at": profile["updated_at"],
+        },
+    }});
+    assert_eq!(answer, expected);
+    assert!(user["id"].is_i64() && profile["id"].is_i64());
+    for moment in [&profile["created_at"], &profile["updated_at"], &profile["user"]["date_joined"]] {
+        assert_timestamp(moment);
+    }
+}
+
+#[rstest]
+#[case(json!(null), "", "")]
+#[case(json!(""), "", "")]
+#[case(json!("  "), "", "")]
+#[case(json!("Ada"), "Ada", "")]
+#[case(json!("Ada Lovelace"), "Ada", "Lovelace")]
+#[case(json!("Ada King of Lovelace"), "Ada", "King of Lovelace")]
+#[tokio::test]
+async fn a_display_name_is_split_at_its_first_space(
+    #[case] name: Value,
+    #[case] first: &str,
+    #[case] last: &str,
+) {
+    let stage = Laptop.stage();
+    let body =
+        json!({ "username": "ada", "email": "ada@example.com", "password": "secret", "display_name": name });
+    let user = sign_up(&stage, body).await.is(201)["user"].clone();
+    assert_eq!((&user["first_name"], &user["last_name"]), (&json!(first), &json!(last)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn forms_sign_up_too(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let fields =
+        |name| [("username", name), ("email", name), ("password", "secret"), ("display_name", "A B")];
+    let [mut one, mut two] = [fields("ada"), fields("bob")];
+    (one[1].1, two[1].1) = ("ada@example.com", "bob@example.com");
+    let user = stage.here().post("/api/auth/signup/").form(&one).await.is(201)["user"].clone();
+    assert_eq!((&user["username"], &user["last_name"]), (&json!("ada"), &json!("B")));
+    stage.here().post("/api/auth/signup/").multipart(&two).await.is(201);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_missing_is_refused(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let whole = json!({ "username": "ada", "email": "ada@example.com", "password": "secret" });
+    for name in ["username", "email", "password"] {
+        for absent in [None, Some(json!(null)), Some(json!(""))] {
+            let mut body = whole.clone();
+            match absent {
+                None => drop(body.as_object_mut().unwrap().remove(name)),
+                Some(value) => body[name] = value,
+            }
+            sign_up(&stage, body).await.refuses(400, "Missing required fields.");
+        }
+    }
+    stage.here().post("/api/auth/signup/").await.refuses(400, "Missing required fields.");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_taken_is_refused_the_username_first(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    stage.person("ada").await;
+    let body = |username, email| json!({ "username": username, "email": email, "password": "secret" });
+    sign_up(&stage, body("ada", "other@example.com")).await.refuses(400, "Username already taken.");
+    sign_up(&stage, body("ada", "ada@example.com")).await.refuses(400, "Username already taken.");
+    for email in ["ada@example.com", "ADA@EXAMPLE.COM", " ada@Example.com "] {
+        sign_up(&stage, body("eve", email)).await.refuses(400, "Email already registered.");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn usernames_are_case_sensitive_and_kept_as_given(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    stage.person("ada").await;
+    for (number, (given, kept)) in
+        [("Ada", "Ada"), (" ADA ", "ADA"), ("a.d+a@b-c_d", "a.d+a@b-c_d"), ("Ädä", "Ädä")]
+            .into_iter()
+            .enumerate()
+    {
+        let body =
+            json!({ "username": given, "email": format!("{number}@example.com"), "password": "secret" });
+        assert_eq!(sign_up(&stage, body).await.is(201)["user"]["username"], kept);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn bounds_are_kept_to_the_character(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let email = format!("{}@{}.{}.{}.com", "l".repeat(64), "a".repeat(63), "b".repeat(60), "c".repeat(60));
+    assert_eq!(email.len(), 254);
+    let body = json!({
+        "username": "ü".repeat(150), "email": email, "password": "p".repeat(1024),
+        "display_name": format!("{} {}", "f".repeat(150), "l".repeat(150)),
+    });
+    let user = sign_up(&stage, body).await.is(201)["user"].clone();
+    assert_eq!(user["email"], email);
+    assert_eq!(user["last_name"], "l".repeat(150));
+    let body = json!({ "email": email, "password": "p".repeat(1024) });
+    stage.here().post("/api/auth/login/").json(&body).await.is(200);
+    let body = json!({ "username": "short", "email": "s@example.com", "password": "äöüäöü" });
+    sign_up(&stage, body).await.is(201);
+}
+
+#[rstest]
+#[case::space(json!({ "username": "a b" }), "username")]
+#[case::slash(json!({ "username": "a/b" }), "username")]
+#[case::emoji(json!({ "username": "a😀" }), "username")]
+#[case::nul(json!({ "username": "a\0" }), "username")]
+#[case::long(json!({ "username": "a".repeat(151) }), "username")]
+#[case::number(json!({ "username": 7 }), "username")]
+#[case::list(json!({ "username": ["a"] }), "username")]
+#[case::truth(json!({ "username": true }), "username")]
+#[case::no_email(json!({ "email": "ada" }), "email")]
+#[case::no_domain(json!({ "email": "ada@" }), "email")]
+#[case::nul_in_email(json!({ "email": "a\0@example.com" }), "email")]
+#[case::long_email(json!({ "email": format!("{}@example.com", "a".repeat(250)) }), "email")]
+#[case::number_as_email(json!({ "email": 7 }), "email")]
+#[case::short(json!({ "password": "12345" }), "password")]
+#[case::long_password(json!({ "password": "p".repeat(1025) }), "password")]
+#[case::long_in_bytes(json!({ "password": "ü".repeat(513) }), "password")]
+#[case::nul_in_password(json!({ "password": "secret\0" }), "password")]
+#[case::number_as_password(json!({ "password": 1_234_567 }), "password")]
+#[case::long_first_name(json!({ "display_name": "f".repeat(151) }), "display_name")]
+#[case::long_last_name(json!({ "display_name": format!("f {}", "l".repeat(151)) }), "display_name")]
+#[case::number_as_name(json!({ "display_name": 7 }), "display_name")]
+#[case::nul_in_name(json!({ "display_name": "a\0b" }), "display_name")]
+#[tokio::test]
+async fn what_is_wrong_is_refused_by_its_name(#[case] wrong: Value, #[case] name: &str) {
+    let stage = Laptop.stage();
+    let mut body = json!({ "username": "ada", "email": "ada@example.com", "password": "secret" });
+    for (name, value) in wrong.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let answer = sign_up(&stage, body).await.is(400);
+    assert!(answer["error"].as_str().unwrap().contains(name), "{answer}");
+    assert_eq!(answer["detail"], answer["error"]);
+    assert_eq!(stage.number("SELECT COUNT(*) FROM users"), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused() {
+    let stage = Laptop.stage();
+    sign_up(&stage, json!([])).await.refuses(400, "Invalid data. Expected a dictionary, but got list.");
+}
+
+#[rstest]
+#[case::same_username(|n| (String::from("ada"), format!("{n}@example.com")), "Username already taken.")]
+#[case::same_email(
+    |n| (format!("ada{n}"), String::from(["ada@example.com", "ADA@example.com", "Ada@Example.Com"][n % 3])),
+    "Email already registered."
+)]
+#[tokio::test]
+async fn of_many_at_once_one_gets_the_name(
+    #[case] names: fn(usize) -> (String, String),
+    #[case] refusal: &str,
+    #[values(Laptop, Cluster)] kind: Kind,
+) {
+    const AT_ONCE: usize = 8;
+    let stage = kind.stage();
+    let requests = (0..AT_ONCE).zip(stage.in_turn()).map(|(number, instance)| {
+        let (username, email) = names(number);
+        let body = json!({ "username": username, "email": email, "password": "secret" });
+        instance.post("/api/auth/signup/").json(&body).into_future()
+    });
+    let answers = futures_util::future::join_all(requests).await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!(won.len(), 1, "{answers:?}");
+    for answer in lost {
+        answer.refuses(400, refusal);
+    }
+    assert_eq!(stage.number("SELECT COUNT(*) FROM users"), 1);
+    assert_eq!(stage.number("SELECT COUNT(*) FROM profiles"), 1);
+}
