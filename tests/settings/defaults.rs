@@ -1,0 +1,137 @@
+//! What is so if nothing is set, and where settings come from.
+
+use std::time::Duration;
+
+use numeneon::settings::{DatabaseUrl, SETTINGS, Settings};
+use tempfile::TempDir;
+
+use crate::process::Program;
+use crate::support::SECRET_KEY;
+
+/// Settings of a cluster, with nothing set but what must be.
+fn cluster() -> Settings {
+    let lookup = |name: &str| match name {
+        "DATABASE_URL" => Some("postgres://somebody@db/numeneon".to_owned()),
+        "REDIS_URL" => Some("redis://cache".to_owned()),
+        "SECRET_KEY" => Some(SECRET_KEY.to_owned()),
+        _ => None,
+    };
+    Settings::from_lookup(&lookup).expect("good settings")
+}
+
+/// Settings of a laptop, with this set.
+fn laptop(folder: &TempDir, given: &[(&str, &str)]) -> Settings {
+    let database = format!("sqlite://{}", folder.path().join("numeneon.sqlite3").display());
+    let lookup = |name: &str| {
+        let given = given.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
+        given.or_else(|| (name == "DATABASE_URL").then(|| database.clone()))
+    };
+    Settings::from_lookup(&lookup).expect("good settings")
+}
+
+#[test]
+fn every_setting_has_its_default() {
+    let settings = cluster();
+    let cores = std::thread::available_parallelism().expect("cores").get();
+    let (seconds, milliseconds) = (Duration::from_secs, Duration::from_millis);
+    assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8000));
+    assert_eq!((settings.workers, settings.max_connections), (cores, 18_000));
+
+    let database = &settings.database;
+    assert_eq!((database.pool_size, database.wait), (16, milliseconds(2_000)));
+    assert_eq!(database.connect_timeout, seconds(2));
+    assert_eq!(
+        (database.statement_timeout, database.lock_timeout),
+        (milliseconds(5_000), milliseconds(3_000))
+    );
+
+    assert_eq!(settings.requests.max_body_bytes, 65_536);
+    assert_eq!(settings.requests.max_message_characters, 10_000);
+    let credentials = settings.credentials;
+    assert_eq!((credentials.access_token, credentials.refresh_token), (seconds(3_600), seconds(604_800)));
+    assert_eq!((credentials.login_attempts_per_minute, credentials.hashes_at_once), (10, cores));
+
+    let socket = settings.socket;
+    assert_eq!((socket.queue_events, socket.queue_bytes), (256, 262_144));
+    assert_eq!((socket.write_timeout, socket.ping, socket.unanswered_pings), (seconds(10), seconds(25), 2));
+    assert_eq!(settings.position_check, seconds(30));
+    assert_eq!((settings.inbox.retention_days, settings.inbox.max_events), (30, 10_000));
+    let shutdown = settings.shutdown;
+    assert_eq!((shutdown.delay, shutdown.spread, shutdown.requests), (seconds(5), seconds(5), seconds(15)));
+    assert!(settings.metrics_token.is_none());
+    assert!(!settings.demo);
+    assert_eq!((settings.log.as_str(), settings.log_json), ("info", false));
+}
+
+#[test]
+fn a_laptop_needs_no_setting() {
+    let folder = TempDir::new().expect("a folder");
+    let settings = laptop(&folder, &[]);
+    assert!(matches!(settings.database.url, DatabaseUrl::Sqlite(_)));
+    assert!(settings.redis_url.is_none());
+    assert!(settings.demo);
+    assert_eq!(settings.shutdown.delay + settings.shutdown.spread, Duration::ZERO, "nobody waits there");
+}
+
+#[test]
+fn the_graceful_stop_fits_into_what_render_allows() {
+    let shutdown = cluster().shutdown;
+    let render =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/render.yaml")).expect("render.yaml");
+    let line = render.lines().find_map(|line| line.trim().strip_prefix("maxShutdownDelaySeconds:"));
+    let allowed = line.and_then(|number| number.trim().parse().ok()).expect("maxShutdownDelaySeconds");
+    assert!(shutdown.delay + shutdown.spread + shutdown.requests < Duration::from_secs(allowed));
+}
+
+#[test]
+fn an_empty_value_counts_as_none() {
+    let folder = TempDir::new().expect("a folder");
+    let names: Vec<_> =
+        SETTINGS.iter().map(|setting| (setting.name, " ")).filter(|it| it.0 != "DATABASE_URL").collect();
+    let settings = laptop(&folder, &names);
+    assert_eq!(format!("{settings:?}"), format!("{:?}", laptop(&folder, &[])));
+}
+
+#[test]
+fn a_value_that_is_set_wins() {
+    let folder = TempDir::new().expect("a folder");
+    let given = [
+        ("HOST", "0.0.0.0"),
+        ("PORT", "0"),
+        ("WORKERS", "3"),
+        ("TRUSTED_PROXIES", "2"),
+        ("ALLOWED_WS_ORIGINS", "https://a.example.org, https://*.example.net"),
+        ("SHUTDOWN_DELAY_SECONDS", "7"),
+        ("METRICS_TOKEN", "a token"),
+        ("DEMO", "off"),
+        ("LOG_FORMAT", "json"),
+    ];
+    let settings = laptop(&folder, &given);
+    assert_eq!((settings.host.as_str(), settings.port, settings.workers), ("0.0.0.0", 0, 3));
+    assert_eq!(settings.access.trusted_proxies, 2);
+    assert_eq!(settings.shutdown.delay, Duration::from_secs(7));
+    assert!(settings.metrics_token.is_some() && !settings.demo && settings.log_json);
+    let allowed = |origin: &str| settings.access.socket_origins.iter().any(|pattern| pattern.matches(origin));
+    assert!(allowed("https://a.example.org") && allowed("https://b.example.net"));
+    assert!(!allowed("https://b.example.org"));
+}
+
+#[test]
+fn settings_come_from_a_file_for_names_that_the_environment_lacks() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join(".env"), "# A comment\nPORT=0\nLOG_FORMAT=\"json\"\nLOG=off\n")
+        .expect("a file");
+    let process = Program::within(&folder).with("LOG", "info").start();
+    let log = process.log();
+    assert!(log.iter().all(|line| line.starts_with('{')), "LOG_FORMAT is the file's: {log:?}");
+    assert!(log.iter().any(|line| line.contains("serving")), "LOG is the environment's: {log:?}");
+    assert!(folder.path().join("numeneon.sqlite3").exists(), "DATABASE_URL is the default");
+}
+
+#[test]
+fn a_port_of_nought_takes_a_free_one_each_time() {
+    let folder = TempDir::new().expect("a folder");
+    let program = Program::within(&folder).with("PORT", "0");
+    let (one, other) = (program.start(), program.start());
+    assert_ne!(one.port(), other.port());
+}

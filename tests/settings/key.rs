@@ -1,0 +1,116 @@
+//! What tokens are signed with.
+
+use std::os::unix::fs::PermissionsExt;
+
+use numeneon::settings::Settings;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::refusals::refused;
+use crate::process::{Process, Program};
+use crate::support::{PASSWORD, SECRET_KEY};
+
+/// Signs Ada in and returns her access token.
+async fn token(process: &Process) -> String {
+    let body = serde_json::json!({ "email": "ada@example.com", "password": PASSWORD });
+    let tokens = process.call("POST", "/api/auth/login/").json(&body).await.is(200);
+    tokens["access"].as_str().expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn a_laptop_makes_a_key_once_and_keeps_it_for_its_owner_only() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("numeneon.secret");
+    let program = Program::within(&folder).with("PORT", "0");
+    let mut process = program.start();
+    process.sign_up("ada").await;
+    let token = token(&process).await;
+    process.kill();
+
+    let key = std::fs::read_to_string(&file).expect("the key is beside the database");
+    assert!(key.len() >= 32, "{} bytes", key.len());
+    let mode = std::fs::metadata(&file).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let process = program.start();
+    process.call("GET", "/api/auth/me/").bearer(&token).await.is(200);
+    assert_eq!(std::fs::read_to_string(&file).expect("the key"), key);
+}
+
+#[test]
+fn each_laptop_has_a_key_of_its_own() {
+    let made = || {
+        let folder = TempDir::new().expect("a folder");
+        let database = format!("sqlite://{}", folder.path().join("a.sqlite3").display());
+        let lookup = |name: &str| (name == "DATABASE_URL").then(|| database.clone());
+        let settings = Settings::from_lookup(&lookup).expect("good settings");
+        settings.secret_key.expose_secret().to_owned()
+    };
+    assert_ne!(made(), made());
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_share_the_key() {
+    for _ in 0..5 {
+        let folder = TempDir::new().expect("a folder");
+        let program = Program::within(&folder).with("PORT", "0").with("WORKERS", "1");
+        let launched: Vec<Process> = (0..4).map(|_| program.launch()).collect();
+        let processes: Vec<Process> = launched.into_iter().map(Process::serving).collect();
+        processes[0].sign_up("ada").await;
+        let token = token(&processes[0]).await;
+        for process in &processes {
+            process.call("GET", "/api/auth/me/").bearer(&token).await.is(200);
+        }
+        let files = std::fs::read_dir(folder.path()).expect("the folder");
+        let names: Vec<_> = files.map(|file| file.expect("a file").file_name()).collect();
+        assert!(names.iter().all(|name| name.to_string_lossy().starts_with("numeneon.s")), "{names:?}");
+    }
+}
+
+#[test]
+fn an_empty_key_file_is_refused_with_what_to_do() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("numeneon.secret"), "").expect("a file");
+    let line = refused(&Program::within(&folder).run(&[]), "SECRET_KEY");
+    assert!(line.contains("numeneon.secret"), "{line}");
+}
+
+#[test]
+fn with_postgres_or_redis_a_missing_or_short_key_ends_the_start() {
+    let folder = TempDir::new().expect("a folder");
+    for (name, value) in [("DATABASE_URL", "postgres://somebody@db/numeneon"), ("REDIS_URL", "redis://cache")]
+    {
+        let program = Program::within(&folder).with("PORT", "0").with(name, value);
+        let line = refused(&program.run(&[]), "SECRET_KEY");
+        assert!(line.contains("32"), "{line}");
+        refused(&program.clone().with("SECRET_KEY", "   ").run(&[]), "SECRET_KEY");
+        let short = "31 bytes are one byte too short";
+        assert_eq!(short.len(), 31);
+        let line = refused(&program.clone().with("SECRET_KEY", short).run(&[]), "SECRET_KEY");
+        assert!(line.contains("32") && !line.contains(short), "{line}");
+        assert!(!folder.path().join("numeneon.secret").exists(), "none is made up");
+    }
+}
+
+#[test]
+fn thirty_two_bytes_are_enough_for_a_cluster() {
+    let key = "32 bytes are as many as it takes";
+    assert_eq!(key.len(), 32);
+    let lookup = |name: &str| match name {
+        "DATABASE_URL" => Some("postgres://somebody@db/numeneon".to_owned()),
+        "SECRET_KEY" => Some(key.to_owned()),
+        _ => None,
+    };
+    let settings = Settings::from_lookup(&lookup).expect("good settings");
+    assert_eq!(settings.secret_key.expose_secret(), key);
+}
+
+#[tokio::test]
+async fn a_key_that_is_given_is_the_one_that_signs() {
+    let folder = TempDir::new().expect("a folder");
+    let process = Program::within(&folder).with("PORT", "0").with("SECRET_KEY", SECRET_KEY).start();
+    let ada = process.sign_up("ada").await;
+    // The test's own signature, by the key that was given.
+    process.call("GET", "/api/auth/me/").by(&ada).await.is(200);
+    assert!(!folder.path().join("numeneon.secret").exists());
+}

@@ -1,0 +1,15 @@
+//! Settings, as an operator meets them: defaults, refusals, secrets, the key.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod defaults;
+mod documentation;
+mod key;
+#[path = "../support/process.rs"]
+mod process;
+mod refusals;
+mod secrets;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/wait.rs"]
+mod wait;

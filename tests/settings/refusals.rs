@@ -1,0 +1,151 @@
+//! A wrong setting ends the start: exit code 1 and one line that names it.
+
+use std::process::Output;
+
+use numeneon::settings::SETTINGS;
+use tempfile::TempDir;
+
+use crate::process::Program;
+use crate::support::SECRET_KEY;
+
+/// Wrong values of each setting that can have one.
+const WRONG: &[(&str, &[&str])] = &[
+    ("HOST", &["256.0.0.1", "no host"]),
+    ("PORT", &["-1", "65536", "http", "80 80", "8000.0"]),
+    ("WORKERS", &["0", "1025", "many"]),
+    ("MAX_CONNECTIONS", &["0", "x"]),
+    (
+        "DATABASE_URL",
+        &[
+            "mysql://host/db",
+            "sqlite://",
+            "sqlite://:memory:",
+            "postgres",
+            "/a/path",
+            "postgres://host:port/db",
+        ],
+    ),
+    ("DATABASE_POOL_SIZE", &["0", "1001", "x"]),
+    ("DATABASE_WAIT_MS", &["0", "60001", "2s"]),
+    ("DATABASE_CONNECT_TIMEOUT_SECONDS", &["1", "61", "x"]),
+    ("DATABASE_STATEMENT_TIMEOUT_MS", &["9", "600001", "x"]),
+    ("DATABASE_LOCK_TIMEOUT_MS", &["9", "600001", "x"]),
+    ("REDIS_URL", &["http://host", "redis", "redis://host:port"]),
+    ("TRUSTED_PROXIES", &["-1", "17", "true"]),
+    ("MAX_BODY_BYTES", &["1023", "16777217", "64k"]),
+    ("MAX_MESSAGE_CHARACTERS", &["0", "1000001", "x"]),
+    ("ACCESS_TOKEN_SECONDS", &["0", "31536001", "1h"]),
+    ("REFRESH_TOKEN_SECONDS", &["0", "31536001", "1w"]),
+    ("LOGIN_ATTEMPTS_PER_MINUTE", &["0", "1000001", "x"]),
+    ("PASSWORD_HASHES_AT_ONCE", &["0", "1025", "x"]),
+    ("SOCKET_QUEUE_EVENTS", &["0", "100001", "x"]),
+    ("SOCKET_QUEUE_BYTES", &["1023", "67108865", "x"]),
+    ("SOCKET_WRITE_TIMEOUT_SECONDS", &["0", "601", "x"]),
+    ("SOCKET_PING_SECONDS", &["0", "3601", "x"]),
+    ("SOCKET_UNANSWERED_PINGS", &["0", "101", "x"]),
+    ("POSITION_CHECK_SECONDS", &["0", "3601", "x"]),
+    ("INBOX_RETENTION_DAYS", &["0", "36501", "x"]),
+    ("INBOX_MAX_EVENTS", &["0", "100000001", "x"]),
+    ("SHUTDOWN_DELAY_SECONDS", &["-1", "301", "x"]),
+    ("SHUTDOWN_SPREAD_SECONDS", &["-1", "301", "x"]),
+    ("SHUTDOWN_REQUESTS_SECONDS", &["-1", "301", "x"]),
+    ("DEMO", &["maybe", "2"]),
+    ("LOG", &["numeneon=loudly", "[[["]),
+    ("LOG_FORMAT", &["xml", "JSON"]),
+];
+
+/// Settings of which any text is a good one; the key has tests of its own.
+const NEVER_WRONG: &[&str] =
+    &["ALLOWED_ORIGINS", "ALLOWED_HOSTS", "ALLOWED_WS_ORIGINS", "METRICS_TOKEN", "SECRET_KEY"];
+
+/// Checks that the program refused to start with one line about this, and returns it.
+#[track_caller]
+pub fn refused(output: &Output, name: &str) -> String {
+    let text = String::from_utf8(output.stderr.clone()).expect("a text");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(output.stdout.is_empty(), "{:?}", output.stdout);
+    assert!(text.starts_with(&format!("numeneon: {name}: ")), "{text}");
+    assert_eq!(text.matches('\n').count(), 1, "one line: {text:?}");
+    assert!(text.len() > "numeneon: : \n".len() + name.len() + 5, "it says what is wrong: {text}");
+    text
+}
+
+#[test]
+fn each_wrong_value_ends_the_start_with_one_line_that_names_it() {
+    let folder = TempDir::new().expect("a folder");
+    for (name, values) in WRONG {
+        for value in *values {
+            refused(
+                &Program::within(&folder).with("PORT", "0").with("LOG", "off").with(name, value).run(&[]),
+                name,
+            );
+        }
+    }
+    assert!(!folder.path().join("numeneon.sqlite3-wal").exists(), "no database is left open");
+}
+
+#[test]
+fn wrong_values_of_every_setting_are_tried() {
+    let mut tried: Vec<&str> =
+        WRONG.iter().map(|(name, _)| *name).chain(NEVER_WRONG.iter().copied()).collect();
+    let mut known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    tried.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(tried, known);
+}
+
+#[test]
+fn migrating_refuses_wrong_settings_too() {
+    let folder = TempDir::new().expect("a folder");
+    refused(
+        &Program::within(&folder).with("DATABASE_POOL_SIZE", "none").run(&["migrate"]),
+        "DATABASE_POOL_SIZE",
+    );
+}
+
+#[test]
+fn a_wrong_value_in_the_file_is_named_as_well() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join(".env"), "WORKERS=none\n").expect("a file");
+    refused(&Program::within(&folder).run(&[]), "WORKERS");
+    std::fs::write(folder.path().join(".env"), "this is no setting\n").expect("a file");
+    refused(&Program::within(&folder).run(&[]), ".env");
+}
+
+#[test]
+fn a_database_file_in_no_folder_is_the_fault_of_its_url() {
+    let folder = TempDir::new().expect("a folder");
+    refused(
+        &Program::within(&folder).with("DATABASE_URL", "sqlite:///no/such/folder/a.db").run(&[]),
+        "DATABASE_URL",
+    );
+    let given = Program::within(&folder).with("SECRET_KEY", SECRET_KEY).with("PORT", "0");
+    refused(&given.with("DATABASE_URL", "sqlite:///no/such/folder/a.db").run(&[]), "DATABASE_URL");
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_ends_the_start_with_one_line() {
+    let folder = TempDir::new().expect("a folder");
+    let program = Program::within(&folder).with("SECRET_KEY", SECRET_KEY).with("PORT", "0");
+    refused(&program.with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing").run(&[]), "DATABASE_URL");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let folder = TempDir::new().expect("a folder");
+    let first = Program::within(&folder).with("PORT", "0").start();
+    let second = Program::within(&folder).with("LOG", "off").with("PORT", &first.port().to_string());
+    refused(&second.run(&[]), "PORT");
+}
+
+#[test]
+fn unknown_arguments_are_refused_with_one_line() {
+    let folder = TempDir::new().expect("a folder");
+    for arguments in [&["sevre"][..], &["--port", "80"], &["serve", "now"]] {
+        let output = Program::within(&folder).run(arguments);
+        let text = String::from_utf8(output.stderr).expect("a text");
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+        assert!(text.contains(arguments[0]) && text.contains("--help"), "{text}");
+    }
+}

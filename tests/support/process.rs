@@ -1,0 +1,187 @@
+//! A [`Process`] is the built program, run as an operator runs it.
+
+#![allow(dead_code, reason = "each test binary uses its part of this")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use reqwest::Method;
+use tempfile::TempDir;
+
+use crate::support::{Call, Dial, LIMIT, Person};
+use crate::wait::{block_until, signal};
+
+/// The program and what it is started with: these settings and nothing else.
+#[derive(Clone)]
+pub struct Program {
+    settings: Vec<(String, String)>,
+    folder: PathBuf,
+}
+
+/// The program as it runs; it is killed when this is dropped.
+pub struct Process {
+    child: Child,
+    port: u16,
+    log: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
+    client: reqwest::Client,
+}
+
+impl Program {
+    /// The program with its working folder.
+    pub fn within(folder: &TempDir) -> Self {
+        Self { settings: Vec::new(), folder: folder.path().to_owned() }
+    }
+
+    /// Sets a setting.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets several settings.
+    pub fn with_all(self, settings: &[(&str, &str)]) -> Self {
+        settings.iter().fold(self, |program, (name, value)| program.with(name, value))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_numeneon"));
+        command.args(arguments).env_clear().envs(self.settings.iter().cloned());
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program runs")
+    }
+
+    /// Starts it, to serve.
+    pub fn start(&self) -> Process {
+        self.launch().serving()
+    }
+
+    /// Starts it and does not wait until it serves.
+    pub fn launch(&self) -> Process {
+        let mut command = self.command(&["serve"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(child.stderr.take().expect("standard error"));
+        let writing = log.clone();
+        let reading = thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                writing.lock().expect("no panic while locked").push(line);
+            }
+        });
+        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("an HTTP client");
+        Process { child, port: 0, log, reading: Some(reading), client }
+    }
+}
+
+impl Process {
+    /// Waits until it serves.
+    pub fn serving(mut self) -> Self {
+        let mut port = None;
+        block_until(LIMIT, "the program serves", || {
+            let ended = self.child.try_wait().expect("a process");
+            port = self.log().iter().find_map(|line| {
+                line.split_once("http://127.0.0.1:")?.1.split('"').next()?.trim().parse().ok()
+            });
+            assert!(port.is_some() || ended.is_none(), "it ended: {:?}", self.log());
+            port.is_some()
+        });
+        self.port = port.expect("a port");
+        self
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the lines of its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no panic while locked").clone()
+    }
+
+    /// Begins a request; it is sent when it is awaited.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        Call::new(self.client.request(method, format!("http://127.0.0.1:{}{path}", self.port)))
+    }
+
+    /// Signs somebody up.
+    pub async fn sign_up(&self, username: &str) -> Person {
+        let email = format!("{username}@example.com");
+        let body =
+            serde_json::json!({ "username": username, "email": email, "password": crate::support::PASSWORD });
+        let answer = self.call("POST", "/api/auth/signup/").json(&body).await.is(201);
+        Person::known(answer["user"]["id"].as_i64().expect("an id"), username, &email)
+    }
+
+    /// Sends a message for somebody.
+    pub async fn message(&self, sender: &Person, receiver: &Person, content: &str) -> crate::support::Answer {
+        let body = serde_json::json!({ "receiver_id": receiver.id, "content": content });
+        self.call("POST", "/api/messages/").by(sender).json(&body).await
+    }
+
+    /// Begins a handshake for a socket of somebody.
+    pub fn dial(&self, person: &Person) -> Dial {
+        Dial::new(self.port).token(&person.access)
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        signal(self.pid(), "TERM");
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.ended(LIMIT);
+    }
+
+    /// Waits until it has ended, with all of its log read.
+    pub fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let mut status = None;
+        block_until(limit, "the program has ended", || {
+            status = self.child.try_wait().expect("a process");
+            status.is_some()
+        });
+        if let Some(reading) = self.reading.take() {
+            reading.join().expect("the log is read");
+        }
+        status.expect("a status")
+    }
+
+    /// Returns the bytes that it holds in memory.
+    pub fn resident_bytes(&self) -> usize {
+        self.status("VmRSS:") * 1024
+    }
+
+    pub fn threads(&self) -> usize {
+        self.status("Threads:")
+    }
+
+    fn status(&self, name: &str) -> usize {
+        let path = Path::new("/proc").join(self.pid().to_string()).join("status");
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of that name");
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
