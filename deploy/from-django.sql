@@ -13,9 +13,9 @@ INSERT INTO users (id, username, email, email_key, password_hash, first_name, la
                    search_key, is_active, is_superuser, date_joined)
 SELECT id, username, email,
        -- Accounts without an email never could sign in; they keep a key of their own.
-       CASE WHEN email = '' THEN 'none:' || id ELSE lower(email) END,
+       CASE WHEN email = '' THEN 'none:' || id ELSE lower(email COLLATE "und-x-icu") END,
        password, first_name, last_name,
-       lower(username || E'\n' || first_name || E'\n' || last_name),
+       lower((username || E'\n' || first_name || E'\n' || last_name) COLLATE "und-x-icu"),
        is_active, is_superuser, date_joined AT TIME ZONE 'UTC'
 FROM auth_user;
 

@@ -6,14 +6,14 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use include_dir::{Dir, include_dir};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 
 static PAGE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/clients/js/src");
 
-/// Nothing but what this service itself serves, and sockets to it.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+/// Nothing but what this service itself serves, its sockets included.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// `GET /demo`: to where the page's own relative links work.
@@ -38,7 +38,7 @@ pub async fn file(path: Path<String>, settings: Data<Settings>) -> Result<HttpRe
         Some(path) => CLIENT.get_file(path),
         None => PAGE.get_file(path),
     };
-    let contents = file.ok_or_else(missing)?.contents();
+    let contents = file.ok_or_else(Error::unknown_path)?.contents();
     Ok(HttpResponse::Ok()
         .content_type(media_type(path))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
@@ -47,11 +47,7 @@ pub async fn file(path: Path<String>, settings: Data<Settings>) -> Result<HttpRe
 }
 
 fn served(settings: &Settings) -> Result<()> {
-    if settings.demo { Ok(()) } else { Err(missing()) }
-}
-
-fn missing() -> Error {
-    Error::Unfit(Kind::NotFound, "Not found.".into())
+    if settings.demo { Ok(()) } else { Err(Error::unknown_path()) }
 }
 
 fn media_type(path: &str) -> &'static str {

@@ -36,7 +36,7 @@ pub async fn pass<B: MessageBody>(
     let started = Instant::now();
     let settings = request.app_data::<Data<Settings>>().cloned();
     let origin = settings.as_ref().and_then(|settings| cors::allowed_origin(&request, &settings.access));
-    let is_api = request.path().starts_with("/api/");
+    let is_api = request.path().starts_with("/api/") && !cors::is_preflight(&request);
     let mut response = match settings.and_then(|settings| refusal(&request, &settings, origin.as_ref())) {
         Some(answer) => request.into_response(answer).map_into_right_body(),
         None => next.call(request).await?.map_into_left_body(),
@@ -68,9 +68,7 @@ fn refusal(
 }
 
 fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
-    let connection = request.connection_info();
-    let given = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = given.unwrap_or_else(|| connection.host());
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

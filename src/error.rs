@@ -72,6 +72,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The client takes no type that the route can answer: 406.
     NotAcceptable,
+    /// The body did not come in time: 408.
+    TooSlow,
     /// The body is over its bound: 413.
     TooLarge,
     /// The body is of a type that no route reads: 415.
@@ -89,6 +91,7 @@ impl Kind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
@@ -152,6 +155,11 @@ impl Error {
     /// What the request names does not exist: 404.
     pub fn not_found(text: impl Into<Text>) -> Self {
         Self::Refused(Kind::NotFound, text.into())
+    }
+
+    /// There is nothing at this path: 404.
+    pub fn unknown_path() -> Self {
+        Self::Unfit(Kind::NotFound, "Not found.".into())
     }
 
     /// The viewer may not do this: 403.

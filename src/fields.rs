@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
@@ -13,9 +14,14 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::error::{Error, Kind, Result};
 use crate::settings::Requests;
+
+/// How long a body may take to arrive. A few kilobytes take a second on a bad line; who
+/// sends a byte a minute must not hold a connection.
+const BODY_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a request's body says, by name.
 #[derive(Debug, Default)]
@@ -93,7 +99,10 @@ impl FromRequest for Body {
         async move {
             let bound = request.app_data::<Data<Requests>>().map(|bounds| bounds.max_body_bytes);
             let bound = bound.ok_or_else(|| Error::internal("the app has no bounds of requests"))?;
-            let bytes = read(payload, bound).await?;
+            let bytes = match timeout(BODY_LIMIT, read(payload, bound)).await {
+                Ok(bytes) => bytes?,
+                Err(_) => return Err(Error::Unfit(Kind::TooSlow, "Request body came too slowly.".into())),
+            };
             if bytes.is_empty() {
                 return Ok(Self(Value::Object(Map::new())));
             }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Db;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::telemetry::Metrics;
 
 /// How long the database may take to answer a probe, which comes every few seconds.
@@ -91,7 +91,7 @@ pub async fn metrics(request: HttpRequest, health: Data<Health>) -> Result<HttpR
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     let right = health.metrics_token.as_ref().is_some_and(|token| same(token.expose_secret(), given));
     if !right {
-        return Err(Error::Unfit(Kind::NotFound, "Not found.".into()));
+        return Err(Error::unknown_path());
     }
     let (used, size) = health.db.load();
     health.metrics.database_connections.set(used as f64 / size.max(1) as f64);

@@ -11,6 +11,7 @@ use numeneon::error::Cause;
 use numeneon::settings::{self, Settings};
 use numeneon::{db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,13 +47,26 @@ fn serve() -> Result<(), Cause> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tracing::info!(address = %format!("http://{host}:{}", app.port()), "serving");
-        app.run_until_stopped(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+        let (first, stop) = oneshot::channel();
+        let (second, hurry) = oneshot::channel();
+        tokio::spawn(async move {
+            for asked in [first, second] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                // The other side may have ended meanwhile.
+                let _ = asked.send(());
             }
-        })
-        .await
+        });
+        let stop = async move {
+            let _ = stop.await;
+        };
+        tokio::select! {
+            ended = app.run_until_stopped(stop) => ended,
+            // Whoever asks twice does not want to wait.
+            Ok(()) = hurry => Err("ended without a graceful stop".into()),
+        }
     })?;
     // A call into a database that hangs must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -72,7 +86,11 @@ fn migrate() -> Result<(), Cause> {
 fn healthy() -> Result<(), Cause> {
     const LIMIT: Duration = Duration::from_secs(2);
     let settings = Settings::from_environment()?;
-    let address = ("127.0.0.1", settings.port).to_socket_addrs()?.next().ok_or("no address")?;
+    let host = match settings.host.as_str() {
+        "0.0.0.0" | "::" => "127.0.0.1",
+        host => host,
+    };
+    let address = (host, settings.port).to_socket_addrs()?.next().ok_or("no address")?;
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

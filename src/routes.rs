@@ -174,5 +174,5 @@ async fn wrong_method(request: HttpRequest) -> Result<HttpResponse> {
 }
 
 async fn unknown() -> Result<HttpResponse> {
-    Err(Error::Unfit(Kind::NotFound, "Not found.".into()))
+    Err(Error::unknown_path())
 }

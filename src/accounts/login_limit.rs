@@ -59,6 +59,14 @@ impl LoginLimit {
         };
         let peer = || request.peer_addr().map(|peer| peer.ip());
         let forwarded = forwarded.and_then(|entry| entry.parse().ok());
-        forwarded.or_else(peer).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+        network(forwarded.or_else(peer).unwrap_or(IpAddr::from([0, 0, 0, 0])))
+    }
+}
+
+/// Returns what one client has: an IPv4 address, or the 64 bits of an IPv6 network.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+        address => address,
     }
 }

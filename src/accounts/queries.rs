@@ -135,7 +135,7 @@ pub struct Found {
 pub fn search(conn: &mut AnyConnection, asker: UserId, text: &str) -> Query<Vec<Found>> {
     let users = users::table
         .inner_join(profiles::table)
-        .filter(users::id.ne(asker).and(users::is_active.eq(true)))
+        .filter(users::id.ne(asker))
         .select((users::id, users::username, users::first_name, users::last_name, profiles::avatar))
         .limit(MOST_FOUND);
     if text.chars().count() < 2 {

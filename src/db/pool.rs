@@ -1,10 +1,10 @@
 //! [`Db`] lends connections to blocking work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{Metrics, Object, Pool, PoolError, RecycleResult, Timeouts};
+use deadpool::managed::{Metrics, Object, Pool, PoolError, RecycleResult, TimeoutType, Timeouts};
 use diesel::connection::SimpleConnection;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -14,10 +14,12 @@ use super::AnyConnection;
 use crate::error::{Cause, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
 
-/// A call that fails sooner than this met a dead connection, not a slow server.
-const DEAD_WITHIN: Duration = Duration::from_millis(500);
+/// A call that fails sooner than this met a dead connection, not a slow server: a dead
+/// one fails in less than a millisecond.
+const DEAD_WITHIN: Duration = Duration::from_millis(100);
 
-/// What a call may take beyond the statement's own limit, which the server keeps.
+/// What a call may take beyond the statement's own limit, which the server keeps: for
+/// the way there and back.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// A cheap handle on the database.
@@ -27,6 +29,8 @@ pub struct Db {
     /// SQLite has one writer. Waiting for it here, in order and without a thread,
     /// is fairer than SQLite's own polling. PostgreSQL needs no such turn.
     writer: Option<Arc<Semaphore>>,
+    /// Half of the connections, which is as many as reads in the background may use.
+    background: Arc<Semaphore>,
     runtime: Handle,
     /// How long a whole call may take once it has a connection.
     limit: Duration,
@@ -44,6 +48,10 @@ impl Db {
     /// Makes a pool; connections are opened when they are needed.
     ///
     /// Blocking work runs on `runtime`, which must outlive every call.
+    ///
+    /// # Errors
+    ///
+    /// If the pool's settings do not fit together.
     pub fn new(settings: &Database, runtime: Handle) -> std::result::Result<Self, Cause> {
         let pool = Pool::builder(Connector { settings: settings.clone(), runtime: runtime.clone() })
             .max_size(settings.pool_size)
@@ -58,6 +66,7 @@ impl Db {
         Ok(Self {
             pool,
             writer: matches!(settings.url, DatabaseUrl::Sqlite(_)).then(|| Arc::new(Semaphore::new(1))),
+            background: Arc::new(Semaphore::new(settings.pool_size.div_ceil(2))),
             runtime,
             limit: settings.statement_timeout + GRACE,
             wait: settings.wait,
@@ -79,25 +88,42 @@ impl Db {
     {
         let query = Arc::new(query);
         let (first, started) = (query.clone(), Instant::now());
-        let mut answer = self.on_connection(false, move |conn| keep_if_alive(first(conn))).await;
-        // A connection that is dead fails at once; a server that is slow must not be
-        // asked twice.
-        if matches!(answer, Err(Error::Unavailable(_))) && started.elapsed() < DEAD_WITHIN {
-            // One dead connection tells that the idle ones are dead too.
-            self.pool.retain(|_, _| false);
-            answer = self.on_connection(false, move |conn| keep_if_alive(query(conn))).await;
+        let answer = self.on_connection(None, move |conn| keep_if_alive(first(conn))).await;
+        if !matches!(answer, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
+            return answer;
         }
-        self.note(answer)
+        self.close_idle();
+        self.on_connection(None, move |conn| keep_if_alive(query(conn))).await
+    }
+
+    /// As [`Db::read`], for what nobody's request waits for: at most half of the
+    /// connections are used for it at a time, and it waits for them as long as it takes.
+    /// Thousands of feeds that catch up at once leave the other half to requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::read`].
+    pub async fn read_in_background<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
+    {
+        let _turn = self.background.acquire().await.map_err(Error::internal)?;
+        self.read(query).await
     }
 
     /// Runs `act` in one transaction off the reactor: committed if it answers `Ok`,
     /// else rolled back. It runs once at most. What came of it is given to `then`,
     /// on the same thread and also when the caller has stopped waiting.
     ///
+    /// An act must not answer `Ok` after a statement of it has failed: PostgreSQL takes
+    /// such a transaction back at its COMMIT, without a word.
+    ///
     /// # Errors
     ///
     /// As [`Db::read`]. When `then` is given [`Error::Unavailable`], the transaction
-    /// may have been committed all the same, if the connection was lost just then.
+    /// may have been committed all the same, if the connection was lost, or the database
+    /// stopped answering, in the moment of its COMMIT.
     pub async fn transaction<T, U, F, G>(&self, act: F, then: G) -> Result<U>
     where
         T: 'static,
@@ -105,20 +131,21 @@ impl Db {
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
         G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
     {
-        let attempt = |(act, then)| self.on_connection(true, |conn| in_transaction(conn, act, then));
-        let answer = match attempt((act, then)).await {
-            Ok(Attempt::Ended(answer)) => Ok(answer),
-            Ok(Attempt::NotBegun(act, then)) => {
-                self.pool.retain(|_, _| false);
-                match attempt((act, then)).await {
-                    Ok(Attempt::Ended(answer)) => Ok(answer),
-                    Ok(Attempt::NotBegun(..)) => Err(Error::unavailable("no transaction can begin")),
-                    Err(error) => Err(error),
+        let attempt = |(act, then)| {
+            let verdict = Arc::new(Verdict::default());
+            let of_thread = verdict.clone();
+            self.on_connection(Some(verdict), move |conn| in_transaction(conn, &of_thread, act, then))
+        };
+        match attempt((act, then)).await? {
+            Attempt::Ended(answer) => Ok(answer),
+            Attempt::NotBegun(act, then) => {
+                self.close_idle();
+                match attempt((act, then)).await? {
+                    Attempt::Ended(answer) => Ok(answer),
+                    Attempt::NotBegun(..) => Err(Error::unavailable("no transaction can begin")),
                 }
             }
-            Err(error) => Err(error),
-        };
-        self.note(answer)
+        }
     }
 
     /// Counts the returns of the database after it failed. The receiver sees each
@@ -133,19 +160,36 @@ impl Db {
         (status.size.saturating_sub(status.available), status.max_size)
     }
 
-    async fn on_connection<T, F>(&self, writes: bool, work: F) -> Result<T>
+    /// Closes the idle connections: one that is dead tells that they are dead too.
+    fn close_idle(&self) {
+        let idle = self.pool.retain(|_, _| false).removed;
+        // Closing speaks to the server, or writes to the disk.
+        drop(self.runtime.spawn_blocking(move || drop(idle)));
+    }
+
+    /// Runs work on a connection; a transaction comes with the verdict on it.
+    async fn on_connection<T, F>(&self, verdict: Option<Arc<Verdict>>, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut AnyConnection) -> (Result<T>, Fate) + Send + 'static,
     {
         let turn = match &self.writer {
-            Some(writer) if writes => match timeout(self.wait, writer.clone().acquire_owned()).await {
-                Ok(turn) => Some(turn.map_err(Error::internal)?),
-                Err(_) => return Err(Error::unavailable("no turn to write in time")),
-            },
+            Some(writer) if verdict.is_some() => {
+                match timeout(self.wait, writer.clone().acquire_owned()).await {
+                    Ok(turn) => Some(turn.map_err(Error::internal)?),
+                    Err(_) => return Err(Error::unavailable("no turn to write in time")),
+                }
+            }
             _ => None,
         };
-        let mut lease = Lease(Some(self.pool.get().await.map_err(no_connection)?));
+        let mut lease = match self.pool.get().await {
+            Ok(object) => Lease(Some(object)),
+            // All are in use: the service has too much to do, the database is well.
+            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+                return Err(Error::unavailable("no database connection is free in time"));
+            }
+            Err(error) => return self.note(Err(no_connection(error))),
+        };
         let blocking = self.runtime.spawn_blocking(move || {
             let Some(conn) = lease.0.as_mut() else { return Err(Error::internal("an empty lease")) };
             let (answer, fate) = work(conn);
@@ -155,13 +199,18 @@ impl Db {
             drop(turn);
             answer
         });
-        match timeout(self.limit, blocking).await {
+        self.note(match timeout(self.limit, blocking).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(panic)) => Err(Error::internal(panic)),
             // The thread stays with its connection until libpq gives up, so there
             // are never more such threads than connections.
-            Err(_) => Err(Error::unavailable("the database does not answer in time")),
-        }
+            Err(_) => {
+                if let Some(verdict) = verdict {
+                    verdict.give_up();
+                }
+                Err(Error::unavailable("the database does not answer in time"))
+            }
+        })
     }
 
     fn note<T>(&self, answer: Result<T>) -> Result<T> {
@@ -171,6 +220,31 @@ impl Db {
             self.outage.recoveries.send_modify(|count| *count += 1);
         }
         answer
+    }
+}
+
+/// Who was first: the caller that gave a transaction up, or the thread that commits it.
+///
+/// A write that was refused with 503 must not be done later, when the database answers
+/// again: the client has been told to repeat it.
+#[derive(Default)]
+struct Verdict(AtomicU8);
+
+impl Verdict {
+    const GIVEN_UP: u8 = 1;
+    const COMMITTING: u8 = 2;
+
+    fn give_up(&self) {
+        self.decide(Self::GIVEN_UP);
+    }
+
+    /// Returns whether nobody has given the transaction up; from now on nobody can.
+    fn may_commit(&self) -> bool {
+        self.decide(Self::COMMITTING)
+    }
+
+    fn decide(&self, verdict: u8) -> bool {
+        self.0.compare_exchange(0, verdict, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -194,7 +268,12 @@ fn keep_if_alive<T>(answer: Result<T>) -> (Result<T>, Fate) {
     (answer, fate)
 }
 
-fn in_transaction<T, U, F, G>(conn: &mut AnyConnection, act: F, then: G) -> (Result<Attempt<U, F, G>>, Fate)
+fn in_transaction<T, U, F, G>(
+    conn: &mut AnyConnection,
+    verdict: &Verdict,
+    act: F,
+    then: G,
+) -> (Result<Attempt<U, F, G>>, Fate)
 where
     F: FnOnce(&mut AnyConnection) -> Result<T>,
     G: FnOnce(Result<T>) -> Result<U>,
@@ -202,7 +281,9 @@ where
     if conn.batch_execute(conn.begin()).is_err() {
         return (Ok(Attempt::NotBegun(act, then)), Fate::Close);
     }
-    let acted = act(conn);
+    let acted = act(conn).and_then(|value| {
+        if verdict.may_commit() { Ok(value) } else { Err(Error::unavailable("given up before its commit")) }
+    });
     let end = if acted.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let (answer, fate) = match (conn.batch_execute(end), acted) {
         (Ok(()), acted) => keep_if_alive(acted),

@@ -1,8 +1,9 @@
 //! An inbox is one person's durable, numbered log of envelopes.
 //!
 //! Numbers are 1, 2, 3, … in the order of commits, without a gap. Old envelopes are
-//! deleted from the front, so what is there is always an unbroken run up to the
-//! last number.
+//! deleted from the front, by age and by number. (Ages come from the clocks of several
+//! instances, so at the front two may go in the other order; readers take a gap there
+//! for the end of what is kept.)
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Timestamp as SqlTimestamp};

@@ -36,10 +36,10 @@ impl UnitOfWork<'_> {
         self.told.push((person, notice));
     }
 
-    /// Returns everything to publish once this is committed: first it appends what
-    /// was emitted to the inboxes, in ascending order of recipients so
+    /// Returns everything to publish once this is committed, and how many events are in
+    /// it. First it appends what was emitted to the inboxes, in ascending order of recipients so
     /// that two transactions cannot wait for each other.
-    fn close(mut self) -> Result<Vec<(Group, Bytes)>> {
+    fn close(mut self) -> Result<(Vec<(Group, Bytes)>, usize)> {
         self.emitted.sort_by_key(|(recipient, _)| *recipient);
         let mut payloads = Vec::with_capacity(self.emitted.len() + self.told.len());
         for (recipient, event) in &self.emitted {
@@ -50,7 +50,7 @@ impl UnitOfWork<'_> {
             let frame = serde_json::to_vec(notice).map_err(Error::internal)?;
             payloads.push((Group::user(*person), frame.into()));
         }
-        Ok(payloads)
+        Ok((payloads, self.emitted.len()))
     }
 }
 
@@ -93,7 +93,10 @@ impl Events {
         let (value, published) = self
             .db
             .transaction(act, move |outcome| match outcome {
-                Ok((value, payloads)) => Ok((value, this.publish(payloads))),
+                Ok((value, (payloads, events))) => {
+                    this.metrics.events_committed.inc_by(events as u64);
+                    Ok((value, this.publish(payloads)))
+                }
                 Err(error) => {
                     // COMMIT may have been carried out and its answer lost.
                     if matches!(error, Error::Unavailable(_)) {
@@ -114,7 +117,6 @@ impl Events {
         if payloads.is_empty() {
             return None;
         }
-        self.metrics.events_committed.inc_by(payloads.len() as u64);
         let layer = self.layer.clone();
         Some(self.runtime.spawn(async move { layer.publish_all(payloads).await }))
     }

@@ -73,7 +73,7 @@ pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pictured
     );
     users::table
         .inner_join(profiles::table)
-        .filter(users::id.ne(user).and(users::is_active.eq(true)))
+        .filter(users::id.ne(user))
         .filter(not(exists(tie)))
         .order(users::id.desc())
         .limit(MOST_FOUND)

@@ -74,22 +74,20 @@ fn receiver(value: Option<&Value>) -> std::result::Result<UserId, &'static str> 
     match value {
         None => Err("This field is required."),
         Some(Value::Null) => Err("This field may not be null."),
-        Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
-            (Some(id), _) => Ok(UserId::new(id)),
-            // Larger than 64 bits, or with a fraction that is nought.
-            (None, Some(float)) if float.fract() == 0.0 => Ok(UserId::new(0)),
-            _ => Err(NOT_A_NUMBER),
-        },
-        Some(Value::String(text)) => {
-            let text = text.trim();
-            let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(NOT_A_NUMBER);
-            }
-            Ok(UserId::from_digits(text))
-        }
+        Some(Value::Number(number)) => digits(&number.to_string()).ok_or(NOT_A_NUMBER),
+        Some(Value::String(text)) => digits(text.trim()).ok_or(NOT_A_NUMBER),
         Some(_) => Err(NOT_A_NUMBER),
     }
+}
+
+/// Reads digits, with a sign and a fraction of noughts at most.
+fn digits(text: &str) -> Option<UserId> {
+    let whole = text
+        .split_once('.')
+        .map_or(Some(text), |(whole, fraction)| fraction.bytes().all(|byte| byte == b'0').then_some(whole))?;
+    let unsigned = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    let valid = !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit());
+    valid.then(|| UserId::from_digits(whole))
 }
 
 /// A text, or a number kept as its text, without outer white space.
@@ -129,7 +127,9 @@ mod tests {
 
     #[test]
     fn a_receiver_is_a_whole_number() {
-        for (given, id) in [(json!(7), 7), (json!("7"), 7), (json!(-1), -1), (json!("-1"), -1)] {
+        for (given, id) in
+            [(json!(7), 7), (json!("7"), 7), (json!(-1), -1), (json!("-1"), -1), (json!(7.0), 7)]
+        {
             assert_eq!(receiver(Some(&given)).map(|id| id.number()), Ok(id), "{given}");
         }
         for given in [json!(1.5), json!(true), json!("x"), json!(""), json!([7]), json!("1.5")] {

@@ -12,19 +12,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tokio::time::sleep;
 
 use crate::channel_layer::{Overflow, Subscription};
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::{Seq, inbox};
+use crate::events::{Envelope, Seq, inbox};
 use crate::ids::UserId;
 use crate::telemetry::Metrics;
 
 /// How long a feed waits before it asks a database again that did not answer: soon
 /// enough to be current two seconds after its return.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How many bytes of a page a feed holds, beside the frame that goes beyond it. As much
+/// again of what has no number may stand behind it.
+const MOST_READY_BYTES: usize = 256 * 1024;
 
 /// One person's envelopes for one socket.
 pub(super) struct Feed {
@@ -36,10 +41,18 @@ pub(super) struct Feed {
     sent: Seq,
     /// Whether the inbox may have something after [`Feed::sent`].
     behind: bool,
+    /// The reading of a page, which goes on when [`Feed::next`] is dropped.
+    reading: Option<BoxFuture<'static, Result<Page>>>,
+    /// Whether [`Feed::heal`] was called while a page was being read: it may have been
+    /// read before what is to be healed.
+    heal_again: bool,
     /// Read and not yet passed on: a page of the inbox at most, and what arrived
     /// without a number meanwhile.
     ready: VecDeque<Item>,
 }
+
+/// The inbox's last number, and what it has after a feed's.
+type Page = (Seq, Vec<Envelope>);
 
 /// What a feed passes on.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,7 +87,17 @@ impl Feed {
     ) -> Self {
         let sent = cursor.unwrap_or(last_seq);
         let behind = sent != last_seq;
-        Self { user, db, metrics, subscription, sent, behind, ready: VecDeque::new() }
+        Self {
+            user,
+            db,
+            metrics,
+            subscription,
+            sent,
+            behind,
+            reading: None,
+            heal_again: false,
+            ready: VecDeque::new(),
+        }
     }
 
     /// Returns the number of the last envelope passed on.
@@ -84,6 +107,7 @@ impl Feed {
 
     /// Has the inbox read before anything else is passed on.
     pub(super) const fn heal(&mut self) {
+        self.heal_again = self.reading.is_some();
         self.behind = true;
     }
 
@@ -145,7 +169,12 @@ impl Feed {
 
     /// Reads the next page of the inbox into [`Feed::ready`].
     async fn read_inbox(&mut self) -> std::result::Result<(), Overflow> {
-        let page = match self.page().await {
+        let (db, user, sent) = (&self.db, self.user, self.sent);
+        let reading = self.reading.get_or_insert_with(|| Box::pin(page(db.clone(), user, sent)));
+        let page = reading.await;
+        self.reading = None;
+        let heal_again = std::mem::take(&mut self.heal_again);
+        let (last_seq, envelopes) = match page {
             Ok(page) => page,
             Err(error) => {
                 tracing::debug!(user.id = %self.user, cause = %error, "the inbox cannot be read yet");
@@ -153,52 +182,56 @@ impl Feed {
                 return self.forget_numbered();
             }
         };
-        let (last_seq, envelopes) = page;
         let next = envelopes.first().map_or(last_seq + 1, |envelope| envelope.seq);
         if next != self.sent + 1 {
             self.ready.push_back(Item::Resync(last_seq));
             self.behind = false;
             return Ok(());
         }
-        self.behind = envelopes.len() >= inbox::PAGE;
+        self.behind = heal_again || envelopes.len() >= inbox::PAGE;
         self.metrics.events_replayed.inc_by(envelopes.len() as u64);
-        // Retention deletes from the front. Should it leave a gap all the same, the
-        // next page begins behind it and is told apart above.
+        let mut bytes = 0;
         for (envelope, expected) in envelopes.iter().zip(next..) {
-            if envelope.seq != expected {
+            // Retention deletes from the front. Should it leave a gap all the same, the
+            // next page begins behind it and is told apart above. And what is too much
+            // to hold is read again later.
+            if envelope.seq != expected || bytes >= MOST_READY_BYTES {
                 self.behind = true;
                 break;
             }
             if let Ok(frame) = ByteString::try_from(envelope.frame()) {
+                bytes += frame.len();
                 self.ready.push_back(Item::Frame(Some(envelope.seq), frame));
             }
         }
         if self.behind { self.forget_numbered() } else { Ok(()) }
     }
 
-    /// Reads how far the inbox goes, and then a page of it: what commits in between
-    /// is on the page, or arrives over the subscription.
-    async fn page(&self) -> Result<(Seq, Vec<crate::events::Envelope>)> {
-        let (user, sent) = (self.user, self.sent);
-        let reading = self.db.read(move |conn| {
-            let position = inbox::position(conn, user)?;
-            Ok((position.last_seq, inbox::after(conn, user, sent)?))
-        });
-        // On the heap while it is read: it is large, and an idle session has none.
-        Box::pin(reading).await
-    }
-
-    /// Empties the queue of what the inbox has too, while more of it is to be read.
-    /// A long replay must not end because the queue ran full meanwhile.
+    /// Empties the queue of what the inbox has too, while more of it is to be read. A
+    /// long replay must not end because the queue ran full meanwhile. What has no number
+    /// is kept while there is room: it is told once, at most.
     fn forget_numbered(&mut self) -> std::result::Result<(), Overflow> {
+        let mut bytes = 0;
         while let Some(payload) = self.subscription.try_next()? {
             if let Ok(Place { seq: None }) = serde_json::from_slice(&payload)
                 && let Ok(frame) = ByteString::try_from(payload)
-                && self.ready.len() < 2 * inbox::PAGE
             {
-                self.ready.push_back(Item::Frame(None, frame));
+                bytes += frame.len();
+                if bytes <= MOST_READY_BYTES {
+                    self.ready.push_back(Item::Frame(None, frame));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Reads how far an inbox goes, and then a page of it: what commits in between is on
+/// the page, or arrives over the subscription.
+async fn page(db: Db, user: UserId, sent: Seq) -> Result<Page> {
+    let read = db.read_in_background(move |conn| {
+        let position = inbox::position(conn, user)?;
+        Ok((position.last_seq, inbox::after(conn, user, sent)?))
+    });
+    read.await
 }

@@ -71,8 +71,13 @@ impl PositionCheck {
         }
         self.metrics.position_checks.inc();
         self.metrics.position_check_seconds.observe(seconds);
-        // A round that ran at once is followed by a pause all the same.
-        at_once && self.pause(1).await
+        if !at_once {
+            return false;
+        }
+        // Whatever has happened meanwhile: rounds at once must not follow each other
+        // without rest, least of all over a database that has too much to do.
+        sleep(SHORT_PERIOD).await;
+        self.pause(1).await
     }
 
     async fn check(&self, people: Vec<UserId>) -> Result<()> {

@@ -18,6 +18,9 @@ use crate::telemetry::Metrics;
 /// How many steps a shutdown closes sockets in.
 const CLOSING_STEPS: u32 = 50;
 
+/// What stands for the position of a session whose feed does not run yet.
+const BEGINNING: Seq = -1;
+
 /// The table of sessions in this process. A cheap handle.
 #[derive(Clone)]
 pub struct Roster(Arc<Table>);
@@ -71,7 +74,7 @@ impl Roster {
         let entry = Arc::new(Entry {
             user,
             number: self.0.numbers.fetch_add(1, Ordering::Relaxed),
-            sent: AtomicI64::new(0),
+            sent: AtomicI64::new(BEGINNING),
             unanswered: AtomicU32::new(0),
             signals: AtomicU8::new(0),
             signalled: Notify::new(),
@@ -102,7 +105,8 @@ impl Roster {
         let mut behind = 0;
         for (user, last_seq) in positions {
             for entry in people.get(user).into_iter().flatten() {
-                if entry.sent.load(Ordering::Relaxed) != *last_seq {
+                let sent = entry.sent.load(Ordering::Relaxed);
+                if sent != *last_seq && sent != BEGINNING {
                     entry.signal(Signal::Heal);
                     behind += 1;
                 }
@@ -169,13 +173,16 @@ impl Entry {
     }
 
     /// Waits until the session is told to close, for whatever else it waits too.
-    pub(super) async fn told_to_close(&self) {
-        const CLOSING: u8 = Signal::Restart as u8 | Signal::Silent as u8;
-        while self.signals.load(Ordering::Acquire) & CLOSING == 0 {
+    pub(super) async fn told_to_close(&self) -> Signal {
+        loop {
+            let signals = self.signals.load(Ordering::Acquire);
+            for signal in [Signal::Restart, Signal::Silent] {
+                if signals & signal as u8 != 0 {
+                    return signal;
+                }
+            }
             self.signalled.notified().await;
         }
-        // The permit may be one that `next_signal` waits for.
-        self.signalled.notify_one();
     }
 
     /// Notes how far the feed is.

@@ -4,8 +4,10 @@
 //! answers what the client says. Either ends the session. Nobody but the session ever
 //! waits for its socket.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use actix_web::error::PayloadError;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Closed, ProtocolError};
 use bytestring::ByteString;
 use futures_util::StreamExt;
@@ -22,8 +24,8 @@ use crate::telemetry::{CloseLabels, Metrics};
 /// What a client may send in one message, in bytes.
 pub(super) const MOST_INBOUND: usize = 64 * 1024;
 
-/// How long a closing frame may take to leave. A reader that takes nothing does not
-/// get it; the kernel ends its connection.
+/// How long a closing frame may take to leave: it takes milliseconds. A reader that
+/// takes nothing does not get it; the kernel ends its connection.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why a session ended: every close code of the service is on this page.
@@ -124,7 +126,8 @@ pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
     greeting.to_string().into()
 }
 
-/// Closes a socket. Its memory is freed whether or not the client takes notice.
+/// Closes a socket. What waited for it is freed at once; the connection's own buffers
+/// go when the client has taken them, or when the kernel has given the client up.
 pub(super) async fn close(socket: actix_ws::Session, end: End, metrics: &Metrics) {
     metrics.sockets_closed.get_or_create(&CloseLabels { reason: end.label() }).inc();
     if end != End::Gone {
@@ -153,8 +156,7 @@ impl Sender<'_> {
                     Err(_overflow) => Err(End::TooSlow),
                 },
                 signal = self.place.next_signal() => match signal {
-                    Signal::Restart => Err(End::Restart),
-                    Signal::Silent => Err(End::TooSlow),
+                    closing @ (Signal::Restart | Signal::Silent) => Err(end_of(closing)),
                     Signal::Ping => self.ping().await,
                     Signal::Heal => {
                         self.feed.heal();
@@ -188,7 +190,7 @@ impl Sender<'_> {
                 Err(_elapsed) => Err(End::TooSlow),
             },
             _overflow = self.feed.subscription().overflowed() => Err(End::TooSlow),
-            () = self.place.told_to_close() => Err(End::Restart),
+            signal = self.place.told_to_close() => Err(end_of(signal)),
         }
     }
 
@@ -200,6 +202,11 @@ impl Sender<'_> {
             Err(_elapsed) => Err(End::TooSlow),
         }
     }
+}
+
+/// Returns the end that a signal to close means.
+fn end_of(signal: Signal) -> End {
+    if signal == Signal::Restart { End::Restart } else { End::TooSlow }
 }
 
 /// The half that answers, one message after the other: a client that sends and does
@@ -219,15 +226,27 @@ async fn answer_all(
             }
             Ok(AggregatedMessage::Binary(_)) => return End::Binary,
             Ok(AggregatedMessage::Close(reason)) => return End::ByClient(reason),
-            Err(ProtocolError::Overflow) => return End::TooLarge,
-            Err(ProtocolError::Io(_)) => return End::Gone,
-            Err(_) => return End::Protocol,
+            Err(error) => return broken(&error),
         };
         if answered.is_err() {
             return End::Gone;
         }
     }
     End::Gone
+}
+
+/// Returns how an inbound error ends the session. The library reports what is not
+/// UTF-8, and a message that is too large only as a whole, as errors of I/O.
+fn broken(error: &ProtocolError) -> End {
+    match error {
+        ProtocolError::Overflow => End::TooLarge,
+        ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => End::Protocol,
+        ProtocolError::Io(error) => match error.get_ref() {
+            Some(cause) if !cause.is::<PayloadError>() => End::TooLarge,
+            _ => End::Gone,
+        },
+        _ => End::Protocol,
+    }
 }
 
 /// Returns the answer to what a client says: to a command its own, else an echo.

@@ -127,7 +127,7 @@ impl Sockets {
         let place = self.roster.enter(user);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = self.layer.subscribe(Group::user(user), capacity).await;
-        let last_seq = match self.db.read(move |conn| Ok(inbox::position(conn, user)?)).await {
+        let last_seq = match self.db.read_in_background(move |conn| Ok(inbox::position(conn, user)?)).await {
             Ok(position) => position.last_seq,
             Err(error) => {
                 tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
@@ -197,5 +197,5 @@ fn parse_cursor(digits: &str) -> Result<Seq> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::Unfit(Kind::Invalid, "cursor must be a whole number".into()));
     }
-    Ok(digits.parse().unwrap_or(Seq::MAX - 1))
+    Ok(digits.parse().unwrap_or(Seq::MAX).min(Seq::MAX - 1))
 }

@@ -13,7 +13,7 @@ mod table;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use pattern::Pattern;
 pub use source::Wrong;
@@ -168,6 +168,13 @@ impl Settings {
         match dotenvy::dotenv() {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
+            // The library's own words quote the line, which may hold a secret.
+            Err(dotenvy::Error::LineParse(..)) => {
+                return Err(Wrong::new(
+                    ".env",
+                    "a line of it cannot be read; put the value in single quotes",
+                ));
+            }
             Err(error) => return Err(Wrong::new(".env", error)),
         }
         Self::from_lookup(&|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
@@ -212,7 +219,7 @@ impl Settings {
                 access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
                 refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
                 login_attempts_per_minute: source.number("LOGIN_ATTEMPTS_PER_MINUTE", 1..=1_000_000)?,
-                hashes_at_once: source.count_or_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
+                hashes_at_once: source.count_or_spare_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
             },
             socket: Socket {
                 queue_events: source.number("SOCKET_QUEUE_EVENTS", 1..=100_000)?,
@@ -269,14 +276,6 @@ impl DatabaseUrl {
             other => {
                 Err(format!("{other}:// is not a database this service knows; use postgres:// or sqlite://"))
             }
-        }
-    }
-
-    /// Returns the URL with its password, for the database's own library.
-    pub fn expose(&self) -> std::borrow::Cow<'_, str> {
-        match self {
-            Self::Postgres(url) => url.expose_secret().into(),
-            Self::Sqlite(path) => path.to_string_lossy(),
         }
     }
 }

@@ -80,6 +80,18 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns a count whose default leaves one core free, if there is another.
+    pub(super) fn count_or_spare_cores(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<usize>,
+    ) -> Result<usize, Wrong> {
+        match self.optional(name) {
+            Some(_) => self.number(name, range),
+            None => Ok(self.count_or_cores(name, range)?.saturating_sub(1).max(1)),
+        }
+    }
+
     pub(super) fn seconds(&self, name: &'static str, range: RangeInclusive<u64>) -> Result<Duration, Wrong> {
         self.number(name, range).map(Duration::from_secs)
     }

@@ -45,7 +45,7 @@ pub const SETTINGS: &[Setting] = settings![
     "ACCESS_TOKEN_SECONDS", "s", "3600", "how long an access token is good";
     "REFRESH_TOKEN_SECONDS", "s", "604800", "how long a refresh token is good";
     "LOGIN_ATTEMPTS_PER_MINUTE", "tries", "10", "sign-ins for one email from one address, on one instance; then 429";
-    "PASSWORD_HASHES_AT_ONCE", "threads", "[cores]", "passwords hashed at the same time; further ones wait";
+    "PASSWORD_HASHES_AT_ONCE", "threads", "[cores - 1]", "passwords hashed at the same time, 20 MiB each; further ones wait";
     "SOCKET_QUEUE_EVENTS", "frames", "256", "frames that may wait for one socket; then it is closed with 4008";
     "SOCKET_QUEUE_BYTES", "bytes", "262144", "bytes that may wait for one socket; then it is closed with 4008";
     "SOCKET_WRITE_TIMEOUT_SECONDS", "s", "10", "how long a socket may take nothing; then it is closed with 4008";

@@ -3,16 +3,19 @@
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    username TEXT NOT NULL UNIQUE,
+    username TEXT NOT NULL,
     email TEXT NOT NULL,
-    email_key TEXT NOT NULL UNIQUE,
+    email_key TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     first_name TEXT NOT NULL,
     last_name TEXT NOT NULL,
     search_key TEXT NOT NULL,
     is_active BOOLEAN NOT NULL DEFAULT TRUE,
     is_superuser BOOLEAN NOT NULL DEFAULT FALSE,
-    date_joined TIMESTAMP NOT NULL
+    date_joined TIMESTAMP NOT NULL,
+    -- Of two that are violated SQLite names the last: the username comes first.
+    UNIQUE (email_key),
+    UNIQUE (username)
 );
 
 CREATE TABLE profiles (

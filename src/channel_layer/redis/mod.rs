@@ -29,7 +29,8 @@ use subscriber::Subscriber;
 /// takes, and short enough for a page that is loading.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long making a connection may take.
+/// How long making a connection may take: a round trip or three, and no more than a
+/// request may wait.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The two connections and what watches over them.

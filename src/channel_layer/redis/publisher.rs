@@ -21,8 +21,9 @@ const QUEUE: usize = 10_000;
 /// Publications in one pipeline at most.
 const BATCH: usize = 512;
 
-/// How long Redis may take for a pipeline before it counts as lost.
-const PIPELINE_LIMIT: Duration = Duration::from_secs(1);
+/// How long Redis may take for a pipeline before it counts as lost: the client library's
+/// own limit for an answer, kept here for the rest of the way too.
+const PIPELINE_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long a request waits for its publication. Redis takes a millisecond; past
 /// this the request is answered, and the inbox heals what was not published.
@@ -36,6 +37,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(super) struct Publisher {
     queue: mpsc::Sender<Publication>,
+    probe: Arc<Probe>,
     metrics: Metrics,
 }
 
@@ -62,7 +64,7 @@ pub(super) fn start(
     });
     let pool = config.create_pool(Some(Runtime::Tokio1))?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    Ok((Publisher { queue: sender, metrics: metrics.clone() }, run(receiver, pool, probe, metrics)))
+    Ok((Publisher { queue: sender, probe: probe.clone(), metrics }, run(receiver, pool, probe)))
 }
 
 impl Publisher {
@@ -72,8 +74,13 @@ impl Publisher {
         let started = Instant::now();
         let (taken, answer) = oneshot::channel();
         let publication = Publication { payloads: payloads.to_vec(), taken };
-        let taken = self.queue.try_send(publication).is_ok()
-            && matches!(timeout(PUBLISH_LIMIT, answer).await, Ok(Ok(true)));
+        let taken = match self.queue.try_send(publication) {
+            Ok(()) => matches!(timeout(PUBLISH_LIMIT, answer).await, Ok(Ok(true))),
+            Err(_full) => {
+                self.probe.suspect_loss();
+                false
+            }
+        };
         self.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
         let counter = if taken { &self.metrics.publications } else { &self.metrics.publications_failed };
         counter.inc_by(payloads.len() as u64);
@@ -81,7 +88,7 @@ impl Publisher {
     }
 }
 
-async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, probe: Arc<Probe>, metrics: Metrics) {
+async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, probe: Arc<Probe>) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut connection = None;
     let mut paused_until = Instant::now();
@@ -111,7 +118,6 @@ async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, probe: Arc<Prob
             let _ = publication.taken.send(taken);
         }
     }
-    drop(metrics);
 }
 
 fn failed(cause: &Cause) -> bool {
