@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use numeneon_tools::faults::{self, options::Options};
+use std::io::Write;
 use std::process::ExitCode;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -9,11 +10,10 @@ async fn main() -> ExitCode {
     let options = Options::parse();
     match faults::run(&options).await {
         Ok(report) => {
-            if options.json {
-                println!("{:#}", serde_json::json!(report));
-            } else {
-                print!("{report}");
-            }
+            let text =
+                if options.json { format!("{:#}\n", serde_json::json!(report)) } else { report.to_string() };
+            // Whoever reads may have seen enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::from(u8::from(!report.broken.is_empty()))
         }
         Err(error) => {

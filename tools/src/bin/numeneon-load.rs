@@ -3,6 +3,7 @@
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use numeneon_tools::load::{self, options::Options, report::Report};
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -10,11 +11,9 @@ fn main() -> ExitCode {
     let json = options.json;
     match run(options) {
         Ok(report) => {
-            if json {
-                println!("{:#}", serde_json::json!(report));
-            } else {
-                print!("{report}");
-            }
+            let text = if json { format!("{:#}\n", serde_json::json!(report)) } else { report.to_string() };
+            // Whoever reads may have seen enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::from(u8::from(!report.is_clean()))
         }
         Err(error) => {

@@ -102,7 +102,10 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     for index in 0..options.people {
         senders.spawn(Sender::new(index, &load, seed).run(distance, stopped.clone()));
     }
-    run.torment(options).await?;
+    // What was seen until then is judged all the same.
+    if let Err(error) = run.torment(options).await {
+        run.tormentor.broken.push(format!("the run ended early: {error:#}"));
+    }
     stop.send_replace(true);
     senders.join_all().await;
     let seconds = (clock.now_ms() - started_ms) as f64 / 1000.0;
