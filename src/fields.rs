@@ -106,7 +106,7 @@ impl FromRequest for Body {
             if bytes.is_empty() {
                 return Ok(Self(Value::Object(Map::new())));
             }
-            match request.content_type() {
+            match request.content_type().to_ascii_lowercase().as_str() {
                 "application/json" => from_json(&bytes),
                 "application/x-www-form-urlencoded" => Ok(from_form(&bytes)),
                 "multipart/form-data" => from_multipart(&request, bytes).await,

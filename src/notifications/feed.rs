@@ -64,10 +64,15 @@ pub(super) enum Item {
     Resync(Seq),
 }
 
-/// What a frame says of its place.
-#[derive(Deserialize)]
-struct Place {
-    seq: Option<Seq>,
+/// Returns the number that a frame has, if it has one; nothing if it is no frame. A frame
+/// is a JSON object: of an array the parser would take the first element for the number.
+fn seq(payload: &[u8]) -> Option<Option<Seq>> {
+    #[derive(Deserialize)]
+    struct Place {
+        seq: Option<Seq>,
+    }
+    let is_object = payload.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice::<Place>(payload).ok().filter(|_| is_object).map(|place| place.seq)
 }
 
 impl Feed {
@@ -147,7 +152,7 @@ impl Feed {
 
     /// Finds a payload's place: returns it if it is next, or has no number.
     fn place(&mut self, payload: Bytes) -> Option<Item> {
-        let Ok(Place { seq }) = serde_json::from_slice(&payload) else {
+        let Some(seq) = seq(&payload) else {
             tracing::warn!(user.id = %self.user, "a payload in the person's group is no frame");
             return None;
         };
@@ -213,7 +218,7 @@ impl Feed {
     fn forget_numbered(&mut self) -> std::result::Result<(), Overflow> {
         let mut bytes = 0;
         while let Some(payload) = self.subscription.try_next()? {
-            if let Ok(Place { seq: None }) = serde_json::from_slice(&payload)
+            if let Some(None) = seq(&payload)
                 && let Ok(frame) = ByteString::try_from(payload)
             {
                 bytes += frame.len();

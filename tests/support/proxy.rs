@@ -19,6 +19,7 @@ pub struct Proxy {
 struct Shared {
     connections: Mutex<Vec<Arc<Connection>>>,
     accepted: AtomicUsize,
+    silent: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -71,6 +72,18 @@ impl Proxy {
         subscribers.map(|it| it.deaf.store(true, Ordering::SeqCst)).count()
     }
 
+    /// Swallows from now on what either side sends, and accepts connections without a
+    /// word, as a server does that hangs.
+    pub fn fall_silent(&self) {
+        self.shared.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Cuts what has hung, and passes bytes on again.
+    pub fn speak_again(&self) {
+        self.shared.silent.store(false, Ordering::SeqCst);
+        self.cut();
+    }
+
     /// Cuts every connection of this moment.
     pub fn cut(&self) {
         for connection in self.shared.connections.lock().expect("no panic while locked").drain(..) {
@@ -89,7 +102,7 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn take(&self, client: TcpStream, server: TcpStream) {
+    fn take(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
         let connection = Arc::new(Connection {
             client,
             server,
@@ -97,18 +110,20 @@ impl Shared {
             deaf: AtomicBool::new(false),
         });
         self.connections.lock().expect("no panic while locked").push(connection.clone());
-        let other = connection.clone();
+        let (other, shared) = (connection.clone(), self.clone());
         thread::spawn(move || {
             pass(&other.client, &other.server, |bytes| {
                 if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
                     other.subscribes.store(true, Ordering::SeqCst);
                 }
-                true
+                !shared.silent.load(Ordering::SeqCst)
             });
             other.close();
         });
+        let shared = self.clone();
         thread::spawn(move || {
-            pass(&connection.server, &connection.client, |_| !connection.deaf.load(Ordering::SeqCst));
+            let heard = || !connection.deaf.load(Ordering::SeqCst) && !shared.silent.load(Ordering::SeqCst);
+            pass(&connection.server, &connection.client, |_| heard());
             connection.close();
         });
     }
