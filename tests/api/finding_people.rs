@@ -160,7 +160,22 @@ async fn a_users_page_needs_the_very_name(#[values(Laptop, Cluster)] kind: Kind)
     stage.import("ädä", "", "");
     assert_eq!(stage.here().get("/api/auth/users/two%20words/").await.is(200)["username"], "two words");
     assert_eq!(stage.here().get("/api/auth/users/%C3%A4d%C3%A4/").await.is(200)["username"], "ädä");
-    for name in ["Ada", "ad", "ada%20", "a%00b", "%25", "nobody", "1"] {
+    for name in [
+        "Ada",
+        "ad",
+        "ada%20",
+        "a%00b",
+        "%25",
+        "nobody",
+        "1",
+        "%ff",
+        "%C3",
+        "%F0%9F%92%A5",
+        "%2F",
+        "%zz",
+        "..",
+        "a%0Ab",
+    ] {
         let answer = stage.here().get(&format!("/api/auth/users/{name}/")).await;
         assert_eq!(
             (answer.status, answer.json()["detail"].clone()),

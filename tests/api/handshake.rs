@@ -160,6 +160,34 @@ async fn a_plain_get_is_told_to_upgrade() {
 }
 
 #[rstest]
+#[case::no_key(&[("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")])]
+#[case::no_version(&[("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")])]
+#[case::old_version(&[("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "8"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")])]
+#[case::no_connection(&[("upgrade", "websocket"), ("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")])]
+#[tokio::test]
+async fn half_a_handshake_is_refused(#[case] headers: &[(&str, &str)]) {
+    let stage = Laptop.stage();
+    let ada = stage.person("ada").await;
+    let mut call = stage.here().get(&format!("/ws/notifications/?token={}", ada.access));
+    for (name, value) in headers {
+        call = call.header(name, value);
+    }
+    let answer = call.await;
+    assert!(matches!(answer.status, 400 | 426), "{} {}", answer.status, answer.text);
+    assert!(answer.json()["detail"].is_string());
+}
+
+#[tokio::test]
+async fn only_a_get_opens_a_socket() {
+    let stage = Laptop.stage();
+    for method in ["POST", "PUT", "DELETE"] {
+        let answer = stage.here().call(method, "/ws/notifications/").header("upgrade", "websocket").await;
+        answer.details(405, &format!("Method \"{method}\" not allowed."));
+        assert_eq!(answer.header("allow").as_deref(), Some("GET, OPTIONS"));
+    }
+}
+
+#[rstest]
 #[tokio::test]
 async fn any_origin_may_open_one(
     #[values("https://evil.example", "null", "http://localhost:5173")] origin: &str,
