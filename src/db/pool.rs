@@ -278,8 +278,12 @@ where
     F: FnOnce(&mut AnyConnection) -> Result<T>,
     G: FnOnce(Result<T>) -> Result<U>,
 {
-    if conn.batch_execute(conn.begin()).is_err() {
-        return (Ok(Attempt::NotBegun(act, then)), Fate::Close);
+    let started = Instant::now();
+    if let Err(error) = conn.batch_execute(conn.begin()) {
+        // A lock that was waited for in vain is not waited for again.
+        let is_dead = started.elapsed() < DEAD_WITHIN;
+        let answer = if is_dead { Ok(Attempt::NotBegun(act, then)) } else { Err(error.into()) };
+        return (answer, Fate::Close);
     }
     let acted = act(conn).and_then(|value| {
         if verdict.may_commit() { Ok(value) } else { Err(Error::unavailable("given up before its commit")) }
