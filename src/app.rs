@@ -7,9 +7,7 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
-use socket2::SockRef;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -24,7 +22,7 @@ use crate::notifications::socket::Sockets;
 use crate::notifications::{PositionCheck, Retention, Roster};
 use crate::settings::{Settings, Shutdown};
 use crate::telemetry::Metrics;
-use crate::{edge, routes};
+use crate::{edge, listener, routes};
 
 /// How long an idle HTTP connection is kept: longer than the 60 s for which proxies
 /// commonly keep theirs, so that it is they who close it.
@@ -33,8 +31,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Connections that the kernel holds until they are accepted.
-const BACKLOG: i32 = 1_024;
+/// How long the server has to accept the connections that are complete already:
+/// it accepts thousands a second.
+const ACCEPT_LIMIT: Duration = Duration::from_millis(50);
 
 /// One instance of the service.
 pub struct App {
@@ -71,7 +70,7 @@ impl App {
         };
         let roster = Roster::new(metrics.clone());
         let health = Health::new(db.clone(), layer.clone(), metrics.clone(), settings.metrics_token.clone());
-        let listener = bind(&settings)?;
+        let listener = listener::bind(&settings.host, settings.port)?;
         let port = listener.local_addr()?.port();
         let shutdown = settings.shutdown;
         let mut tasks = JoinSet::new();
@@ -114,7 +113,7 @@ impl App {
         tracing::info!(sockets = roster.count(), "stopping: closing sockets");
         roster.close_all(shutdown.spread).await;
         tracing::info!("stopping: finishing requests");
-        refuse_new_connections(&listener);
+        listener::refuse_new_connections(&listener);
         drop(listener);
         sleep(ACCEPT_LIMIT).await;
         handle.stop(true).await;
@@ -123,20 +122,6 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-fn bind(settings: &Settings) -> Result<TcpListener, Cause> {
-    use std::net::ToSocketAddrs;
-    let address = format!("{}:{}", settings.host, settings.port);
-    let resolved = address.to_socket_addrs().map_err(|error| format!("HOST: {address}: {error}"))?.next();
-    let resolved = resolved.ok_or_else(|| format!("HOST: {address} names no address"))?;
-    let socket = socket2::Socket::new(socket2::Domain::for_address(resolved), socket2::Type::STREAM, None)?;
-    // An instance that restarts must not wait for its old connections to be forgotten.
-    socket.set_reuse_address(true)?;
-    socket.bind(&resolved.into()).map_err(|error| format!("PORT: cannot listen on {resolved}: {error}"))?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where all parts meet")]
@@ -192,52 +177,8 @@ fn serve(
     .client_request_timeout(HEAD_LIMIT)
     .shutdown_timeout(requests_limit.as_secs())
     .disable_signals()
-    .on_connect(move |connection: &dyn Any, _: &mut Extensions| tune(connection, stall))
+    .on_connect(move |connection: &dyn Any, _: &mut Extensions| listener::tune(connection, stall))
     .listen(listener)?
     .run();
     Ok(server)
-}
-
-/// How long the server has to accept the connections that are complete already.
-const ACCEPT_LIMIT: Duration = Duration::from_millis(50);
-
-/// Lets no further connection be made, while those that were made are still accepted.
-///
-/// Closing a listener resets the connections that wait in the kernel to be accepted,
-/// requests and all. So their queue is let run dry first: whoever connects meanwhile
-/// is not answered, tries again after a second, and is refused then, which a load
-/// balancer answers by trying another instance.
-#[cfg(target_os = "linux")]
-fn refuse_new_connections(listener: &TcpListener) {
-    use socket2::SockFilter;
-    // Drops every packet that asks for a connection: load the flags of the TCP header;
-    // is SYN set? then keep 0 bytes of the packet, else all of them.
-    const LOAD_BYTE: u16 = 0x30;
-    const JUMP_IF_ANY: u16 = 0x45;
-    const RETURN: u16 = 0x06;
-    const FLAGS: u32 = 13;
-    const SYN: u32 = 0x02;
-    let drop_syn = [
-        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
-        SockFilter::new(JUMP_IF_ANY, 0, 1, SYN),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ];
-    if let Err(error) = SockRef::from(listener).attach_filter(&drop_syn) {
-        tracing::warn!(cause = %error, "the last connections may be reset");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn refuse_new_connections(_: &TcpListener) {}
-
-/// Sends frames at once, and has the kernel end a connection whose client takes
-/// nothing: HTTP's own dispatcher waits for it forever.
-fn tune(connection: &dyn Any, stall: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        let socket = SockRef::from(stream);
-        // A connection that is gone already cannot be tuned, and need not be.
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_tcp_user_timeout(Some(stall));
-    }
 }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::channel_layer::ChannelLayer;
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::secret;
 use crate::telemetry::Metrics;
 
 /// How long the database may take to answer a probe, which comes every few seconds.
@@ -89,7 +90,10 @@ pub async fn ready(health: Data<Health>) -> HttpResponse {
 pub async fn metrics(request: HttpRequest, health: Data<Health>) -> Result<HttpResponse> {
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    let right = health.metrics_token.as_ref().is_some_and(|token| same(token.expose_secret(), given));
+    let right = health
+        .metrics_token
+        .as_ref()
+        .is_some_and(|token| secret::same(token.expose_secret().as_bytes(), given.as_bytes()));
     if !right {
         return Err(Error::unknown_path());
     }
@@ -98,10 +102,4 @@ pub async fn metrics(request: HttpRequest, health: Data<Health>) -> Result<HttpR
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(health.metrics.text()))
-}
-
-/// Compares without stopping at the first difference.
-fn same(left: &str, right: &str) -> bool {
-    left.len() == right.len()
-        && left.bytes().zip(right.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

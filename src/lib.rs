@@ -8,6 +8,8 @@
 pub mod error;
 /// Ids that cannot be swapped.
 pub mod ids;
+/// Comparing what is secret.
+pub mod secret;
 /// A moment, as kept and as written.
 pub mod timestamp;
 /// Everything that an operator decides.
@@ -49,5 +51,7 @@ pub mod cors;
 pub mod edge;
 /// Every URL on one page.
 pub mod routes;
+/// The port: opening it, tuning connections, shutting it.
+pub mod listener;
 /// One instance: start, serve, stop.
 pub mod app;

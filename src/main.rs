@@ -42,7 +42,7 @@ fn serve() -> Result<(), Cause> {
     telemetry::log_to_stderr(&settings);
     let host = settings.host.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async move {
+    let outcome = runtime.block_on(async move {
         let app = App::build(settings).await?;
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -67,10 +67,10 @@ fn serve() -> Result<(), Cause> {
             // Whoever asks twice does not want to wait.
             Ok(()) = hurry => Err("ended without a graceful stop".into()),
         }
-    })?;
+    });
     // A call into a database that hangs must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(())
+    outcome
 }
 
 fn migrate() -> Result<(), Cause> {

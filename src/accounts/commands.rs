@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 
-use super::model::{Account, ProfileChange, SignUp};
+use super::model::{Account, ProfileChange};
 use super::queries::{self, Me};
+use super::sign_in::SignUp;
 use crate::db::violates_unique;
 use crate::error::{Error, Result};
 use crate::events::{UnitOfWork, inbox};

@@ -6,8 +6,9 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::model::{ProfileChange, SignIn, SignUp};
+use super::model::ProfileChange;
 use super::password::Check;
+use super::sign_in::{SignIn, SignUp};
 use super::token::{Fault, TokenType};
 use super::{LoginLimit, Passwords, Tokens, Viewer, commands, queries};
 use crate::db::Db;

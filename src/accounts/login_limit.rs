@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::model::Email;
+use super::sign_in::Email;
 use crate::error::{Error, Result};
 
 /// Keys held before those whose time is over are forgotten: some ten megabytes.

@@ -5,6 +5,7 @@ pub mod http;
 mod login_limit;
 mod model;
 mod password;
+mod sign_in;
 pub mod queries;
 mod token;
 mod viewer;

@@ -1,11 +1,10 @@
-//! What an account is made of, and what may be said about it. No I/O.
+//! What an account is made of, and what its profile may become. No I/O.
 
 use diesel::prelude::*;
-use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Error, FieldErrors, Result};
+use crate::error::{FieldErrors, Result};
 use crate::fields::Fields;
 use crate::ids::UserId;
 use crate::timestamp::Timestamp;
@@ -45,177 +44,10 @@ pub(super) struct Profile {
     pub(super) updated_at: Timestamp,
 }
 
-/// A wish to have an account, checked but for what only the database knows.
-#[derive(Debug)]
-pub(super) struct SignUp {
-    pub(super) username: String,
-    pub(super) email: Email,
-    pub(super) password: Password,
-    pub(super) first_name: String,
-    pub(super) last_name: String,
-}
-
-/// An email address, kept as given but for its domain in small letters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Email(String);
-
-/// A password as typed, without outer white space. It is never printed.
-#[derive(Default)]
-pub(super) struct Password(String);
-
 /// The most that each text may hold, in characters.
-const USERNAME: usize = 150;
-const EMAIL: usize = 254;
-const NAME: usize = 150;
 const BIO: usize = 500;
 const LOCATION: usize = 100;
 const LINK: usize = 500;
-
-/// Passwords have at least this many characters and at most this many bytes: the
-/// latter bounds what hashing has to read.
-const PASSWORD_CHARACTERS: usize = 6;
-const PASSWORD_BYTES: usize = 1_024;
-
-impl SignUp {
-    /// Reads a sign-up.
-    ///
-    /// # Errors
-    ///
-    /// 400 with the first thing that is wrong.
-    pub(super) fn parse(fields: &Fields) -> Result<Self> {
-        let [username, email, password] = ["username", "email", "password"].map(|name| filled(fields, name));
-        let (Some(username), Some(email), Some(password)) = (username, email, password) else {
-            return Err(Error::rule("Missing required fields."));
-        };
-        let username = text("username", username)?;
-        let allowed = |letter: char| letter.is_alphanumeric() || "@.+-_".contains(letter);
-        if !username.chars().all(allowed) {
-            return Err(Error::rule("username: Letters, digits and @/./+/-/_ only."));
-        }
-        at_most("username", &username, USERNAME)?;
-        let email = Email::parse(&text("email", email)?)
-            .ok_or_else(|| Error::rule("email: Enter a valid email address."))?;
-        let password = Password::parse(text("password", password)?)?;
-        let display_name = match fields.value("display_name") {
-            None | Some(Value::Null) => String::new(),
-            Some(value) => text("display_name", value)?,
-        };
-        let (first_name, last_name) = display_name.split_once(' ').unwrap_or((&display_name, ""));
-        let (first_name, last_name) = (first_name.to_owned(), last_name.trim_start().to_owned());
-        at_most("display_name", &first_name, NAME)?;
-        at_most("display_name", &last_name, NAME)?;
-        Ok(Self { username, email, password, first_name, last_name })
-    }
-
-    /// Returns what a search looks in: username and names in small letters, one a
-    /// line.
-    pub(super) fn search_key(&self) -> String {
-        format!("{}\n{}\n{}", self.username, self.first_name, self.last_name).to_lowercase()
-    }
-}
-
-/// Returns a field's value if it is there and not empty.
-fn filled<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
-    fields.value(name).filter(|value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        _ => true,
-    })
-}
-
-/// Returns a text without outer white space.
-fn text(name: &'static str, value: &Value) -> Result<String> {
-    let Value::String(text) = value else {
-        return Err(Error::rule(format!("{name}: Not a valid string.")));
-    };
-    if text.contains('\0') {
-        return Err(Error::rule(format!("{name}: Null characters are not allowed.")));
-    }
-    Ok(text.trim().to_owned())
-}
-
-fn at_most(name: &'static str, text: &str, characters: usize) -> Result<()> {
-    if text.chars().count() > characters {
-        return Err(Error::rule(format!(
-            "{name}: Ensure this field has no more than {characters} characters."
-        )));
-    }
-    Ok(())
-}
-
-impl Email {
-    /// Reads an address, outer white space aside.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        let address = EmailAddress::parse_with_options(text.trim(), options).ok()?;
-        let email = format!("{}@{}", address.local_part(), address.domain().to_lowercase());
-        (email.chars().count() <= EMAIL).then_some(Self(email))
-    }
-
-    /// Returns the address as it is shown.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns what makes two addresses the same: all of it in small letters.
-    pub(super) fn key(&self) -> String {
-        self.0.to_lowercase()
-    }
-}
-
-impl Password {
-    /// Takes a text for a new password.
-    ///
-    /// # Errors
-    ///
-    /// 400 if it is too short or too long.
-    pub(super) fn parse(text: String) -> Result<Self> {
-        if text.chars().count() < PASSWORD_CHARACTERS {
-            return Err(Error::rule(format!(
-                "password: Ensure this field has at least {PASSWORD_CHARACTERS} characters."
-            )));
-        }
-        if text.len() > PASSWORD_BYTES {
-            return Err(Error::rule(format!(
-                "password: Ensure this field has no more than {PASSWORD_BYTES} bytes."
-            )));
-        }
-        Ok(Self(text))
-    }
-
-    /// Returns the text, for hashing.
-    pub(super) fn expose(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-/// An attempt to sign in.
-#[derive(Debug)]
-pub(super) struct SignIn {
-    pub(super) email: Email,
-    pub(super) password: Password,
-}
-
-impl SignIn {
-    /// Reads an attempt.
-    ///
-    /// Returns nothing where a field is absent, blank, of a wrong type, or can be no
-    /// email address: it is told from a wrong password by its words only.
-    pub(super) fn parse(fields: &Fields) -> Option<Self> {
-        let [email, password] = ["email", "password"].map(|name| match fields.value(name)? {
-            Value::String(text) if !text.contains('\0') => Some(text.trim()),
-            _ => None,
-        });
-        let password = password.filter(|text| !text.is_empty() && text.len() <= PASSWORD_BYTES)?;
-        Some(Self { email: Email::parse(email?)?, password: Password(password.to_owned()) })
-    }
-}
 
 /// What is to become of a profile; `None` stays as it is.
 #[derive(Debug, Default, AsChangeset)]
@@ -274,21 +106,7 @@ fn is_link(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Email, is_link};
-
-    #[test]
-    fn the_domain_of_an_email_is_kept_in_small_letters() {
-        let email = Email::parse(" Ada@EXAMPLE.com ").map(|email| email.as_str().to_owned());
-        assert_eq!(email.as_deref(), Some("Ada@example.com"));
-    }
-
-    #[test]
-    fn what_is_no_email_address_is_refused() {
-        for text in ["", "ada", "ada@", "@example.com", "ada@example", "a b@example.com", "Ada <a@b.com>"] {
-            assert_eq!(Email::parse(text), None, "{text}");
-        }
-        assert_eq!(Email::parse(&format!("{}@example.com", "a".repeat(254))), None);
-    }
+    use super::is_link;
 
     #[test]
     fn a_link_is_http_or_https() {

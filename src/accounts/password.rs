@@ -1,31 +1,35 @@
 //! [`Passwords`] hashes and checks passwords, off the reactor and only so many at
 //! once: each takes a core for tens of milliseconds, and 19 MiB.
 //!
-//! It has threads of its own. The allocator keeps what a thread gives back for that
-//! same thread: on a pool of hundreds of threads that take turns, the blocks of a few
-//! hashes at a time would grow to gigabytes.
+//! It has threads of its own, each with the memory that it hashes in: on a pool of
+//! hundreds of threads that take turns, the allocator would keep gigabytes of it.
 //!
 //! New hashes are Argon2id. Django's `pbkdf2_sha256$…` are good too, and are told
 //! apart so that they can be replaced.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::try_generate_salt;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::model::Password;
+use super::sign_in::Password;
 use crate::error::{Cause, Error, Result};
+use crate::secret;
 
 /// How long a request waits for its turn to hash. A sign-up page loses patience
 /// about then, and a queue that long means that the service is swamped.
 const TURN_LIMIT: Duration = Duration::from_secs(10);
+
+/// More memory than this in a stored hash, in KiB, is taken for damage too.
+const MOST_KIBIBYTES: u32 = 1_048_576;
 
 /// More rounds than this in a stored hash are taken for damage, not for caution.
 const MOST_ROUNDS: u32 = 10_000_000;
@@ -119,17 +123,62 @@ impl Passwords {
     }
 }
 
+thread_local! {
+    /// What Argon2 works in, 19 MiB, kept by each thread that hashes. The allocator keeps
+    /// far more of blocks that come and go.
+    static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Hashes into `hash`, in this thread's own blocks.
+fn fill(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    hash: &mut [u8],
+) -> std::result::Result<(), Cause> {
+    BLOCKS.with_borrow_mut(|blocks| {
+        let needed = argon2.params().block_count();
+        if blocks.len() < needed {
+            blocks.resize(needed, Block::default());
+        }
+        let hashed = argon2.hash_password_into_with_memory(password, salt, hash, blocks);
+        hashed.map_err(|error| error.to_string().into())
+    })
+}
+
+/// Returns the hash of a new password in the PHC string format, with a salt of its own.
 fn argon2id(password: &[u8]) -> std::result::Result<String, Cause> {
-    Ok(Argon2::default().hash_password(password).map_err(|error| error.to_string())?.to_string())
+    let (argon2, mut hash) = (Argon2::default(), [0; Params::DEFAULT_OUTPUT_LEN]);
+    let salt = try_generate_salt().map_err(|error| error.to_string())?;
+    fill(&argon2, password, &salt, &mut hash)?;
+    let params = argon2.params();
+    Ok(format!(
+        "$argon2id$v=19$m={},t={},p={}${}${}",
+        params.m_cost(),
+        params.t_cost(),
+        params.p_cost(),
+        STANDARD_NO_PAD.encode(salt),
+        STANDARD_NO_PAD.encode(hash),
+    ))
 }
 
 fn check(password: &[u8], stored: &str) -> Check {
     if let Some(rest) = stored.strip_prefix("pbkdf2_sha256$") {
         return if is_django_hash(password, rest) { Check::RightButOld } else { Check::Wrong };
     }
-    let right = PasswordHash::new(stored)
-        .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok());
-    if right { Check::Right } else { Check::Wrong }
+    if is_argon2_hash(password, stored).unwrap_or(false) { Check::Right } else { Check::Wrong }
+}
+
+/// Checks a hash in the PHC string format; nothing if it is none.
+fn is_argon2_hash(password: &[u8], stored: &str) -> Option<bool> {
+    let stored = PasswordHash::new(stored).ok()?;
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+    let version = Version::try_from(stored.version?).ok()?;
+    let params = Params::try_from(&stored).ok().filter(|params| params.m_cost() <= MOST_KIBIBYTES)?;
+    let (salt, expected) = (stored.salt?, stored.hash?);
+    let mut hash = vec![0; expected.as_bytes().len()];
+    fill(&Argon2::new(algorithm, version, params), password, salt.as_ref(), &mut hash).ok()?;
+    Some(secret::same(&hash, expected.as_bytes()))
 }
 
 /// Checks `<rounds>$<salt>$<base64 of 32 bytes>`. What is not of that form, as
@@ -145,12 +194,5 @@ fn is_django_hash(password: &[u8], stored: &str) -> bool {
         return false;
     };
     let computed: [u8; 32] = pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password, salt.as_bytes(), rounds);
-    same(&computed, &hash)
-}
-
-/// Compares without stopping at the first difference, whose place would be told by
-/// the time taken.
-fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len()
-        && left.iter().zip(right).fold(0, |difference, (left, right)| difference | (left ^ right)) == 0
+    secret::same(&computed, &hash)
 }

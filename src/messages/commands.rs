@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::model::{Draft, Message, Story};
-use super::queries;
+use super::queries::{self, Of};
 use crate::error::{Error, Result};
 use crate::events::{Brief, Event, UnitOfWork};
 use crate::ids::{MessageId, UserId};
@@ -56,7 +56,8 @@ pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: U
 ///
 /// 404 if there is none; 403 if it is not to the reader.
 pub(super) fn mark_read(unit: &mut UnitOfWork<'_>, reader: UserId, id: MessageId) -> Result<Message> {
-    let mut message = queries::one(unit.conn, id)?.ok_or_else(|| Error::not_found("Message not found"))?;
+    let found = queries::list(unit.conn, Of::One(id), None)?.pop();
+    let mut message = found.ok_or_else(|| Error::not_found("Message not found"))?;
     if message.receiver.id != reader {
         return Err(Error::not_authorized());
     }

@@ -31,6 +31,8 @@ pub enum Of {
     User(UserId),
     /// All between these two.
     Two(UserId, UserId),
+    /// The one of this id.
+    One(MessageId),
 }
 
 type Row = (MessageId, Brief, Brief, String, bool, Timestamp);
@@ -59,6 +61,7 @@ pub fn list(conn: &mut AnyConnection, of: Of, page: Option<Page>) -> Query<Vec<M
         .into_boxed();
     query = match of {
         Of::User(user) => query.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user))),
+        Of::One(id) => query.filter(messages::id.eq(id)),
         Of::Two(one, other) => query.filter(
             messages::sender_id
                 .eq(one)
@@ -75,25 +78,6 @@ pub fn list(conn: &mut AnyConnection, of: Of, page: Option<Page>) -> Query<Vec<M
     }
     let rows: Vec<Row> = query.order(messages::id.desc()).limit(page.limit).load(conn)?;
     Ok(rows.into_iter().rev().map(message).collect())
-}
-
-/// Returns a message, if there is one.
-pub fn one(conn: &mut AnyConnection, id: MessageId) -> Query<Option<Message>> {
-    let row = messages::table
-        .inner_join(users::table.on(users::id.eq(messages::sender_id)))
-        .inner_join(receivers.on(receivers.field(users::id).eq(messages::receiver_id)))
-        .filter(messages::id.eq(id))
-        .select((
-            messages::id,
-            (users::id, users::username),
-            receivers.fields((users::id, users::username)),
-            messages::content,
-            messages::is_read,
-            messages::created_at,
-        ))
-        .first::<Row>(conn)
-        .optional()?;
-    Ok(row.map(message))
 }
 
 /// A person with whom the viewer has exchanged messages.
