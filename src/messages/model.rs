@@ -74,6 +74,10 @@ fn receiver(value: Option<&Value>) -> std::result::Result<UserId, &'static str> 
     match value {
         None => Err("This field is required."),
         Some(Value::Null) => Err("This field may not be null."),
+        // What needs a float for its size is written with an exponent.
+        Some(Value::Number(number)) if number.as_f64().is_some_and(|float| float.abs() >= 1e16) => {
+            Ok(UserId::new(number.as_i64().unwrap_or(0)))
+        }
         Some(Value::Number(number)) => digits(&number.to_string()).ok_or(NOT_A_NUMBER),
         Some(Value::String(text)) => digits(text.trim()).ok_or(NOT_A_NUMBER),
         Some(_) => Err(NOT_A_NUMBER),
@@ -135,7 +139,7 @@ mod tests {
         for given in [json!(1.5), json!(true), json!("x"), json!(""), json!([7]), json!("1.5")] {
             assert!(receiver(Some(&given)).is_err(), "{given}");
         }
-        for given in [json!(u64::MAX), json!("99999999999999999999999")] {
+        for given in [json!(u64::MAX), json!(1e26), json!("99999999999999999999999")] {
             assert_eq!(receiver(Some(&given)).map(|id| id.number()), Ok(0), "{given}");
         }
     }
