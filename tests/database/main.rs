@@ -1,0 +1,22 @@
+//! Both databases: their schema, their limits, and what becomes of the service when
+//! they fail.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crash;
+mod limits;
+mod migrations;
+mod outages;
+#[path = "../support/private_servers.rs"]
+mod private_servers;
+#[path = "../support/process.rs"]
+mod process;
+#[path = "../support/proxy.rs"]
+mod proxy;
+mod schema;
+mod scratch;
+#[path = "../support/mod.rs"]
+mod support;
+mod transactions;
+#[path = "../support/wait.rs"]
+mod wait;

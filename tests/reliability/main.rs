@@ -1,0 +1,18 @@
+//! Nothing acknowledged is lost, whatever is killed: events heal, stops are graceful,
+//! and who does not read costs only themselves.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod healing;
+#[path = "../support/private_redis.rs"]
+mod private_redis;
+#[path = "../support/process.rs"]
+mod process;
+#[path = "../support/proxy.rs"]
+mod proxy;
+mod slow_reader;
+mod stop;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/wait.rs"]
+mod wait;
