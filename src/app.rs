@@ -31,9 +31,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the server has to accept the connections that are complete already:
-/// it accepts thousands a second.
-const ACCEPT_LIMIT: Duration = Duration::from_millis(50);
+/// How long the server has to accept the connections that are complete already, and to
+/// begin with them: milliseconds, or longer where other processes have the cores.
+const ACCEPT_LIMIT: Duration = Duration::from_millis(500);
 
 /// One instance of the service.
 pub struct App {

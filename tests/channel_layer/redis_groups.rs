@@ -98,7 +98,8 @@ async fn people_who_come_and_go_in_a_storm_leave_just_what_is_wanted() {
     .await;
     for (group, member) in groups.iter().step_by(2).zip(&kept) {
         side.publish(group, "after the storm").await;
-        assert_eq!(heard(member).await, "after the storm");
+        // What was published in the storm may still have been on its way when they joined.
+        while heard(member).await != "after the storm" {}
     }
     assert_eq!(side.metrics.subscriptions.get(), 5);
 }
