@@ -9,6 +9,7 @@ mod connection;
 mod failure;
 mod migrations;
 mod pool;
+mod transaction;
 
 pub use connection::AnyConnection;
 pub use failure::{Query, violates_unique};

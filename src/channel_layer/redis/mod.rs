@@ -7,6 +7,7 @@
 mod probe;
 mod publisher;
 mod subscriber;
+mod suspicion;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::telemetry::Metrics;
 use probe::Probe;
 use publisher::Publisher;
 use subscriber::Subscriber;
+use suspicion::Suspicion;
 
 /// How long a subscriber waits for Redis to confirm it: far longer than Redis
 /// takes, and short enough for a page that is loading.
@@ -38,6 +40,7 @@ pub(super) struct Redis {
     publisher: Publisher,
     subscriber: Arc<Subscriber>,
     probe: Arc<Probe>,
+    suspicion: Suspicion,
     /// Dropping it ends the tasks.
     _tasks: JoinSet<()>,
 }
@@ -48,7 +51,8 @@ pub(super) fn start(
     metrics: Metrics,
     recoveries: watch::Sender<u64>,
 ) -> Result<(Arc<Hub>, Redis), Cause> {
-    let probe = Arc::new(Probe::new(recoveries.clone()));
+    let suspicion = Suspicion::default();
+    let probe = Arc::new(Probe::new(suspicion.clone(), recoveries.clone()));
     let changes = Arc::new(subscriber::Changes::default());
     let hub = {
         let changes = changes.clone();
@@ -57,12 +61,12 @@ pub(super) fn start(
     let client = ::redis::Client::open(url.expose_secret())?;
     let subscriber =
         Arc::new(Subscriber::new(client, hub.clone(), changes, probe.clone(), recoveries, metrics.clone()));
-    let (publisher, publishing) = publisher::start(url, probe.clone(), metrics)?;
+    let (publisher, publishing) = publisher::start(url, suspicion.clone(), metrics)?;
     let mut tasks = JoinSet::new();
     tasks.spawn(publishing);
     tasks.spawn(subscriber.clone().run());
     tasks.spawn(probe.clone().run(publisher.clone()));
-    Ok((hub, Redis { publisher, subscriber, probe, _tasks: tasks }))
+    Ok((hub, Redis { publisher, subscriber, probe, suspicion, _tasks: tasks }))
 }
 
 impl Redis {
@@ -80,7 +84,7 @@ impl Redis {
     }
 
     pub(super) fn suspect_loss(&self) {
-        self.probe.suspect_loss();
+        self.suspicion.raise();
     }
 
     pub(super) fn is_whole(&self) -> bool {

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::Group;
 use super::publisher::Publisher;
+use super::suspicion::Suspicion;
 
 /// The Redis channel of the probes.
 pub(super) const CHANNEL: &str = "numeneon_probe";
@@ -39,6 +40,7 @@ struct Payload {
 pub(super) struct Probe {
     instance: String,
     state: Mutex<State>,
+    suspicion: Suspicion,
     recoveries: watch::Sender<u64>,
 }
 
@@ -48,18 +50,14 @@ struct State {
     unheard_since: Option<Instant>,
     /// Whether the last probe was published.
     published: bool,
-    missed: bool,
     others: HashMap<String, Instant>,
 }
 
 impl Probe {
-    pub(super) fn new(recoveries: watch::Sender<u64>) -> Self {
-        Self { instance: uuid::Uuid::new_v4().simple().to_string(), state: Mutex::default(), recoveries }
-    }
-
-    /// Lets the next probe tell everybody that a publication may be missing.
-    pub(super) fn suspect_loss(&self) {
-        self.state.lock().missed = true;
+    /// A probe of this process, which passes the suspicion on to everybody.
+    pub(super) fn new(suspicion: Suspicion, recoveries: watch::Sender<u64>) -> Self {
+        let instance = uuid::Uuid::new_v4().simple().to_string();
+        Self { instance, state: Mutex::default(), suspicion, recoveries }
     }
 
     /// Returns whether this process both publishes and hears itself.
@@ -107,7 +105,7 @@ impl Probe {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let missed = std::mem::take(&mut self.state.lock().missed);
+            let missed = self.suspicion.take();
             let payload = Payload { instance: self.instance.clone(), missed };
             let Ok(payload) = serde_json::to_vec(&payload) else { continue };
             let published = publisher.publish(&[(group.clone(), Bytes::from(payload))]).await;
@@ -117,7 +115,9 @@ impl Probe {
                 if published {
                     state.unheard_since.get_or_insert_with(Instant::now);
                 } else {
-                    state.missed |= missed;
+                    if missed {
+                        self.suspicion.raise();
+                    }
                     // Nobody is heard over a Redis that is away.
                     state.others.values_mut().for_each(|heard| *heard = Instant::now());
                 }

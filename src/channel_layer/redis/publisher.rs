@@ -1,6 +1,5 @@
 //! The [`Publisher`] sends what waits as one pipeline, through one connection.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::super::Group;
-use super::probe::Probe;
+use super::suspicion::Suspicion;
 use crate::error::Cause;
 use crate::telemetry::Metrics;
 
@@ -37,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(super) struct Publisher {
     queue: mpsc::Sender<Publication>,
-    probe: Arc<Probe>,
+    suspicion: Suspicion,
     metrics: Metrics,
 }
 
@@ -49,7 +48,7 @@ struct Publication {
 /// Returns the handle and the task, which ends when the last handle is dropped.
 pub(super) fn start(
     url: &SecretString,
-    probe: Arc<Probe>,
+    suspicion: Suspicion,
     metrics: Metrics,
 ) -> Result<(Publisher, impl Future<Output = ()> + Send + 'static), Cause> {
     let mut config = Config::from_url(url.expose_secret());
@@ -64,7 +63,7 @@ pub(super) fn start(
     });
     let pool = config.create_pool(Some(Runtime::Tokio1))?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    Ok((Publisher { queue: sender, probe: probe.clone(), metrics }, run(receiver, pool, probe)))
+    Ok((Publisher { queue: sender, suspicion: suspicion.clone(), metrics }, run(receiver, pool, suspicion)))
 }
 
 impl Publisher {
@@ -77,7 +76,7 @@ impl Publisher {
         let taken = match self.queue.try_send(publication) {
             Ok(()) => matches!(timeout(PUBLISH_LIMIT, answer).await, Ok(Ok(true))),
             Err(_full) => {
-                self.probe.suspect_loss();
+                self.suspicion.raise();
                 false
             }
         };
@@ -88,7 +87,7 @@ impl Publisher {
     }
 }
 
-async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, probe: Arc<Probe>) {
+async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, suspicion: Suspicion) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut connection = None;
     let mut paused_until = Instant::now();
@@ -111,7 +110,7 @@ async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, probe: Arc<Prob
             if Instant::now() >= paused_until {
                 paused_until = Instant::now() + PAUSE;
             }
-            probe.suspect_loss();
+            suspicion.raise();
         }
         for publication in batch.drain(..) {
             // Whoever waited may have stopped waiting.
