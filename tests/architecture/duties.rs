@@ -42,12 +42,12 @@ const DATABASE: &[&str] = &[
 
 const RULES: &[Rule] = &[
     Rule {
-        binds: |source| named(source, "model"),
+        binds: |source| named(source, "model") || named(source, "sign_in"),
         words: &["async ", ".await", "actix", "tokio", "std::fs", "std::net", "reqwest", "channel_layer"],
         why: "a model is pure: no I/O",
     },
     Rule {
-        binds: |source| named(source, "model"),
+        binds: |source| named(source, "model") || named(source, "sign_in"),
         words: DATABASE,
         why: "a model is pure: it has the derives of a row, and no query",
     },
@@ -215,7 +215,7 @@ fn no_file_is_too_long_to_read() {
     let mut faults = Vec::new();
     for source in source::all().iter().filter(|source| source.path != "schema.rs") {
         let lines = source.whole.lines().count();
-        if lines > 320 {
+        if lines > 400 {
             faults
                 .push(format!("src/{}: {lines} lines; what is the second thing that it does?", source.path));
         }
