@@ -31,6 +31,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to send the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a socket that took nothing in its time is left to the session, which closes
+/// it with 4008, before the kernel ends its connection.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// How long the server has to accept the connections that are complete already, and to
 /// begin with them: milliseconds, or longer where other processes have the cores.
 const ACCEPT_LIMIT: Duration = Duration::from_millis(500);
@@ -144,7 +148,7 @@ fn serve(
     let requests = Data::new(settings.requests);
     let health = Data::new(health.clone());
     let workers = settings.workers;
-    let (stall, requests_limit) = (settings.socket.write_timeout, settings.shutdown.requests);
+    let (stall, requests_limit) = (settings.socket.write_timeout + LAST_WORD, settings.shutdown.requests);
     let most_connections = settings.max_connections.div_ceil(workers);
     let settings = Data::new(settings);
     let sockets = Data::new(Sockets {
