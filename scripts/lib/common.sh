@@ -20,15 +20,15 @@ postgres_bin() {
       return
     fi
   done < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV)
-  if command -v initdb >/dev/null; then dirname "$(command -v initdb)"; fi
+  if type -P initdb >/dev/null; then dirname "$(type -P initdb)"; fi
 }
 
-redis_server() { command -v redis-server || command -v valkey-server || true; }
+redis_server() { type -P redis-server || type -P valkey-server || true; }
 
 # Debian keeps nginx in a folder that is not in every user's PATH.
-nginx_bin() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx || true; }
+nginx_bin() { PATH=$PATH:/usr/sbin:/usr/local/sbin type -P nginx || true; }
 
-chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
+chromium_bin() { type -P chromium || type -P chromium-browser || type -P google-chrome || true; }
 
 # --- processes --------------------------------------------------------------
 # A pid file holds a pid and the start time of that process in clock ticks since
