@@ -12,8 +12,9 @@ use crate::settings::Settings;
 static PAGE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/clients/js/src");
 
-/// Nothing but what this service itself serves, its sockets included.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; \
+/// Nothing but what this service itself serves; sockets may be anywhere, as the client
+/// that the page is made with may be pointed at another instance.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// `GET /demo`: to where the page's own relative links work.

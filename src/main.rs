@@ -85,12 +85,7 @@ fn migrate() -> Result<(), Cause> {
 /// runs where there is no curl.
 fn healthy() -> Result<(), Cause> {
     const LIMIT: Duration = Duration::from_secs(2);
-    let settings = Settings::from_environment()?;
-    let host = match settings.host.as_str() {
-        "0.0.0.0" | "::" => "127.0.0.1",
-        host => host,
-    };
-    let address = (host, settings.port).to_socket_addrs()?.next().ok_or("no address")?;
+    let address = settings::local_address()?.to_socket_addrs()?.next().ok_or("HOST names no address")?;
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

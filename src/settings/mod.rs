@@ -280,6 +280,22 @@ impl DatabaseUrl {
     }
 }
 
+/// Returns the host and the port under which the instance on this machine is reached. No
+/// other setting is looked at: a health check has not all of them.
+///
+/// # Errors
+///
+/// If `PORT` is wrong.
+pub fn local_address() -> Result<(String, u16), Wrong> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let source = Source::new(&lookup);
+    let host = match source.text("HOST").as_str() {
+        "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
+        host => host.to_owned(),
+    };
+    Ok((host, source.number("PORT", 0..=65_535)?))
+}
+
 /// Whether each `%` begins the code of a byte other than 0.
 fn is_percent_encoded(text: &str) -> bool {
     text.split('%').skip(1).all(|rest| {
