@@ -100,6 +100,8 @@ test('by keyboard alone', async () => {
   }
   await press(left.button(/^Sign .* up$/))
   await press(right.button(/^Sign .* up$/))
+  // Who is looked for is known by name alone until they have signed up.
+  for (const side of [left, right]) await side.status.getByText('live', { exact: true }).waitFor()
   await press(left.button(/^Find/))
   await press(left.button(/^Ask/))
   await press(right.button(/^Accept/))
