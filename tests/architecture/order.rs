@@ -6,7 +6,7 @@ use super::source::{self, Source};
 /// The files of each folder, in the order in which they stand on each other. Not all
 /// need be there; one that is not named here uses what it likes.
 const FOLDERS: &[(&str, &[&str])] = &[
-    ("db", &["connection", "failure", "migrations", "pool", "mod"]),
+    ("db", &["connection", "failure", "migrations", "transaction", "pool", "mod"]),
     ("channel_layer", &["group", "hub", "memory", "redis", "mod"]),
     ("events", &["event", "inbox", "unit_of_work", "mod"]),
     (
