@@ -5,16 +5,17 @@
 //! What is wrong stops the start with one line that names the variable. A secret
 //! is never printed, not even by `Debug`.
 
+mod database_url;
 mod pattern;
 mod secret_key;
 mod source;
 mod table;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use database_url::DatabaseUrl;
 pub use pattern::Pattern;
 pub use source::Wrong;
 pub use table::{SETTINGS, Setting, help};
@@ -77,15 +78,6 @@ pub struct Database {
     pub statement_timeout: Duration,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
-}
-
-/// Which database, by the scheme of its URL.
-#[derive(Clone, Debug)]
-pub enum DatabaseUrl {
-    /// `postgres://…`
-    Postgres(SecretString),
-    /// `sqlite://<path>`
-    Sqlite(PathBuf),
 }
 
 /// Who may ask.
@@ -246,40 +238,6 @@ impl Settings {
     }
 }
 
-impl DatabaseUrl {
-    /// Reads the URL of a database.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, without its text: it may hold a password.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("sqlite:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            if path.is_empty() || path.starts_with('?') || path == ":memory:" {
-                return Err("sqlite:// needs the path of a file after it".into());
-            }
-            let path = PathBuf::from(path);
-            return match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                    Err(format!("there is no folder {}", folder.display()))
-                }
-                _ => Ok(Self::Sqlite(path)),
-            };
-        }
-        let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
-        match url.scheme() {
-            // libpq's own complaint would quote what it cannot read, password and all.
-            "postgres" | "postgresql" if !is_percent_encoded(text) => {
-                Err("has a % that is not followed by two hexadecimal digits; write %25 for it".into())
-            }
-            "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned().into())),
-            other => {
-                Err(format!("{other}:// is not a database this service knows; use postgres:// or sqlite://"))
-            }
-        }
-    }
-}
-
 /// Returns the host and the port under which the instance on this machine is reached. No
 /// other setting is looked at: a health check has not all of them.
 ///
@@ -294,12 +252,4 @@ pub fn local_address() -> Result<(String, u16), Wrong> {
         host => host.to_owned(),
     };
     Ok((host, source.number("PORT", 0..=65_535)?))
-}
-
-/// Whether each `%` begins the code of a byte other than 0.
-fn is_percent_encoded(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| {
-        let code = rest.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        code.is_some_and(|code| code != "00")
-    })
 }
