@@ -31,6 +31,7 @@ pub fn block_until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool)
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < limit, "in {limit:?} it did not come to this: {what}");
+        // A pause between questions, not a wait for the answer.
         std::thread::sleep(Duration::from_millis(5));
     }
     started.elapsed()
