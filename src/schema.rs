@@ -12,6 +12,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency_keys (service, key) {
+        service -> Text,
+        key -> Text,
+        request_hash -> Text,
+        answer -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     inbox_events (user_id, seq) {
         user_id -> Int8,
         seq -> Int8,
@@ -55,6 +65,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    spent_tokens (jti) {
+        jti -> Text,
+        expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Int8,
         username -> Text,
@@ -67,6 +84,7 @@ diesel::table! {
         is_active -> Bool,
         is_superuser -> Bool,
         date_joined -> Timestamp,
+        tokens_valid_from -> Int8,
     }
 }
 
@@ -74,4 +92,13 @@ diesel::joinable!(inbox_events -> inboxes (user_id));
 diesel::joinable!(inboxes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
 
-diesel::allow_tables_to_appear_in_same_query!(friendships, inbox_events, inboxes, messages, profiles, users,);
+diesel::allow_tables_to_appear_in_same_query!(
+    friendships,
+    idempotency_keys,
+    inbox_events,
+    inboxes,
+    messages,
+    profiles,
+    spent_tokens,
+    users,
+);
