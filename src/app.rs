@@ -19,7 +19,7 @@ use crate::error::Cause;
 use crate::events::Events;
 use crate::health::Health;
 use crate::notifications::socket::Sockets;
-use crate::notifications::{PositionCheck, Retention, Roster};
+use crate::notifications::{Endings, PositionCheck, Retention, Roster};
 use crate::settings::{Settings, Shutdown};
 use crate::telemetry::Metrics;
 use crate::{edge, listener, routes};
@@ -86,6 +86,7 @@ impl App {
             metrics.clone(),
         );
         tasks.spawn(check.run());
+        tasks.spawn(Endings::new(roster.clone(), layer.clone()).run());
         tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
         tasks.spawn(roster.clone().ping_all(settings.socket));
         let server = serve(listener.try_clone()?, settings, db, layer, &roster, &health, metrics, runtime)?;
@@ -140,11 +141,11 @@ fn serve(
     runtime: Handle,
 ) -> Result<Server, Cause> {
     let credentials = settings.credentials;
-    let tokens = Data::new(Tokens::new(&settings.secret_key, &credentials));
+    let tokens = Data::new(Tokens::new(&settings.secret_key, &settings.secret_key_fallbacks, &credentials));
     let passwords = Data::new(Passwords::new(credentials.hashes_at_once)?);
     let limit =
         Data::new(LoginLimit::new(credentials.login_attempts_per_minute, settings.access.trusted_proxies));
-    let events = Data::new(Events::new(db.clone(), layer.clone(), runtime, metrics.clone()));
+    let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
     let requests = Data::new(settings.requests);
     let health = Data::new(health.clone());
     let workers = settings.workers;
@@ -154,12 +155,13 @@ fn serve(
     let sockets = Data::new(Sockets {
         tokens: tokens.clone(),
         db: db.clone(),
+        events: events.clone(),
         layer,
         roster: roster.clone(),
         settings: settings.clone(),
         metrics: metrics.clone(),
     });
-    let (db, metrics) = (Data::new(db), Data::new(metrics));
+    let (db, events, metrics) = (Data::new(db), Data::new(events), Data::new(metrics));
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(settings.clone())

@@ -53,5 +53,7 @@ pub mod edge;
 pub mod routes;
 // The port: opening it, tuning connections, shutting it.
 pub mod listener;
+// What an operator does to an account.
+pub mod admin;
 // One instance: start, serve, stop.
 pub mod app;

@@ -1,5 +1,6 @@
-//! `numeneon` serves, `numeneon migrate` migrates, `numeneon healthy` asks the
-//! instance beside it, `numeneon --help` lists the settings.
+//! `numeneon` serves, `numeneon migrate` migrates, `numeneon deactivate` closes an
+//! account, `numeneon healthy` asks the instance beside it, `numeneon --help` lists the
+//! settings.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use numeneon::app::App;
 use numeneon::error::Cause;
 use numeneon::settings::{self, Settings};
-use numeneon::{db, telemetry};
+use numeneon::{admin, db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -18,6 +19,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["serve"] => serve(),
         ["migrate"] => migrate(),
+        ["deactivate", username] => set_active(username, false),
+        ["reactivate", username] => set_active(username, true),
         ["healthy"] => healthy(),
         ["--help" | "-h" | "help"] => print(&settings::help()),
         ["--version" | "-V"] => print(concat!("numeneon ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -79,6 +82,15 @@ fn migrate() -> Result<(), Cause> {
     let migrated = db::migrate(&settings.database)?;
     tracing::info!(migrations = ?migrated, "the database is up to date");
     Ok(())
+}
+
+fn set_active(username: &str, is_active: bool) -> Result<(), Cause> {
+    let settings = Settings::from_environment()?;
+    telemetry::log_to_stderr(&settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(admin::set_active(&settings, username, is_active))?;
+    let outcome = if is_active { "may sign in again" } else { "is signed out and may not sign in" };
+    print(&format!("{username} {outcome}\n"))
 }
 
 /// Asks `/healthz` of the instance on this machine: what a container's health check

@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route};
 use serde_json::json;
 
-use crate::accounts::{self, http as account};
+use crate::accounts::{self, http as account, http_sessions as sessions};
 use crate::demo;
 use crate::error::{Error, Kind, Result};
 use crate::friends::http as friends;
@@ -38,6 +38,10 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(at("/api/auth/signup/", "Signup", Open, post(account::sign_up)))
         .service(at("/api/auth/login/", "Login", Open, post(account::log_in)))
         .service(at("/api/auth/token/refresh/", "Token Refresh", Open, post(account::refresh)))
+        .service(at("/api/auth/logout/", "Logout", Open, post(sessions::log_out)))
+        .service(at("/api/auth/logout/all/", "Logout All", Closed, post(sessions::log_out_everywhere)))
+        .service(at("/api/auth/password/", "Password", Closed, post(sessions::change_password)))
+        .service(at("/api/auth/ws-ticket/", "Ticket", Closed, post(sessions::ticket)))
         .service(at("/api/auth/users/{username:[^/]+}/", "User", Open, get(account::public_user)))
         .service(at("/api/auth/me/", "Me", Closed, get(account::me)))
         .service(at("/api/auth/profile/", "Profile", Closed, patch(account::change_profile)))

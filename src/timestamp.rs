@@ -1,10 +1,16 @@
 //! A [`Timestamp`] is a moment in UTC, to the microsecond: what both databases
 //! keep and what the contract writes.
 
-use chrono::{DurationRound, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde::{Serialize, Serializer};
+
+/// The latest moment that is told apart from later ones: both databases keep it.
+const LATEST: NaiveDateTime = match NaiveDate::from_ymd_opt(9999, 12, 31) {
+    Some(day) => NaiveDateTime::new(day, NaiveTime::MIN),
+    None => NaiveDateTime::MAX,
+};
 
 /// A moment in UTC, to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
@@ -17,6 +23,17 @@ impl Timestamp {
     pub fn now() -> Self {
         let now = Utc::now().naive_utc();
         Self(now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now))
+    }
+
+    /// Returns the moment of a second in Unix time, or the latest there is.
+    pub fn of_unix_seconds(seconds: i64) -> Self {
+        Self(DateTime::from_timestamp(seconds, 0).map_or(LATEST, |moment| moment.naive_utc().min(LATEST)))
+    }
+
+    /// Returns the moment this many minutes later, or the latest there is.
+    pub fn minutes_later(self, minutes: i64) -> Self {
+        let later = TimeDelta::try_minutes(minutes).and_then(|time| self.0.checked_add_signed(time));
+        Self(later.unwrap_or(LATEST).min(LATEST))
     }
 
     /// Returns the moment this many days earlier, or the earliest there is.

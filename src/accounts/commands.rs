@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::admission;
 use super::model::{Account, ProfileChange};
 use super::queries::{self, Me};
 use super::sign_in::SignUp;
@@ -58,6 +59,7 @@ pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash
         last_name: sign_up.last_name.clone(),
         is_active: true,
         date_joined: unit.now,
+        tokens_valid_from: 0,
     };
     Ok(queries::me(unit.conn, account)?)
 }
@@ -96,6 +98,36 @@ pub(super) fn change_numbered_profile(
         Some(owner) if owner != account.id => Err(Error::not_authorized()),
         Some(_) => change_profile(unit, account, change),
     }
+}
+
+/// Replaces a password by another and ends everything that was let in before. Returns
+/// whether it did: the password must still be the one that was checked.
+///
+/// # Errors
+///
+/// The database's own.
+pub(super) fn change_password(unit: &mut UnitOfWork<'_>, user: UserId, old: &str, new: &str) -> Result<bool> {
+    let changed = diesel::update(users::table.find(user).filter(users::password_hash.eq(old)))
+        .set(users::password_hash.eq(new))
+        .execute(unit.conn)?;
+    if changed > 0 {
+        admission::end_all(unit, user)?;
+    }
+    Ok(changed > 0)
+}
+
+/// Lets nobody in under this name any more, or lets them in again, with a new sign-in.
+///
+/// # Errors
+///
+/// 404 if there is no such user.
+pub fn set_active(unit: &mut UnitOfWork<'_>, username: &str, is_active: bool) -> Result<()> {
+    let user = diesel::update(users::table.filter(users::username.eq(username)))
+        .set(users::is_active.eq(is_active))
+        .returning(users::id)
+        .get_result::<UserId>(unit.conn)
+        .optional()?;
+    admission::end_all(unit, user.ok_or_else(|| Error::not_found("no user of this name"))?)
 }
 
 /// Replaces a password's hash by a newer kind, if it is still the one that was

@@ -1,16 +1,18 @@
 //! `/api/auth/`: signing up and in, the viewer's own account, and finding others.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+use super::admission::{Admission, Key};
 use super::model::ProfileChange;
 use super::password::Check;
-use super::sign_in::{SignIn, SignUp};
-use super::token::{Fault, TokenType};
-use super::{LoginLimit, Passwords, Tokens, Viewer, commands, queries};
+use super::sign_in::{Password, SignIn, SignUp};
+use super::token::{Fault, Pair, TokenType};
+use super::viewer::ended_or_invalid;
+use super::{LoginLimit, Passwords, Tokens, Viewer, admission, commands, queries};
 use crate::db::Db;
 use crate::error::{Error, Kind, Result, Unauthenticated};
 use crate::events::Events;
@@ -40,26 +42,81 @@ pub async fn log_in(
     let fields = body.fields().map_err(refused)?;
     let sign_in = SignIn::parse(&fields).ok_or_else(|| refused("Invalid credentials.".into()))?;
     limit.check(&sign_in.email, &request)?;
-    let key = sign_in.email.key();
-    let login = db.read(move |conn| Ok(queries::login(conn, &key)?)).await?;
-    let stored = login.as_ref().map(|login| login.password_hash.clone());
-    let (check, password) = passwords.check(sign_in.password, stored).await?;
-    let Some(login) = login.filter(|login| login.is_active && check != Check::Wrong) else {
-        until_even_time(started).await;
-        return Err(refused("Invalid email or password.".into()));
-    };
-    if check == Check::RightButOld {
-        let (user, old) = (login.user, login.password_hash);
-        let replaced = match passwords.hash(password).await {
-            Ok(new) => events.commit(move |unit| commands::replace_hash(unit, user, &old, &new)).await,
-            Err(error) => Err(error),
-        };
-        // The password was right: its hash is replaced another time.
-        if let Err(error) = replaced {
-            tracing::warn!(user.id = %user, cause = %error, "an old hash stays");
+    let (email, mut password) = (sign_in.email.key(), sign_in.password);
+    // Where a password's hash is replaced while it is checked, the new one is checked too.
+    for _ in 0..HASH_TRIES {
+        let key = email.clone();
+        let login = db.read(move |conn| Ok(queries::login(conn, &key)?)).await?;
+        let stored = login.as_ref().map(|login| login.password_hash.clone());
+        let (check, same) = passwords.check(password, stored).await?;
+        password = same;
+        let Some(login) = login.filter(|login| login.is_active && check != Check::Wrong) else { break };
+        match issue(&events, &tokens, Key::Password(login.user, login.password_hash.clone())).await {
+            Ok(pair) => {
+                if check == Check::RightButOld {
+                    replace_hash(&passwords, &events, login, password).await;
+                }
+                return Ok(HttpResponse::Ok().json(pair));
+            }
+            Err(Error::Raced) => {}
+            // The account was closed meanwhile.
+            Err(Error::Unauthenticated(_)) => break,
+            Err(error) => return Err(error),
         }
     }
-    Ok(HttpResponse::Ok().json(tokens.pair(login.user)?))
+    until_even_time(started).await;
+    Err(refused("Invalid email or password.".into()))
+}
+
+/// How often a password is checked whose hash changes at that moment.
+const HASH_TRIES: usize = 3;
+
+async fn replace_hash(passwords: &Passwords, events: &Events, login: queries::Login, password: Password) {
+    let queries::Login { user, password_hash: old, .. } = login;
+    let replaced = match passwords.hash(password).await {
+        Ok(new) => events.commit(move |unit| commands::replace_hash(unit, user, &old, &new)).await,
+        Err(error) => Err(error),
+    };
+    // The password was right: its hash is replaced another time.
+    if let Err(error) = replaced {
+        tracing::warn!(user.id = %user, cause = %error, "an old hash stays");
+    }
+}
+
+/// How often tokens that may not be made yet are asked for again: they may be in the next
+/// second, unless sessions are ended again and again.
+const ISSUE_TRIES: usize = 5;
+
+/// Makes tokens for whoever has this key, if it still opens.
+///
+/// # Errors
+///
+/// 401 if it does not; [`Error::Raced`] if the password has another hash by now.
+pub(super) async fn issue(events: &Events, tokens: &Tokens, key: Key) -> Result<Pair> {
+    for _ in 0..ISSUE_TRIES {
+        let asked = key.clone();
+        match events.commit(move |unit| admission::admit(unit, &asked)).await? {
+            Admission::Granted(user, issued_at) => return tokens.pair(user, issued_at),
+            Admission::NotBefore(second) => tokio::time::sleep(until(second)).await,
+            Admission::Ended => return Err(ended_or_invalid(Fault::Ended)),
+            Admission::Changed => return Err(Error::Raced),
+            Admission::Refused => {
+                return Err(Error::Unauthenticated(Unauthenticated {
+                    detail: "No active account found for the given token.",
+                    code: None,
+                    access_token: None,
+                }));
+            }
+        }
+    }
+    Err(Error::unavailable("sessions are ended faster than tokens can be made"))
+}
+
+/// Returns the time until a second in Unix time begins; at most one, whatever the clocks say.
+fn until(second: i64) -> Duration {
+    let due = Duration::from_secs(u64::try_from(second).unwrap_or_default());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    due.saturating_sub(now).min(Duration::from_secs(1))
 }
 
 /// Refusals leave at whole multiples of this time: more than twice what the slower kind
@@ -74,24 +131,13 @@ async fn until_even_time(started: Instant) {
 }
 
 /// `POST token/refresh/`
-pub async fn refresh(body: Body, db: Data<Db>, tokens: Data<Tokens>) -> Result<HttpResponse> {
+pub async fn refresh(body: Body, events: Data<Events>, tokens: Data<Tokens>) -> Result<HttpResponse> {
     let token = refresh_token(&body.into_fields()?)?;
-    let not_valid = |detail| Unauthenticated { detail, code: Some("token_not_valid"), access_token: None };
-    let user = tokens
-        .user(&token, TokenType::Refresh)
-        .map_err(|fault: Fault| Error::Unauthenticated(not_valid(fault.text())))?;
-    let account = db.read(move |conn| Ok(queries::account(conn, user)?)).await?;
-    if account.is_none_or(|account| !account.is_active) {
-        return Err(Error::Unauthenticated(Unauthenticated {
-            detail: "No active account found for the given token.",
-            code: None,
-            access_token: None,
-        }));
-    }
-    Ok(HttpResponse::Ok().json(tokens.pair(user)?))
+    let claim = tokens.read(&token, TokenType::Refresh).map_err(ended_or_invalid)?;
+    Ok(HttpResponse::Ok().json(issue(&events, &tokens, Key::Refresh(claim)).await?))
 }
 
-fn refresh_token(fields: &Fields) -> Result<String> {
+pub(super) fn refresh_token(fields: &Fields) -> Result<String> {
     let wrong = |text: &'static str| Err(Error::field("refresh", text));
     match fields.value("refresh") {
         None => wrong("This field is required."),

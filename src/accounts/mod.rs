@@ -1,7 +1,9 @@
 //! An account is who someone is: a user with a profile, a password and tokens.
 
-mod commands;
+pub mod admission;
+pub mod commands;
 pub mod http;
+pub mod http_sessions;
 mod login_limit;
 mod model;
 mod password;
@@ -13,5 +15,5 @@ mod viewer;
 pub use login_limit::LoginLimit;
 pub use model::Account;
 pub use password::Passwords;
-pub use token::{Fault, TokenType, Tokens};
+pub use token::{Claim, Fault, TokenType, Tokens};
 pub use viewer::{Refusal, Viewer, identify, require};

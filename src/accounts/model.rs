@@ -29,6 +29,9 @@ pub struct Account {
     /// When the account was made.
     #[serde(skip)]
     pub date_joined: Timestamp,
+    /// Tokens made before this second, in Unix time, are no good any more.
+    #[serde(skip)]
+    pub tokens_valid_from: i64,
 }
 
 /// What someone shows of themselves.

@@ -45,6 +45,11 @@ pub fn login(conn: &mut AnyConnection, email_key: &str) -> Query<Option<Login>> 
         .optional()
 }
 
+/// Returns what a user's password is checked against.
+pub fn password_hash(conn: &mut AnyConnection, user: UserId) -> Query<Option<String>> {
+    users::table.find(user).select(users::password_hash).first(conn).optional()
+}
+
 /// The short user with their profile.
 #[derive(Debug, Serialize)]
 pub struct Me {

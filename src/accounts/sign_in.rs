@@ -3,7 +3,7 @@
 use email_address::{EmailAddress, Options};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldErrors, Result};
 use crate::fields::Fields;
 
 /// A wish to have an account, checked but for what only the database knows.
@@ -53,7 +53,8 @@ impl SignUp {
         at_most("username", &username, USERNAME)?;
         let email = Email::parse(&text("email", email)?)
             .ok_or_else(|| Error::rule("email: Enter a valid email address."))?;
-        let password = Password::parse(text("password", password)?)?;
+        let password = Password::parse(text("password", password)?)
+            .map_err(|why| Error::rule(format!("password: {why}")))?;
         let display_name = match fields.value("display_name") {
             None | Some(Value::Null) => String::new(),
             Some(value) => text("display_name", value)?,
@@ -126,17 +127,13 @@ impl Password {
     ///
     /// # Errors
     ///
-    /// 400 if it is too short or too long.
-    pub(super) fn parse(text: String) -> Result<Self> {
+    /// A sentence, if it is too short or too long.
+    fn parse(text: String) -> std::result::Result<Self, String> {
         if text.chars().count() < PASSWORD_CHARACTERS {
-            return Err(Error::rule(format!(
-                "password: Ensure this field has at least {PASSWORD_CHARACTERS} characters."
-            )));
+            return Err(format!("Ensure this field has at least {PASSWORD_CHARACTERS} characters."));
         }
         if text.len() > PASSWORD_BYTES {
-            return Err(Error::rule(format!(
-                "password: Ensure this field has no more than {PASSWORD_BYTES} bytes."
-            )));
+            return Err(format!("Ensure this field has no more than {PASSWORD_BYTES} bytes."));
         }
         Ok(Self(text))
     }
@@ -150,6 +147,45 @@ impl Password {
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Password(…)")
+    }
+}
+
+/// A wish to have another password.
+#[derive(Debug)]
+pub(super) struct PasswordChange {
+    pub(super) old: Password,
+    pub(super) new: Password,
+}
+
+impl PasswordChange {
+    /// Reads a change.
+    ///
+    /// # Errors
+    ///
+    /// 400 with every field that is wrong.
+    pub(super) fn parse(fields: &Fields) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let mut read = |name, take: fn(String) -> std::result::Result<Password, String>| {
+            let text = match fields.value(name) {
+                None => Err("This field is required.".to_owned()),
+                Some(Value::Null) => Err("This field may not be null.".to_owned()),
+                Some(Value::String(text)) if text.contains('\0') => {
+                    Err("Null characters are not allowed.".to_owned())
+                }
+                Some(Value::String(text)) if text.trim().is_empty() => {
+                    Err("This field may not be blank.".to_owned())
+                }
+                Some(Value::String(text)) => Ok(text.trim().to_owned()),
+                Some(_) => Err("Not a valid string.".to_owned()),
+            };
+            text.and_then(take).map_err(|why| errors.add(name, why)).unwrap_or_default()
+        };
+        // The old one may be from before there were rules; it is bounded by what is hashed.
+        let old = read("old_password", |text| {
+            if text.len() > PASSWORD_BYTES { Password::parse(text) } else { Ok(Password(text)) }
+        });
+        let new = read("new_password", Password::parse);
+        errors.or(Self { old, new })
     }
 }
 

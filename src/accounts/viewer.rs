@@ -12,19 +12,29 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 
 use super::model::Account;
 use super::queries;
-use super::token::{Fault, TokenType, Tokens};
+use super::token::{Claim, Fault, TokenType, Tokens};
 use crate::db::Db;
 use crate::error::{Error, Result, Unauthenticated};
 
 /// The signed-in user who makes a request.
 #[derive(Clone, Debug)]
-pub struct Viewer(Rc<Account>);
+pub struct Viewer {
+    account: Rc<Account>,
+    issued_at: i64,
+}
+
+impl Viewer {
+    /// Returns when the request's token was made, in Unix time.
+    pub const fn issued_at(&self) -> i64 {
+        self.issued_at
+    }
+}
 
 impl std::ops::Deref for Viewer {
     type Target = Account;
 
     fn deref(&self) -> &Account {
-        &self.0
+        &self.account
     }
 }
 
@@ -41,18 +51,28 @@ pub enum Refusal {
     Failed(Error),
 }
 
-/// Returns the account that an access token stands for.
+/// Returns the account that a token stands for, and what the token says.
+///
+/// The account's row, which every request needs, also has the second from which tokens are
+/// good: that a token was ended costs no query more to see, and is seen at once everywhere.
 ///
 /// # Errors
 ///
 /// Why it stands for none.
-pub async fn identify(tokens: &Tokens, db: &Db, token: &str) -> std::result::Result<Account, Refusal> {
-    let user = tokens.user(token, TokenType::Access).map_err(Refusal::Token)?;
+pub async fn identify(
+    tokens: &Tokens,
+    db: &Db,
+    token: &str,
+    token_type: TokenType,
+) -> std::result::Result<(Account, Claim), Refusal> {
+    let claim = tokens.read(token, token_type).map_err(Refusal::Token)?;
+    let user = claim.user;
     let account = db.read(move |conn| Ok(queries::account(conn, user)?)).await;
     match account.map_err(Refusal::Failed)? {
         None => Err(Refusal::UserNotFound),
         Some(account) if !account.is_active => Err(Refusal::UserInactive),
-        Some(account) => Ok(account),
+        Some(account) if claim.issued_at < account.tokens_valid_from => Err(Refusal::Token(Fault::Ended)),
+        Some(account) => Ok((account, claim)),
     }
 }
 
@@ -67,21 +87,24 @@ pub async fn require<B: MessageBody>(
     next: Next<B>,
 ) -> std::result::Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
     match viewer(&request).await {
-        Ok(account) => {
-            request.extensions_mut().insert(Viewer(Rc::new(account)));
+        Ok(viewer) => {
+            request.extensions_mut().insert(viewer);
             next.call(request).await.map(ServiceResponse::map_into_left_body)
         }
         Err(error) => Ok(request.into_response(error.error_response()).map_into_right_body()),
     }
 }
 
-async fn viewer(request: &ServiceRequest) -> Result<Account> {
+async fn viewer(request: &ServiceRequest) -> Result<Viewer> {
     let token = bearer(request).map_err(Error::Unauthenticated)?;
     let (Some(tokens), Some(db)) = (request.app_data::<Data<Tokens>>(), request.app_data::<Data<Db>>())
     else {
         return Err(Error::internal("the app has no tokens or no database"));
     };
-    identify(tokens, db, token).await.map_err(|refusal| match refusal {
+    let identified = identify(tokens, db, token, TokenType::Access).await;
+    let seen =
+        |(account, claim): (Account, Claim)| Viewer { account: Rc::new(account), issued_at: claim.issued_at };
+    identified.map(seen).map_err(|refusal| match refusal {
         Refusal::Failed(error) => error,
         Refusal::Token(Fault::NoUser) => unauthenticated(Fault::NoUser.text(), "token_not_valid"),
         Refusal::Token(fault) => Error::Unauthenticated(Unauthenticated {
@@ -94,7 +117,12 @@ async fn viewer(request: &ServiceRequest) -> Result<Account> {
     })
 }
 
-fn unauthenticated(detail: &'static str, code: &'static str) -> Error {
+/// Returns the refusal of a refresh token.
+pub(super) const fn ended_or_invalid(fault: Fault) -> Error {
+    unauthenticated(fault.text(), "token_not_valid")
+}
+
+const fn unauthenticated(detail: &'static str, code: &'static str) -> Error {
     Error::Unauthenticated(Unauthenticated { detail, code: Some(code), access_token: None })
 }
 

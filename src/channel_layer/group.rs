@@ -20,6 +20,11 @@ impl Group {
         Self(format!("user_{id}").into())
     }
 
+    /// The group of all instances, for what concerns each of them.
+    pub fn instances() -> Self {
+        Self("numeneon_instances".into())
+    }
+
     /// Reads a name. The rule is that of the backend which this service replaces.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{FriendRequestId, MessageId, UserId};
 use crate::timestamp::Timestamp;
@@ -95,6 +95,16 @@ pub enum Notice {
         /// What is left unread.
         unread_count: i64,
     },
+}
+
+/// Somebody's sessions are over: told to all instances, not to clients. It is not kept;
+/// an instance that misses it learns of it at its next comparison of positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionsEnded {
+    /// Whose.
+    pub user: UserId,
+    /// Those that were let in by a token made before this second, in Unix time.
+    pub before: i64,
 }
 
 /// An event with its number, as it is kept and sent.

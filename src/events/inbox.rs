@@ -117,18 +117,6 @@ pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
     Ok(row.map(|(last_seq, read_seq)| Position { last_seq, read_seq }).unwrap_or_default())
 }
 
-/// Returns the last number of each of these inboxes, in one query.
-///
-/// # Errors
-///
-/// The database's own.
-pub fn last_seqs(conn: &mut AnyConnection, users: &[UserId]) -> Query<Vec<(UserId, Seq)>> {
-    inboxes::table
-        .filter(inboxes::user_id.eq_any(users))
-        .select((inboxes::user_id, inboxes::last_seq))
-        .load(conn)
-}
-
 /// Returns the envelopes after a number, in order, [`PAGE`] at most.
 ///
 /// # Errors

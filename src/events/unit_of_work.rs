@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::event::{Envelope, Event, Notice};
+use super::event::{Envelope, Event, Notice, SessionsEnded};
 use super::inbox;
 use crate::channel_layer::{ChannelLayer, Group};
 use crate::db::{AnyConnection, Db};
@@ -22,6 +22,7 @@ pub struct UnitOfWork<'a> {
     pub now: Timestamp,
     emitted: Vec<(UserId, Event)>,
     told: Vec<(UserId, Notice)>,
+    ended: Vec<SessionsEnded>,
 }
 
 impl UnitOfWork<'_> {
@@ -34,6 +35,12 @@ impl UnitOfWork<'_> {
     /// transaction commits. It is not kept.
     pub fn tell(&mut self, person: UserId, notice: Notice) {
         self.told.push((person, notice));
+    }
+
+    /// Records that all instances are told of sessions that are over, if the transaction
+    /// commits.
+    pub fn end_sessions(&mut self, user: UserId, before: i64) {
+        self.ended.push(SessionsEnded { user, before });
     }
 
     /// Returns everything to publish once this is committed, and how many events are in
@@ -49,6 +56,9 @@ impl UnitOfWork<'_> {
         for (person, notice) in &self.told {
             let frame = serde_json::to_vec(notice).map_err(Error::internal)?;
             payloads.push((Group::user(*person), frame.into()));
+        }
+        for ended in &self.ended {
+            payloads.push((Group::instances(), serde_json::to_vec(ended).map_err(Error::internal)?.into()));
         }
         Ok((payloads, self.emitted.len()))
     }
@@ -85,7 +95,13 @@ impl Events {
         F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
     {
         let act = move |conn: &mut AnyConnection| {
-            let mut unit = UnitOfWork { conn, now: Timestamp::now(), emitted: Vec::new(), told: Vec::new() };
+            let mut unit = UnitOfWork {
+                conn,
+                now: Timestamp::now(),
+                emitted: Vec::new(),
+                told: Vec::new(),
+                ended: Vec::new(),
+            };
             let value = command(&mut unit)?;
             Ok((value, unit.close()?))
         };

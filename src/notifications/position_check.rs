@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::queries;
 use super::roster::Roster;
 use crate::channel_layer::ChannelLayer;
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::inbox;
 use crate::ids::UserId;
 use crate::telemetry::Metrics;
 
@@ -84,8 +84,9 @@ impl PositionCheck {
         if people.is_empty() {
             return Ok(());
         }
-        let positions = self.db.read(move |conn| Ok(inbox::last_seqs(conn, &people)?)).await?;
-        let behind = self.roster.compare(&positions);
+        let asked = people.clone();
+        let standings = self.db.read(move |conn| Ok(queries::standings(conn, &asked)?)).await?;
+        let behind = self.roster.compare(&people, &standings);
         self.metrics.feeds_found_behind.inc_by(behind as u64);
         Ok(())
     }

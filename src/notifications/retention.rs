@@ -1,11 +1,13 @@
-//! Retention deletes envelopes that are too old, or too many, to be replayed: a small
-//! batch in each transaction, by one instance at a time.
+//! Retention deletes what is kept for a time only, a small batch in each transaction:
+//! envelopes that are too old, or too many, to be replayed, and spent tokens that would
+//! have expired by now.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::db::Db;
+use crate::accounts::admission;
+use crate::db::{AnyConnection, Db};
 use crate::error::Result;
 use crate::events::inbox;
 use crate::settings;
@@ -19,7 +21,11 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// the service writes, and leave the database to others.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The task of this instance that deletes old envelopes.
+/// As many rows as this mean that there may be more.
+const BATCH: usize =
+    if inbox::PRUNE_BATCH < admission::PRUNE_BATCH { inbox::PRUNE_BATCH } else { admission::PRUNE_BATCH };
+
+/// The task of this instance that deletes what is too old.
 pub struct Retention {
     db: Db,
     bounds: settings::Inbox,
@@ -36,27 +42,29 @@ impl Retention {
     pub async fn run(self) {
         loop {
             match self.batch().await {
-                Ok(deleted) if deleted >= inbox::PRUNE_BATCH => sleep(PAUSE).await,
+                Ok(deleted) if deleted >= BATCH => sleep(PAUSE).await,
                 Ok(_) => sleep(PERIOD).await,
                 Err(error) => {
-                    tracing::debug!(cause = %error, "old events stay for now");
+                    tracing::debug!(cause = %error, "what is too old stays for now");
                     sleep(PERIOD).await;
                 }
             }
         }
     }
 
-    /// Deletes one batch and returns how many envelopes that was.
+    /// Deletes one batch of each kind and returns how many rows that was.
     ///
     /// # Errors
     ///
     /// The database's own.
     pub async fn batch(&self) -> Result<usize> {
         let bounds = self.bounds;
-        let act =
-            move |conn: &mut crate::db::AnyConnection| Ok(inbox::prune(conn, &bounds, Timestamp::now())?);
-        let deleted = self.db.transaction(act, |outcome| outcome).await?;
-        self.metrics.events_pruned.inc_by(deleted as u64);
-        Ok(deleted)
+        let act = move |conn: &mut AnyConnection| {
+            let now = Timestamp::now();
+            Ok((inbox::prune(conn, &bounds, now)?, admission::prune(conn, now)?))
+        };
+        let (events, tokens) = self.db.transaction(act, |outcome| outcome).await?;
+        self.metrics.events_pruned.inc_by(events as u64);
+        Ok(events + tokens)
     }
 }

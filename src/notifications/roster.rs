@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::events::Seq;
+use super::queries::Standing;
+use crate::events::{Seq, SessionsEnded};
 use crate::ids::UserId;
 use crate::settings::Socket;
 use crate::telemetry::Metrics;
@@ -36,6 +37,8 @@ struct Table {
 /// One session, as others reach it.
 pub(super) struct Entry {
     user: UserId,
+    /// When the token was made that let it in, in Unix time.
+    issued_at: i64,
     /// Spreads the pings of many sessions evenly.
     number: u64,
     /// The last number that its feed has passed on.
@@ -56,7 +59,12 @@ pub(super) enum Signal {
     Silent = 4,
     /// The instance stops: close.
     Restart = 8,
+    /// What let it in is ended: close.
+    SignedOut = 16,
 }
+
+/// The signals that close a session, the weightiest first.
+const CLOSING: [Signal; 3] = [Signal::SignedOut, Signal::Restart, Signal::Silent];
 
 impl Roster {
     /// An empty table.
@@ -69,10 +77,12 @@ impl Roster {
         }))
     }
 
-    /// Enters a session. It is there until the place is dropped.
-    pub(super) fn enter(&self, user: UserId) -> Place {
+    /// Enters a session that was let in by a token of this second, in Unix time. It is there
+    /// until the place is dropped.
+    pub(super) fn enter(&self, user: UserId, issued_at: i64) -> Place {
         let entry = Arc::new(Entry {
             user,
+            issued_at,
             number: self.0.numbers.fetch_add(1, Ordering::Relaxed),
             sent: AtomicI64::new(BEGINNING),
             unanswered: AtomicU32::new(0),
@@ -98,15 +108,31 @@ impl Roster {
         self.0.people.lock().keys().copied().collect()
     }
 
-    /// Tells each session of these people to heal whose feed is elsewhere than the
-    /// inbox, and returns how many there were.
-    pub(super) fn compare(&self, positions: &[(UserId, Seq)]) -> usize {
+    /// Closes the sessions of somebody that were let in by a token made before this second, in
+    /// Unix time.
+    pub(super) fn end(&self, ended: SessionsEnded) {
+        let people = self.0.people.lock();
+        for entry in people.get(&ended.user).into_iter().flatten() {
+            if entry.issued_at < ended.before {
+                entry.signal(Signal::SignedOut);
+            }
+        }
+    }
+
+    /// Closes the sessions of these people that are let in no more, tells each of the others
+    /// to heal whose feed is elsewhere than the inbox, and returns how many these were.
+    pub(super) fn compare(&self, asked: &[UserId], standings: &[Standing]) -> usize {
+        let standings: HashMap<_, _> = standings.iter().map(|standing| (standing.user, standing)).collect();
         let people = self.0.people.lock();
         let mut behind = 0;
-        for (user, last_seq) in positions {
+        for user in asked {
             for entry in people.get(user).into_iter().flatten() {
+                let Some(standing) = standings.get(user).filter(|it| it.admits(entry.issued_at)) else {
+                    entry.signal(Signal::SignedOut);
+                    continue;
+                };
                 let sent = entry.sent.load(Ordering::Relaxed);
-                if sent != *last_seq && sent != BEGINNING {
+                if sent != standing.last_seq && sent != BEGINNING {
                     entry.signal(Signal::Heal);
                     behind += 1;
                 }
@@ -163,7 +189,7 @@ impl Entry {
     /// future is dropped.
     pub(super) async fn next_signal(&self) -> Signal {
         loop {
-            for signal in [Signal::Restart, Signal::Silent, Signal::Heal, Signal::Ping] {
+            for signal in CLOSING.into_iter().chain([Signal::Heal, Signal::Ping]) {
                 if self.signals.fetch_and(!(signal as u8), Ordering::Acquire) & signal as u8 != 0 {
                     return signal;
                 }
@@ -176,7 +202,7 @@ impl Entry {
     pub(super) async fn told_to_close(&self) -> Signal {
         loop {
             let signals = self.signals.load(Ordering::Acquire);
-            for signal in [Signal::Restart, Signal::Silent] {
+            for signal in CLOSING {
                 if signals & signal as u8 != 0 {
                     return signal;
                 }

@@ -33,6 +33,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 pub(super) enum End {
     /// 4001: no good token. Only clients that offer `numeneon.v1` get it.
     Refused(&'static str),
+    /// 4001: what let the client in was ended.
+    SignedOut,
     /// 4008: the client takes frames too slowly, or answers no pings.
     TooSlow,
     /// 1012: the instance stops.
@@ -55,6 +57,7 @@ impl End {
     fn reason(self) -> Option<CloseReason> {
         let (code, text) = match self {
             Self::Refused(why) => (CloseCode::Other(4001), why),
+            Self::SignedOut => (CloseCode::Other(4001), "signed out"),
             Self::TooSlow => (CloseCode::Other(4008), "too slow; resume with your cursor"),
             Self::Restart => (CloseCode::Restart, "the instance restarts; resume with your cursor"),
             Self::TryAgain => (CloseCode::Again, "try again"),
@@ -70,6 +73,7 @@ impl End {
     const fn label(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",
+            Self::SignedOut => "signed_out",
             Self::TooSlow => "too_slow",
             Self::Restart => "restart",
             Self::TryAgain => "try_again",
@@ -156,7 +160,7 @@ impl Sender<'_> {
                     Err(_overflow) => Err(End::TooSlow),
                 },
                 signal = self.place.next_signal() => match signal {
-                    closing @ (Signal::Restart | Signal::Silent) => Err(end_of(closing)),
+                    closing @ (Signal::SignedOut | Signal::Restart | Signal::Silent) => Err(end_of(closing)),
                     Signal::Ping => self.ping().await,
                     Signal::Heal => {
                         self.feed.heal();
@@ -206,7 +210,11 @@ impl Sender<'_> {
 
 /// Returns the end that a signal to close means.
 fn end_of(signal: Signal) -> End {
-    if signal == Signal::Restart { End::Restart } else { End::TooSlow }
+    match signal {
+        Signal::SignedOut => End::SignedOut,
+        Signal::Restart => End::Restart,
+        _ => End::TooSlow,
+    }
 }
 
 /// The half that answers, one message after the other: a client that sends and does

@@ -6,13 +6,14 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytestring::ByteString;
 
 use super::feed::Feed;
+use super::queries;
 use super::roster::Roster;
 use super::session::{self, End, MOST_INBOUND, Session};
-use crate::accounts::{self, Account, Fault, Refusal, Tokens};
+use crate::accounts::{self, Account, Claim, Fault, Refusal, TokenType, Tokens, admission};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
 use crate::db::Db;
 use crate::error::{Error, Kind, Result};
-use crate::events::{Seq, inbox};
+use crate::events::{Events, Seq};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 
@@ -26,6 +27,8 @@ pub struct Sockets {
     pub tokens: Data<Tokens>,
     /// Their inboxes.
     pub db: Db,
+    /// Where tickets are used up.
+    pub events: Events,
     /// Their groups.
     pub layer: ChannelLayer,
     /// Where sessions are entered.
@@ -36,9 +39,25 @@ pub struct Sockets {
     pub metrics: Metrics,
 }
 
+/// With what somebody asks for a socket.
+enum Key {
+    /// An access token.
+    Token(String),
+    /// A ticket, good for one socket.
+    Ticket(String),
+}
+
+impl Key {
+    const fn is_empty(&self) -> bool {
+        match self {
+            Self::Token(text) | Self::Ticket(text) => text.is_empty(),
+        }
+    }
+}
+
 /// What a handshake asks for.
 struct Handshake {
-    token: Option<String>,
+    key: Option<Key>,
     cursor: Option<Seq>,
     /// Whether the client offers [`PROTOCOL`].
     versioned: bool,
@@ -69,19 +88,20 @@ impl Sockets {
             return Err(Error::unavailable("the instance is stopping"));
         }
         let handshake = Handshake::parse(request)?;
-        let account = match self.identify(handshake.token.as_deref()).await {
-            Ok(account) => account,
+        let (account, claim) = match self.identify(&handshake).await {
+            Ok(identified) => identified,
             Err(Refusal::Failed(error)) => return Err(error),
-            Err(refusal) if handshake.versioned => {
-                return self.refuse(request, payload, words(&refusal, handshake.token.is_some()));
-            }
             Err(refusal) => {
-                let why = words(&refusal, handshake.token.is_some());
+                let why = handshake.words(&refusal);
+                if handshake.versioned {
+                    return self.refuse(request, payload, why);
+                }
                 return Err(Error::Unfit(Kind::Forbidden, why.into()));
             }
         };
         let (response, socket, inbound) = upgrade(request, payload)?;
-        let beginning = Box::pin(self.clone().begin(account, handshake.cursor, socket, inbound));
+        let beginning = self.clone().begin(account, claim.issued_at, handshake.cursor, socket, inbound);
+        let beginning = Box::pin(beginning);
         let life = async {
             if let Some((session, greeting)) = beginning.await {
                 session.run(greeting).await;
@@ -100,9 +120,21 @@ impl Sockets {
         Err(Error::Unfit(Kind::Forbidden, "origin not allowed".into()))
     }
 
-    async fn identify(&self, token: Option<&str>) -> std::result::Result<Account, Refusal> {
-        let token = token.ok_or(Refusal::Token(Fault::Invalid))?;
-        accounts::identify(&self.tokens, &self.db, token).await
+    async fn identify(&self, handshake: &Handshake) -> std::result::Result<(Account, Claim), Refusal> {
+        let (token, token_type) = match &handshake.key {
+            None => return Err(Refusal::Token(Fault::Invalid)),
+            Some(Key::Token(token)) => (token, TokenType::Access),
+            Some(Key::Ticket(ticket)) => (ticket, TokenType::Ticket),
+        };
+        let (account, claim) = accounts::identify(&self.tokens, &self.db, token, token_type).await?;
+        if token_type == TokenType::Ticket {
+            let ticket = claim.clone();
+            let spent = self.events.commit(move |unit| admission::spend(unit, &ticket)).await;
+            if !spent.map_err(Refusal::Failed)? {
+                return Err(Refusal::Token(Fault::Ended));
+            }
+        }
+        Ok((account, claim))
     }
 
     /// Opens the socket only to close it: a page cannot read why a handshake failed.
@@ -119,16 +151,23 @@ impl Sockets {
     async fn begin(
         self,
         account: Account,
+        issued_at: i64,
         cursor: Option<Seq>,
         socket: actix_ws::Session,
         inbound: actix_ws::MessageStream,
     ) -> Option<(Box<Session>, ByteString)> {
         let (user, settings, metrics) = (account.id, self.settings.socket, self.metrics);
-        let place = self.roster.enter(user);
+        let place = self.roster.enter(user, issued_at);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = self.layer.subscribe(Group::user(user), capacity).await;
-        let last_seq = match self.db.read_in_background(move |conn| Ok(inbox::position(conn, user)?)).await {
-            Ok(position) => position.last_seq,
+        let standing = self.db.read_in_background(move |conn| Ok(queries::standings(conn, &[user])?)).await;
+        let last_seq = match standing.map(|standings| standings.first().copied()) {
+            // What ended the session before it was subscribed was not heard of.
+            Ok(standing) if !standing.is_some_and(|standing| standing.admits(issued_at)) => {
+                session::close(socket, End::SignedOut, &metrics).await;
+                return None;
+            }
+            Ok(standing) => standing.map_or(0, |standing| standing.last_seq),
             Err(error) => {
                 tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
                 session::close(socket, End::TryAgain, &metrics).await;
@@ -151,43 +190,51 @@ fn upgrade(
         .map_err(|error| Error::Unfit(Kind::Invalid, format!("No WebSocket handshake: {error}").into()))
 }
 
-const fn words(refusal: &Refusal, has_token: bool) -> &'static str {
-    match refusal {
-        Refusal::Token(_) if !has_token => "token missing",
-        Refusal::Token(Fault::Expired) => "token expired",
-        Refusal::Token(_) | Refusal::Failed(_) => "token invalid",
-        Refusal::UserNotFound => "user not found",
-        Refusal::UserInactive => "user inactive",
-    }
-}
-
 impl Handshake {
+    /// Says why nobody is let in.
+    const fn words(&self, refusal: &Refusal) -> &'static str {
+        match (refusal, &self.key) {
+            (Refusal::UserNotFound, _) => "user not found",
+            (Refusal::UserInactive, _) => "user inactive",
+            (_, None) => "token missing",
+            (Refusal::Token(Fault::Expired), Some(Key::Token(_))) => "token expired",
+            (Refusal::Token(Fault::Ended), Some(Key::Token(_))) => "token revoked",
+            (_, Some(Key::Token(_))) => "token invalid",
+            (Refusal::Token(Fault::Expired), Some(Key::Ticket(_))) => "ticket expired",
+            (Refusal::Token(Fault::Ended), Some(Key::Ticket(_))) => "ticket used",
+            (_, Some(Key::Ticket(_))) => "ticket invalid",
+        }
+    }
+
     /// Reads the query and the offered subprotocols. A token among the latter wins: it
-    /// is not in a URL.
+    /// is not in a URL. A ticket comes next.
     fn parse(request: &HttpRequest) -> Result<Self> {
-        let mut handshake = Self { token: None, cursor: None, versioned: false };
-        let mut cursor = None;
+        let mut handshake = Self { key: None, cursor: None, versioned: false };
+        let (mut token, mut ticket, mut cursor) = (None, None, None);
         for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
             match &*name {
                 // The first one counts.
-                "token" if handshake.token.is_none() => handshake.token = Some(value.into_owned()),
+                "token" if token.is_none() => token = Some(value.into_owned()),
+                "ticket" if ticket.is_none() => ticket = Some(value.into_owned()),
                 "cursor" if cursor.is_none() => cursor = Some(value),
                 _ => {}
             }
         }
         handshake.cursor = cursor.map(|digits| parse_cursor(&digits)).transpose()?;
+        let mut bearer = None;
         let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
         for protocol in offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
             match protocol.trim() {
                 PROTOCOL => handshake.versioned = true,
                 other => {
                     if let Some(token) = other.strip_prefix("bearer.") {
-                        handshake.token = Some(token.to_owned());
+                        bearer = Some(token.to_owned());
                     }
                 }
             }
         }
-        handshake.token = handshake.token.filter(|token| !token.is_empty());
+        let keys = [bearer.map(Key::Token), ticket.map(Key::Ticket), token.map(Key::Token)];
+        handshake.key = keys.into_iter().flatten().next().filter(|key| !key.is_empty());
         Ok(handshake)
     }
 }

@@ -39,6 +39,8 @@ pub struct Settings {
     pub redis_url: Option<SecretString>,
     /// What tokens are signed with.
     pub secret_key: SecretString,
+    /// What tokens were signed with before, and are good with still.
+    pub secret_key_fallbacks: Vec<SecretString>,
     /// Who may ask, by `Origin` and `Host`.
     pub access: Access,
     /// The bounds of one request.
@@ -195,6 +197,7 @@ impl Settings {
             workers: source.count_or_cores("WORKERS", 1..=1_024)?,
             max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
             secret_key: secret_key::read(&source, &database.url, laptop)?,
+            secret_key_fallbacks: secret_key::fallbacks(&source, laptop)?,
             database,
             redis_url,
             access: Access {

@@ -12,6 +12,7 @@ use super::source::Source;
 use super::{DatabaseUrl, Wrong};
 
 const NAME: &str = "SECRET_KEY";
+const FALLBACKS: &str = "SECRET_KEY_FALLBACKS";
 
 /// The least length, in bytes, where strangers can reach the service: that of the
 /// HS256 signature, below which the key is the weaker part.
@@ -20,13 +21,7 @@ const LEAST_BYTES: usize = 32;
 pub(super) fn read(source: &Source<'_>, database: &DatabaseUrl, laptop: bool) -> Result<SecretString, Wrong> {
     match (source.optional(NAME), database) {
         (Some(key), _) if laptop || key.len() >= LEAST_BYTES => Ok(key.into()),
-        (Some(key), _) => Err(Wrong::new(
-            NAME,
-            format!(
-                "has {} bytes, and at least {LEAST_BYTES} are needed with PostgreSQL or Redis",
-                key.len()
-            ),
-        )),
+        (Some(key), _) => Err(too_short(NAME, &key)),
         (None, DatabaseUrl::Sqlite(path)) if laptop => {
             keep(&path.with_extension("secret")).map_err(|error| Wrong::new(NAME, error))
         }
@@ -37,6 +32,22 @@ pub(super) fn read(source: &Source<'_>, database: &DatabaseUrl, laptop: bool) ->
             ),
         )),
     }
+}
+
+/// Returns the keys that signed before, divided by commas.
+pub(super) fn fallbacks(source: &Source<'_>, laptop: bool) -> Result<Vec<SecretString>, Wrong> {
+    let given = source.optional(FALLBACKS).unwrap_or_default();
+    let keys = given.split(',').map(str::trim).filter(|key| !key.is_empty()).map(|key| {
+        if laptop || key.len() >= LEAST_BYTES { Ok(key.into()) } else { Err(too_short(FALLBACKS, key)) }
+    });
+    keys.collect()
+}
+
+fn too_short(name: &'static str, key: &str) -> Wrong {
+    Wrong::new(
+        name,
+        format!("has {} bytes, and at least {LEAST_BYTES} are needed with PostgreSQL or Redis", key.len()),
+    )
 }
 
 /// Returns the key in the file, which is made if it is not there.

@@ -36,6 +36,7 @@ pub const SETTINGS: &[Setting] = settings![
     "DATABASE_LOCK_TIMEOUT_MS", "ms", "3000", "how long a statement waits for a lock; then 503";
     "REDIS_URL", "URL", "", "redis://… or rediss://…, between several instances; unset: one process alone";
     "SECRET_KEY", "text", "", "signs tokens; 32 bytes or more, needed with PostgreSQL or Redis; on a laptop made once";
+    "SECRET_KEY_FALLBACKS", "list", "", "keys that signed before, divided by commas: their tokens stay good until they expire";
     "ALLOWED_ORIGINS", "list", "https://numeneon-frontend.vercel.app,https://numeneon-backend.onrender.com,https://numeneon-frontend*.vercel.app,http://localhost:*,http://127.0.0.1:*", "origins whose pages may read answers (CORS); * stands for a part of a label, or a port";
     "ALLOWED_HOSTS", "list", "localhost,127.0.0.1,*.onrender.com,*.vercel.app", "names under which the service answers; others get 400";
     "ALLOWED_WS_ORIGINS", "list", "", "origins whose pages may open a socket; unset: any";
@@ -69,6 +70,7 @@ pub fn help() -> String {
         "numeneon: accounts, friends, direct messages and a live feed\n\n\
          Usage: numeneon [serve]   migrate the database, then serve\n       \
          numeneon migrate   migrate the database and end\n       \
+         numeneon deactivate <username> | reactivate <username>   close an account, or open it again\n       \
          numeneon healthy   end with 0 if the instance on this PORT is alive\n       \
          numeneon --help | --version\n\n\
          Settings, from the environment or a .env file (unit; default):\n",

@@ -26,5 +26,7 @@ mod paths;
 mod profile;
 mod refresh;
 mod resume;
+mod sessions_end;
 mod signup;
 mod talk;
+mod tickets;

@@ -81,7 +81,7 @@ const RULES: &[Rule] = &[
         why: "a command is one act in a transaction that it did not open: it waits for nothing, publishes nothing and knows no HTTP",
     },
     Rule {
-        binds: |source| named(source, "http"),
+        binds: |source| is_feature(source) && source.name().starts_with("http"),
         words: &[
             "diesel",
             "schema",

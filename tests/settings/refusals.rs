@@ -55,8 +55,14 @@ const WRONG: &[(&str, &[&str])] = &[
 ];
 
 /// Settings of which any text is a good one; the key has tests of its own.
-const NEVER_WRONG: &[&str] =
-    &["ALLOWED_ORIGINS", "ALLOWED_HOSTS", "ALLOWED_WS_ORIGINS", "METRICS_TOKEN", "SECRET_KEY"];
+const NEVER_WRONG: &[&str] = &[
+    "ALLOWED_ORIGINS",
+    "ALLOWED_HOSTS",
+    "ALLOWED_WS_ORIGINS",
+    "METRICS_TOKEN",
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+];
 
 /// Checks that the program refused to start with one line about this, and returns it.
 #[track_caller]

@@ -22,7 +22,7 @@ pub use call::{Answer, Call};
 pub use database::Database;
 pub use instance::Instance;
 pub use person::{PASSWORD, Person};
-pub use redis::{redis_publish, subscribers};
+pub use redis::{redis_publish, subscribers, url as redis_url};
 pub use socket::{Dial, Socket, until};
 pub use stage::{Cluster, Kind, Laptop, Stage};
 pub use token::{claims, forge, forge_with, seconds_now};
