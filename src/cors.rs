@@ -44,9 +44,18 @@ pub fn preflight(origin: Option<&HeaderValue>) -> HttpResponse {
     response.finish()
 }
 
+/// What a page may read of an answer beside its body: when to try again, where the next
+/// page is, and what to call the request when it asks for help. The Django backend named
+/// none, and no page is hindered by more.
+const READABLE: &str = "Link, Retry-After, X-Request-Id";
+
 /// Lets the origin read the answer.
 pub fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        // No page reads the answer to a preflight.
+        if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS) {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READABLE));
+        }
     }
 }

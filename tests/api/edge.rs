@@ -33,7 +33,9 @@ async fn answers(origin: &str) -> Vec<Answer> {
 
 fn cross_origin_headers(answer: &Answer) -> Vec<String> {
     let names = answer.headers.keys().map(|name| name.as_str().to_owned());
-    names.filter(|name| name.starts_with("access-control-")).collect()
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("access-control-")).collect();
+    names.sort_unstable();
+    names
 }
 
 #[rstest]
@@ -47,7 +49,12 @@ fn cross_origin_headers(answer: &Answer) -> Vec<String> {
 async fn the_pages_of_allowed_origins_may_read_every_answer(#[case] origin: &str) {
     for answer in answers(origin).await {
         assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some(origin), "{}", answer.text);
-        assert_eq!(cross_origin_headers(&answer), ["access-control-allow-origin"]);
+        assert_eq!(
+            cross_origin_headers(&answer),
+            ["access-control-allow-origin", "access-control-expose-headers"]
+        );
+        let readable = answer.header("access-control-expose-headers");
+        assert_eq!(readable.as_deref(), Some("Link, Retry-After, X-Request-Id"));
     }
 }
 
