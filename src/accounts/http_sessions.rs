@@ -38,6 +38,7 @@ pub async fn log_out_everywhere(viewer: Viewer, events: Data<Events>) -> Result<
 }
 
 /// `POST password/`: ends every session but for the tokens that it answers.
+#[expect(clippy::too_many_arguments, reason = "it signs in, changes and signs in again")]
 pub async fn change_password(
     request: HttpRequest,
     viewer: Viewer,
