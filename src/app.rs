@@ -19,7 +19,9 @@ use crate::error::Cause;
 use crate::events::Events;
 use crate::health::Health;
 use crate::notifications::socket::Sockets;
-use crate::notifications::{Endings, PositionCheck, Retention, Roster};
+use crate::notifications::{Endings, PositionCheck, Roster};
+use crate::retention::Retention;
+use crate::services::Callers;
 use crate::settings::{Settings, Shutdown};
 use crate::telemetry::Metrics;
 use crate::{edge, listener, routes};
@@ -141,6 +143,7 @@ fn serve(
     runtime: Handle,
 ) -> Result<Server, Cause> {
     let credentials = settings.credentials;
+    let callers = Data::new(Callers::new(&settings.service_keys));
     let tokens = Data::new(Tokens::new(&settings.secret_key, &settings.secret_key_fallbacks, &credentials));
     let passwords = Data::new(Passwords::new(credentials.hashes_at_once)?);
     let limit =
@@ -168,6 +171,7 @@ fn serve(
             .app_data(requests.clone())
             .app_data(db.clone())
             .app_data(tokens.clone())
+            .app_data(callers.clone())
             .app_data(passwords.clone())
             .app_data(limit.clone())
             .app_data(events.clone())

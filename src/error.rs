@@ -78,6 +78,8 @@ pub enum Kind {
     TooLarge,
     /// The body is of a type that no route reads: 415.
     UnsupportedMedia,
+    /// A key that makes a request safe to repeat came with another request: 422.
+    KeyReused,
     /// The path takes WebSockets only: 426.
     UpgradeRequired,
 }
@@ -94,6 +96,7 @@ impl Kind {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
     }

@@ -1,5 +1,6 @@
 //! [`Fields`] are what a request's body says, by name, whether it came as JSON, as
-//! `application/x-www-form-urlencoded` or as `multipart/form-data`.
+//! `application/x-www-form-urlencoded` or as `multipart/form-data`. [`RawFields`] are the
+//! same of JSON alone, each value in the words in which it came.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -13,6 +14,7 @@ use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -67,6 +69,19 @@ impl Fields {
     }
 }
 
+/// What a request's body of JSON says, by name, each value as its text: numbers and the
+/// order of keys are as they were. Of several values of one name the last counts.
+#[derive(Debug, Default)]
+pub struct RawFields(HashMap<String, Box<RawValue>>);
+
+impl RawFields {
+    /// Returns the text of a field, if it is there: one whole JSON value, of which
+    /// nothing has been looked into, without outer white space.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.get())
+    }
+}
+
 /// What a request's query says, by name. Of several values of one name the last
 /// counts, and names that a route does not know are passed over.
 #[derive(Debug)]
@@ -97,12 +112,7 @@ impl FromRequest for Body {
         let request = request.clone();
         let payload = payload.take();
         async move {
-            let bound = request.app_data::<Data<Requests>>().map(|bounds| bounds.max_body_bytes);
-            let bound = bound.ok_or_else(|| Error::internal("the app has no bounds of requests"))?;
-            let bytes = match timeout(BODY_LIMIT, read(payload, bound)).await {
-                Ok(bytes) => bytes?,
-                Err(_) => return Err(Error::Unfit(Kind::TooSlow, "Request body came too slowly.".into())),
-            };
+            let bytes = whole(&request, payload).await?;
             if bytes.is_empty() {
                 return Ok(Self(Value::Object(Map::new())));
             }
@@ -110,16 +120,55 @@ impl FromRequest for Body {
                 "application/json" => from_json(&bytes),
                 "application/x-www-form-urlencoded" => Ok(from_form(&bytes)),
                 "multipart/form-data" => from_multipart(&request, bytes).await,
-                _ => {
-                    let given = request.headers().get(header::CONTENT_TYPE);
-                    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
-                    let text = format!("Unsupported media type \"{given}\" in request.");
-                    Err(Error::Unfit(Kind::UnsupportedMedia, text.into()))
-                }
+                _ => Err(unsupported(&request)),
             }
             .map(Self)
         }
         .boxed_local()
+    }
+}
+
+impl FromRequest for RawFields {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        async move {
+            let bytes = whole(&request, payload).await?;
+            if bytes.is_empty() {
+                return Ok(Self::default());
+            }
+            if !request.content_type().eq_ignore_ascii_case("application/json") {
+                return Err(unsupported(&request));
+            }
+            match serde_json::from_slice(&bytes) {
+                Ok(fields) => Ok(Self(fields)),
+                // Either it is no JSON, or it is no object.
+                Err(error) => Err(match Body(from_json(&bytes)?).into_fields() {
+                    Ok(_) => no_json(&error),
+                    Err(error) => error,
+                }),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+fn unsupported(request: &HttpRequest) -> Error {
+    let given = request.headers().get(header::CONTENT_TYPE);
+    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Error::Unfit(Kind::UnsupportedMedia, format!("Unsupported media type \"{given}\" in request.").into())
+}
+
+/// Reads a whole body, within the bounds of size and time.
+async fn whole(request: &HttpRequest, payload: Payload) -> Result<Bytes> {
+    let bound = request.app_data::<Data<Requests>>().map(|bounds| bounds.max_body_bytes);
+    let bound = bound.ok_or_else(|| Error::internal("the app has no bounds of requests"))?;
+    match timeout(BODY_LIMIT, read(payload, bound)).await {
+        Ok(bytes) => bytes,
+        Err(_) => Err(Error::Unfit(Kind::TooSlow, "Request body came too slowly.".into())),
     }
 }
 
@@ -137,8 +186,11 @@ async fn read(mut payload: Payload, bound: usize) -> Result<Bytes> {
 }
 
 fn from_json(bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Error::Unfit(Kind::Invalid, format!("JSON parse error - {error}").into()))
+    serde_json::from_slice(bytes).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &dyn std::fmt::Display) -> Error {
+    Error::Unfit(Kind::Invalid, format!("JSON parse error - {error}").into())
 }
 
 /// The last of several values of one name counts.

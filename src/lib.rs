@@ -40,6 +40,10 @@ pub mod friends;
 pub mod messages;
 // The live feed of one person.
 pub mod notifications;
+// What other services tell people.
+pub mod services;
+// What is kept for a time only.
+pub mod retention;
 
 // Whether the process lives and should be sent requests.
 pub mod health;

@@ -14,15 +14,18 @@ use crate::friends::http as friends;
 use crate::health;
 use crate::messages::http as messages;
 use crate::notifications::{http as inbox, socket};
+use crate::services::{self, http as events};
 
-/// Whether a route asks for a token.
+/// Who may call a route: anybody, somebody with an access token, or another service with
+/// its key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Open,
     Closed,
+    Service,
 }
 
-use Access::{Closed, Open};
+use Access::{Closed, Open, Service};
 
 /// Adds every route.
 pub fn configure(service: &mut ServiceConfig) {
@@ -86,6 +89,8 @@ pub fn configure(service: &mut ServiceConfig) {
         //
         .service(at("/api/notifications/", "Inbox", Closed, get(inbox::list)))
         .service(at("/api/notifications/read/", "Inbox Read", Closed, post(inbox::mark_read)))
+        //
+        .service(at("/api/events/", "Events", Service, post(events::announce)))
         .default_service(web::to(unknown));
 }
 
@@ -159,6 +164,7 @@ fn at(path: &'static str, name: &'static str, access: Access, methods: Methods) 
         .route(web::method(Method::OPTIONS).to(move || describe(name)))
         .default_service(web::to(wrong_method))
         .wrap(Condition::new(access == Closed, from_fn(accounts::require)))
+        .wrap(Condition::new(access == Service, from_fn(services::require)))
         .wrap(DefaultHeaders::new().add((header::ALLOW, allow)))
 }
 

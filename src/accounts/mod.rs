@@ -16,4 +16,4 @@ pub use login_limit::LoginLimit;
 pub use model::Account;
 pub use password::Passwords;
 pub use token::{Claim, Fault, TokenType, Tokens};
-pub use viewer::{Refusal, Viewer, identify, require};
+pub use viewer::{Refusal, Viewer, bearer, identify, require};

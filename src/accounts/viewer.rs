@@ -127,7 +127,11 @@ const fn unauthenticated(detail: &'static str, code: &'static str) -> Error {
 }
 
 /// Returns the token of `Authorization: Bearer <token>`.
-fn bearer(request: &ServiceRequest) -> std::result::Result<&str, Unauthenticated> {
+///
+/// # Errors
+///
+/// What to answer if there is none.
+pub fn bearer(request: &ServiceRequest) -> std::result::Result<&str, Unauthenticated> {
     const MISSING: Unauthenticated = Unauthenticated {
         detail: "Authentication credentials were not provided.",
         code: None,

@@ -107,6 +107,44 @@ pub struct SessionsEnded {
     pub before: i64,
 }
 
+/// The names of all frames that this service itself sends to sockets, or may come to
+/// send. No other service may use them: clients take them for ours.
+pub const OWN_NAMES: &[&str] = &[
+    "connection_established",
+    "echo",
+    "error",
+    "friend_accepted",
+    "friend_request",
+    "new_message",
+    "notifications_read",
+    "ping",
+    "pong",
+    "resync_required",
+    "sessions_ended",
+];
+
+/// Something that another service tells people. This service does not look into it.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    /// Its name on the wire: letters, digits and `_`, and none of [`OWN_NAMES`].
+    pub name: String,
+    /// Its data as JSON text.
+    pub data: String,
+}
+
+impl Announcement {
+    /// Returns the frame of one that is not kept: `{"type":…,"data":…}`.
+    pub fn frame(&self) -> Bytes {
+        let Self { name, data } = self;
+        format!(r#"{{"type":"{name}","data":{data}}}"#).into()
+    }
+
+    /// Returns the frame of one that is kept under this number.
+    pub fn numbered_frame(&self, seq: Seq) -> Bytes {
+        frame(&self.name, &self.data, seq)
+    }
+}
+
 /// An event with its number, as it is kept and sent.
 #[derive(Clone, Debug, Queryable)]
 pub struct Envelope {
@@ -120,10 +158,33 @@ pub struct Envelope {
 
 impl Envelope {
     /// Returns the frame that a socket is sent: `{"type":…,"data":…,"seq":…}`.
-    ///
-    /// The data is JSON already and is taken as it is; a name needs no escaping.
     pub fn frame(&self) -> Bytes {
-        let Self { seq, name, data } = self;
-        format!(r#"{{"type":"{name}","data":{data},"seq":{seq}}}"#).into()
+        frame(&self.name, &self.data, self.seq)
+    }
+}
+
+/// The data is JSON already and is taken as it is; a name needs no escaping.
+fn frame(name: &str, data: &str, seq: Seq) -> Bytes {
+    format!(r#"{{"type":"{name}","data":{data},"seq":{seq}}}"#).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Notice, OWN_NAMES};
+
+    #[test]
+    fn own_names_are_in_order_and_named_once() {
+        assert!(OWN_NAMES.is_sorted_by(|one, next| one < next), "{OWN_NAMES:?}");
+    }
+
+    #[test]
+    fn no_name_of_a_notice_is_left_to_others() {
+        let notice = Notice::NotificationsRead { up_to: 1, unread_count: 0 };
+        // Another kind of notice belongs into this test: the compiler says so.
+        match notice {
+            Notice::NotificationsRead { .. } => {}
+        }
+        let frame = serde_json::to_value(&notice).unwrap_or_default();
+        assert!(OWN_NAMES.iter().any(|name| frame["type"] == *name), "{frame}");
     }
 }

@@ -6,9 +6,9 @@
 //! for the end of what is kept.)
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 
-use super::event::{Envelope, Event, Seq};
+use super::event::{Announcement, Envelope, Event, Seq};
 use crate::db::{AnyConnection, Query};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
@@ -22,9 +22,6 @@ pub const PAGE: usize = 64;
 
 /// How many envelopes one transaction of [`prune`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
-
-/// The number of the advisory lock that one pruning instance holds.
-const PRUNE_LOCK: i64 = 0x6e75_6d65_7072_756e;
 
 /// Gives an event the next number of this inbox and keeps it.
 ///
@@ -73,6 +70,57 @@ fn open_with_one(conn: &mut AnyConnection, user: UserId) -> Query<Seq> {
     .bind::<BigInt, _>(user)
     .get_result::<Raised>(conn)
     .map(|raised| raised.last_seq)
+}
+
+/// Gives an announcement the next number of each of these users' inboxes and keeps it
+/// there, in two statements however many they are. Returns the numbers.
+///
+/// The users exist, and each is named once. Their inboxes are locked, or made, one after
+/// the other in ascending order, as [`append`] asks of its callers.
+///
+/// # Errors
+///
+/// The database's own.
+pub fn append_to_all(
+    conn: &mut AnyConnection,
+    users: &[UserId],
+    announcement: &Announcement,
+    now: Timestamp,
+) -> Result<Vec<(UserId, Seq)>> {
+    #[derive(QueryableByName)]
+    struct Raised {
+        #[diesel(sql_type = BigInt)]
+        user_id: UserId,
+        #[diesel(sql_type = BigInt)]
+        last_seq: Seq,
+    }
+    // Neither an array nor rows can be bound for both databases; a JSON text can.
+    let (first, fourth) = match conn {
+        AnyConnection::Postgres(_) => (
+            "SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb)",
+            "SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb)",
+        ),
+        AnyConnection::Sqlite(_) => ("SELECT value FROM json_each($1)", "SELECT value FROM json_each($4)"),
+    };
+    let ids = serde_json::to_string(users).map_err(Error::internal)?;
+    // The rows come to the insertion in this order, and are locked in it.
+    let raised: Vec<Raised> = diesel::sql_query(format!(
+        "INSERT INTO inboxes (user_id, last_seq, read_seq) \
+         SELECT id, 1, 0 FROM users WHERE id IN ({first}) ORDER BY id \
+         ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + 1 RETURNING user_id, last_seq"
+    ))
+    .bind::<Text, _>(&ids)
+    .load(conn)?;
+    diesel::sql_query(format!(
+        "INSERT INTO inbox_events (user_id, seq, type, data, created_at) \
+         SELECT user_id, last_seq, $1, $2, $3 FROM inboxes WHERE user_id IN ({fourth})"
+    ))
+    .bind::<Text, _>(&announcement.name)
+    .bind::<Text, _>(&announcement.data)
+    .bind::<SqlTimestamp, _>(now)
+    .bind::<Text, _>(&ids)
+    .execute(conn)?;
+    Ok(raised.into_iter().map(|row| (row.user_id, row.last_seq)).collect())
 }
 
 /// Makes the empty inbox of a new user.
@@ -167,25 +215,12 @@ pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Po
 }
 
 /// Deletes envelopes that are too old or too many, [`PRUNE_BATCH`] at most of each,
-/// and returns how many it deleted. While another instance is at it, none.
+/// and returns how many it deleted.
 ///
 /// # Errors
 ///
 /// The database's own.
 pub fn prune(conn: &mut AnyConnection, bounds: &settings::Inbox, now: Timestamp) -> Query<usize> {
-    #[derive(QueryableByName)]
-    struct Locked {
-        #[diesel(sql_type = Bool)]
-        locked: bool,
-    }
-    if matches!(conn, AnyConnection::Postgres(_)) {
-        let lock = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS locked")
-            .bind::<BigInt, _>(PRUNE_LOCK)
-            .get_result::<Locked>(conn)?;
-        if !lock.locked {
-            return Ok(0);
-        }
-    }
     let old = diesel::sql_query(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT user_id, seq FROM inbox_events \
          WHERE created_at < $1 ORDER BY created_at LIMIT $2)",

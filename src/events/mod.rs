@@ -16,5 +16,5 @@ mod event;
 pub mod inbox;
 mod unit_of_work;
 
-pub use event::{Brief, Envelope, Event, Notice, Person, Seq, SessionsEnded};
+pub use event::{Announcement, Brief, Envelope, Event, Notice, OWN_NAMES, Person, Seq, SessionsEnded};
 pub use unit_of_work::{Events, UnitOfWork};

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::event::{Envelope, Event, Notice, SessionsEnded};
+use super::event::{Announcement, Envelope, Event, Notice, SessionsEnded};
 use super::inbox;
 use crate::channel_layer::{ChannelLayer, Group};
 use crate::db::{AnyConnection, Db};
@@ -23,9 +23,17 @@ pub struct UnitOfWork<'a> {
     emitted: Vec<(UserId, Event)>,
     told: Vec<(UserId, Notice)>,
     ended: Vec<SessionsEnded>,
+    announced: Option<(Vec<UserId>, Announcement)>,
+    told_to_all: Vec<(Vec<UserId>, Announcement)>,
 }
 
-impl UnitOfWork<'_> {
+impl<'a> UnitOfWork<'a> {
+    fn new(conn: &'a mut AnyConnection) -> Self {
+        let now = Timestamp::now();
+        let (emitted, told) = (Vec::new(), Vec::new());
+        Self { conn, now, emitted, told, ended: Vec::new(), announced: None, told_to_all: Vec::new() }
+    }
+
     /// Records that this happens to the recipient, if the transaction commits.
     pub fn emit(&mut self, recipient: UserId, event: Event) {
         self.emitted.push((recipient, event));
@@ -43,16 +51,38 @@ impl UnitOfWork<'_> {
         self.ended.push(SessionsEnded { user, before });
     }
 
+    /// Records that this happens to all of these users, if the transaction commits.
+    /// Each of them exists and is named once. It is all that the unit of work emits: the
+    /// inboxes of one transaction are taken in one ascending order.
+    pub fn emit_to_all(&mut self, recipients: Vec<UserId>, announcement: Announcement) {
+        self.announced = Some((recipients, announcement));
+    }
+
+    /// Records that the sockets of all of these people are told something, if the
+    /// transaction commits. It is not kept.
+    pub fn tell_all(&mut self, people: Vec<UserId>, announcement: Announcement) {
+        self.told_to_all.push((people, announcement));
+    }
+
     /// Returns everything to publish once this is committed, and how many events are in
     /// it. First it appends what was emitted to the inboxes, in ascending order of recipients so
     /// that two transactions cannot wait for each other.
     fn close(mut self) -> Result<(Vec<(Group, Bytes)>, usize)> {
+        if self.announced.is_some() && !self.emitted.is_empty() {
+            return Err(Error::internal("a unit of work emits to all and to some"));
+        }
         self.emitted.sort_by_key(|(recipient, _)| *recipient);
         let mut payloads = Vec::with_capacity(self.emitted.len() + self.told.len());
         for (recipient, event) in &self.emitted {
             let envelope: Envelope = inbox::append(self.conn, *recipient, event, self.now)?;
             payloads.push((Group::user(*recipient), envelope.frame()));
         }
+        if let Some((recipients, announcement)) = &self.announced {
+            for (recipient, seq) in inbox::append_to_all(self.conn, recipients, announcement, self.now)? {
+                payloads.push((Group::user(recipient), announcement.numbered_frame(seq)));
+            }
+        }
+        let events = payloads.len();
         for (person, notice) in &self.told {
             let frame = serde_json::to_vec(notice).map_err(Error::internal)?;
             payloads.push((Group::user(*person), frame.into()));
@@ -60,7 +90,11 @@ impl UnitOfWork<'_> {
         for ended in &self.ended {
             payloads.push((Group::instances(), serde_json::to_vec(ended).map_err(Error::internal)?.into()));
         }
-        Ok((payloads, self.emitted.len()))
+        for (people, announcement) in &self.told_to_all {
+            let frame = announcement.frame();
+            payloads.extend(people.iter().map(|person| (Group::user(*person), frame.clone())));
+        }
+        Ok((payloads, events))
     }
 }
 
@@ -95,13 +129,7 @@ impl Events {
         F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
     {
         let act = move |conn: &mut AnyConnection| {
-            let mut unit = UnitOfWork {
-                conn,
-                now: Timestamp::now(),
-                emitted: Vec::new(),
-                told: Vec::new(),
-                ended: Vec::new(),
-            };
+            let mut unit = UnitOfWork::new(conn);
             let value = command(&mut unit)?;
             Ok((value, unit.close()?))
         };

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::commands;
@@ -30,7 +31,8 @@ struct Row {
     seq: Seq,
     #[serde(rename = "type")]
     name: String,
-    data: Value,
+    /// As it is kept: numbers are not written anew.
+    data: Box<RawValue>,
     created_at: Timestamp,
     is_read: bool,
 }
@@ -61,7 +63,7 @@ fn row(position: Position, (envelope, created_at): Kept) -> Result<Row> {
     Ok(Row {
         seq: envelope.seq,
         name: envelope.name,
-        data: serde_json::from_str(&envelope.data).map_err(Error::internal)?,
+        data: RawValue::from_string(envelope.data).map_err(Error::internal)?,
         created_at,
         is_read: envelope.seq <= position.read_seq,
     })

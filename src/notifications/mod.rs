@@ -7,7 +7,6 @@
 //! - [`roster`] knows the sessions of this process; one timer pings them all.
 //! - [`endings`] closes sessions that were ended on another instance.
 //! - [`position_check`] finds feeds that are behind without knowing it.
-//! - [`retention`] deletes what is too old to be replayed.
 
 mod commands;
 mod endings;
@@ -15,12 +14,10 @@ mod feed;
 pub mod http;
 mod position_check;
 mod queries;
-mod retention;
 mod roster;
 mod session;
 pub mod socket;
 
 pub use endings::Endings;
 pub use position_check::PositionCheck;
-pub use retention::Retention;
 pub use roster::Roster;

@@ -8,6 +8,7 @@
 mod database_url;
 mod pattern;
 mod secret_key;
+mod service_keys;
 mod source;
 mod table;
 
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 
 pub use database_url::DatabaseUrl;
 pub use pattern::Pattern;
+pub use service_keys::ServiceKey;
 pub use source::Wrong;
 pub use table::{SETTINGS, Setting, help};
 
@@ -41,6 +43,8 @@ pub struct Settings {
     pub secret_key: SecretString,
     /// What tokens were signed with before, and are good with still.
     pub secret_key_fallbacks: Vec<SecretString>,
+    /// The other services that may publish events.
+    pub service_keys: Vec<ServiceKey>,
     /// Who may ask, by `Origin` and `Host`.
     pub access: Access,
     /// The bounds of one request.
@@ -198,6 +202,7 @@ impl Settings {
             max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
             secret_key: secret_key::read(&source, &database.url, laptop)?,
             secret_key_fallbacks: secret_key::fallbacks(&source, laptop)?,
+            service_keys: service_keys::read(&source)?,
             database,
             redis_url,
             access: Access {

@@ -136,9 +136,14 @@ impl<'a> Source<'a> {
         Err(Wrong::new(name, format!("{text:?} is not one of {}", known.join(", "))))
     }
 
-    pub(super) fn patterns(&self, name: &'static str) -> Vec<Pattern> {
+    /// Returns the members of a list, without outer white space; empty ones are none.
+    pub(super) fn list(&self, name: &'static str) -> Vec<String> {
         let text = self.text(name);
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Pattern::new).collect()
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub(super) fn patterns(&self, name: &'static str) -> Vec<Pattern> {
+        self.list(name).iter().map(|part| Pattern::new(part)).collect()
     }
 
     pub(super) fn database_url(&self, name: &'static str) -> Result<DatabaseUrl, Wrong> {

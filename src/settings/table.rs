@@ -37,6 +37,7 @@ pub const SETTINGS: &[Setting] = settings![
     "REDIS_URL", "URL", "", "redis://… or rediss://…, between several instances; unset: one process alone";
     "SECRET_KEY", "text", "", "signs tokens; 32 bytes or more, needed with PostgreSQL or Redis; on a laptop made once";
     "SECRET_KEY_FALLBACKS", "list", "", "keys that signed before, divided by commas: their tokens stay good until they expire";
+    "SERVICE_KEYS", "list", "", "other services that may publish events, each name:key; a key has 32 bytes or more; unset: none";
     "ALLOWED_ORIGINS", "list", "https://numeneon-frontend.vercel.app,https://numeneon-backend.onrender.com,https://numeneon-frontend*.vercel.app,http://localhost:*,http://127.0.0.1:*", "origins whose pages may read answers (CORS); * stands for a part of a label, or a port";
     "ALLOWED_HOSTS", "list", "localhost,127.0.0.1,*.onrender.com,*.vercel.app", "names under which the service answers; others get 400";
     "ALLOWED_WS_ORIGINS", "list", "", "origins whose pages may open a socket; unset: any";

@@ -26,6 +26,8 @@ mod paths;
 mod profile;
 mod refresh;
 mod resume;
+mod service_keys;
+mod services;
 mod sessions_end;
 mod signup;
 mod talk;

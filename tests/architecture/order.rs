@@ -39,12 +39,12 @@ const FOLDERS: &[(&str, &[&str])] = &[
             "feed",
             "session",
             "position_check",
-            "retention",
             "socket",
             "http",
             "mod",
         ],
     ),
+    ("services", &["model", "queries", "caller", "commands", "http", "mod"]),
 ];
 
 /// Returns the modules in the order of `lib.rs`.

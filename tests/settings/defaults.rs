@@ -58,7 +58,7 @@ fn every_setting_has_its_default() {
     assert_eq!((settings.inbox.retention_days, settings.inbox.max_events), (30, 10_000));
     let shutdown = settings.shutdown;
     assert_eq!((shutdown.delay, shutdown.spread, shutdown.requests), (seconds(5), seconds(5), seconds(15)));
-    assert!(settings.metrics_token.is_none());
+    assert!(settings.metrics_token.is_none() && settings.service_keys.is_empty());
     assert!(!settings.demo);
     assert_eq!((settings.log.as_str(), settings.log_json), ("info", false));
 }
@@ -102,6 +102,10 @@ fn a_value_that_is_set_wins() {
         ("TRUSTED_PROXIES", "2"),
         ("ALLOWED_WS_ORIGINS", "https://a.example.org, https://*.example.net"),
         ("SHUTDOWN_DELAY_SECONDS", "7"),
+        (
+            "SERVICE_KEYS",
+            "posts:the-first-key-has-32-bytes-or-more, stories:the-second-one-has:as-many-of-them,",
+        ),
         ("METRICS_TOKEN", "a token"),
         ("DEMO", "off"),
         ("LOG_FORMAT", "json"),
@@ -111,6 +115,8 @@ fn a_value_that_is_set_wins() {
     assert_eq!(settings.access.trusted_proxies, 2);
     assert_eq!(settings.shutdown.delay, Duration::from_secs(7));
     assert!(settings.metrics_token.is_some() && !settings.demo && settings.log_json);
+    let services: Vec<_> = settings.service_keys.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(services, ["posts", "stories"]);
     let allowed = |origin: &str| settings.access.socket_origins.iter().any(|pattern| pattern.matches(origin));
     assert!(allowed("https://a.example.org") && allowed("https://b.example.net"));
     assert!(!allowed("https://b.example.org"));

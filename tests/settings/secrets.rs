@@ -16,6 +16,7 @@ fn debug_shows_no_secret() {
         "REDIS_URL" => Some("redis://:hunter2@cache".to_owned()),
         "SECRET_KEY" => Some(SECRET_KEY.to_owned()),
         "METRICS_TOKEN" => Some("hunter2".to_owned()),
+        "SERVICE_KEYS" => Some("posts:hunter2-hunter2-hunter2-hunter2-hunter2".to_owned()),
         _ => None,
     };
     let settings = Settings::from_lookup(&lookup).expect("good settings");
@@ -36,6 +37,10 @@ fn debug_shows_no_secret() {
 #[case("REDIS_URL", "redis://:hunter2@host/hunter2")]
 #[case("REDIS_URL", "http://:hunter2@host")]
 #[case("SECRET_KEY", "hunter2")]
+#[case("SERVICE_KEYS", "hunter2")]
+#[case("SERVICE_KEYS", "posts:hunter2")]
+#[case("SERVICE_KEYS", "hunter2 :hunter2-hunter2-hunter2-hunter2-hunter2")]
+#[case("SERVICE_KEYS", "a:hunter2-hunter2-hunter2-hunter2-hunter2,b:hunter2-hunter2-hunter2-hunter2-hunter2")]
 fn refusals_show_no_secret(#[case] name: &str, #[case] value: &str) {
     let folder = TempDir::new().expect("a folder");
     let program = Program::within(&folder).with("PORT", "0").with("LOG", "trace");
