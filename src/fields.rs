@@ -17,6 +17,9 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::{Error, Kind, Result};
 use crate::settings::Requests;
@@ -79,6 +82,18 @@ impl RawFields {
     /// nothing has been looked into, without outer white space.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.get())
+    }
+}
+
+/// A whole number, as such or in digits, which is all that a form can say.
+pub struct Digits;
+
+impl ToSchema for Digits {}
+
+impl PartialSchema for Digits {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::Integer, Type::String]);
+        ObjectBuilder::new().schema_type(types).pattern(Some("^[0-9]+$")).examples([7]).into()
     }
 }
 

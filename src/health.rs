@@ -10,11 +10,13 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use diesel::RunQueryDsl;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Db;
+use crate::error::body::Detail;
 use crate::error::{Error, Result};
 use crate::secret;
 use crate::telemetry::Metrics;
@@ -54,39 +56,104 @@ impl Health {
     }
 }
 
-/// `GET /`
+/// Who answers.
+#[derive(Serialize, ToSchema)]
+struct Root {
+    #[schema(example = "ok")]
+    status: &'static str,
+    #[schema(example = "numeneon-backend")]
+    service: &'static str,
+}
+
+/// That the process lives.
+#[derive(Serialize, ToSchema)]
+struct Alive {
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Whether the process should be sent requests, and why not.
+#[derive(Serialize, ToSchema)]
+struct Readiness {
+    /// `ready` or `unready`.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// `ok` or `failing`.
+    #[schema(example = "ok")]
+    database: &'static str,
+    /// `ok` or `failing`.
+    #[schema(example = "ok")]
+    channel_layer: &'static str,
+    /// Whether the process is about to end.
+    stopping: bool,
+}
+
+/// Says who answers.
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "The service answers.", body = Root)),
+)]
 pub async fn root() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok", "service": "numeneon-backend" }))
+    HttpResponse::Ok().json(Root { status: "ok", service: "numeneon-backend" })
 }
 
-/// `GET /healthz`: the process lives.
+/// Says that the process lives.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    security(()),
+    responses((status = 200, description = "It lives.", body = Alive)),
+)]
 pub async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+    HttpResponse::Ok().json(Alive { status: "ok" })
 }
 
-/// `GET /readyz`: the process should be sent requests.
+/// Says whether the process should be sent requests.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    security(()),
+    responses(
+        (status = 200, description = "It should.", body = Readiness),
+        (status = 503, description = "It should not.", body = Readiness),
+    ),
+)]
 pub async fn ready(health: Data<Health>) -> HttpResponse {
     let word = |good| if good { "ok" } else { "failing" };
     let (stopping, redis) = (health.is_stopping(), health.layer.is_whole());
     let database = health.database_answers().await;
-    let body = json!({
-        "status": if database && redis && !stopping { "ready" } else { "unready" },
-        "database": word(database),
-        "channel_layer": word(redis),
-        "stopping": stopping,
-    });
-    if database && redis && !stopping {
-        HttpResponse::Ok().json(body)
-    } else {
-        HttpResponse::ServiceUnavailable().json(body)
-    }
+    let good = database && redis && !stopping;
+    let body = Readiness {
+        status: if good { "ready" } else { "unready" },
+        database: word(database),
+        channel_layer: word(redis),
+        stopping,
+    };
+    let mut answer = if good { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(body)
 }
 
-/// `GET /metrics`, for whoever has the token.
+/// Answers what is counted, to whoever has the token.
 ///
 /// # Errors
 ///
 /// 404 without the right token, and if none is set.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    description = "Without the right token there is no such path.",
+    security(("metrics" = [])),
+    responses(
+        (status = 200, description = "In OpenMetrics' form.", body = String, content_type = "application/openmetrics-text"),
+        (status = 404, description = "No token, a wrong one, or none is set.", body = Detail),
+    ),
+)]
 pub async fn metrics(request: HttpRequest, health: Data<Health>) -> Result<HttpResponse> {
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();

@@ -7,14 +7,16 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-            AsExpression, FromSqlRow,
+            AsExpression, FromSqlRow, ToSchema,
         )]
+        #[schema(minimum = 1, example = 7)]
         #[serde(transparent)]
         #[diesel(sql_type = BigInt)]
         pub struct $name(i64);

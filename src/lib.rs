@@ -47,6 +47,8 @@ pub mod retention;
 
 // Whether the process lives and should be sent requests.
 pub mod health;
+// What the service says of itself.
+pub mod openapi;
 // A page to look at.
 pub mod demo;
 // Whose pages may read answers.

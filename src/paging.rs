@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use crate::error::{FieldErrors, Result};
 use crate::fields::Parameters;
@@ -14,11 +15,14 @@ use crate::fields::Parameters;
 pub const LIMITS: RangeInclusive<i64> = 1..=200;
 
 /// A part of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Part {
     /// Items at most; without it the route's own number, or all.
+    #[param(minimum = 1, maximum = 200, nullable = false)]
     pub limit: Option<i64>,
     /// Only items before this number.
+    #[param(minimum = 0, nullable = false)]
     pub before: Option<i64>,
 }
 

@@ -14,6 +14,7 @@ use crate::friends::http as friends;
 use crate::health;
 use crate::messages::http as messages;
 use crate::notifications::{http as inbox, socket};
+use crate::openapi;
 use crate::services::{self, http as events};
 
 /// Who may call a route: anybody, somebody with an access token, or another service with
@@ -37,6 +38,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(at("/ws/notifications/", "Notifications", Open, get(socket::open)))
         .service(at("/demo", "Demo", Open, get(demo::moved)))
         .service(at("/demo/{path:.*}", "Demo", Open, get(demo::file)))
+        //
+        .service(at("/api/schema/", "Schema", Open, get(openapi::document)))
         //
         .service(at("/api/auth/signup/", "Signup", Open, post(account::sign_up)))
         .service(at("/api/auth/login/", "Login", Open, post(account::log_in)))

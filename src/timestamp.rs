@@ -5,6 +5,7 @@ use chrono::{DateTime, DurationRound, NaiveDate, NaiveDateTime, NaiveTime, TimeD
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// The latest moment that is told apart from later ones: both databases keep it.
 const LATEST: NaiveDateTime = match NaiveDate::from_ymd_opt(9999, 12, 31) {
@@ -13,8 +14,9 @@ const LATEST: NaiveDateTime = match NaiveDate::from_ymd_opt(9999, 12, 31) {
 };
 
 /// A moment in UTC, to the microsecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow, ToSchema)]
 #[diesel(sql_type = diesel::sql_types::Timestamp)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-22T20:27:54.035641Z")]
 pub struct Timestamp(NaiveDateTime);
 
 impl Timestamp {

@@ -4,30 +4,68 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::admission::{Admission, Key};
 use super::model::ProfileChange;
 use super::password::Check;
-use super::sign_in::{Password, SignIn, SignUp};
+use super::queries::{Found, Me, PublicUser};
+use super::sign_in::{Password, SignIn, SignInForm, SignUp, SignUpForm};
 use super::token::{Fault, Pair, TokenType};
 use super::viewer::ended_or_invalid;
 use super::{LoginLimit, Passwords, Tokens, Viewer, admission, commands, queries};
 use crate::db::Db;
+use crate::error::body::{Detail, FieldErrors, NoEntry, Refused};
 use crate::error::{Error, Kind, Result, Unauthenticated};
 use crate::events::Events;
 use crate::fields::{Body, Fields, Parameters};
 use crate::ids::UserId;
 
-/// `POST signup/`
+/// A new account.
+#[derive(Serialize, ToSchema)]
+struct SignedUp {
+    message: &'static str,
+    user: Me,
+}
+
+/// Makes an account.
+///
+/// It answers no tokens: signing in does.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signup/",
+    tag = "auth",
+    security(()),
+    request_body = SignUpForm,
+    responses(
+        (status = 201, description = "The account.", body = SignedUp),
+        (status = 400, description = "The first thing that is wrong, or whose name or email is taken.", body = Refused),
+    ),
+)]
 pub async fn sign_up(body: Body, passwords: Data<Passwords>, events: Data<Events>) -> Result<HttpResponse> {
     let mut sign_up = SignUp::parse(&body.fields().map_err(Error::rule)?)?;
     let hash = passwords.hash(std::mem::take(&mut sign_up.password)).await?;
     let user = events.commit(move |unit| commands::sign_up(unit, &sign_up, &hash)).await?;
-    Ok(HttpResponse::Created().json(json!({ "message": "User created successfully.", "user": user })))
+    Ok(HttpResponse::Created().json(SignedUp { message: "User created successfully.", user }))
 }
 
-/// `POST login/`
+/// Signs in: answers an access and a refresh token.
+///
+/// An unknown email and a wrong password are refused alike, also in time.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login/",
+    tag = "auth",
+    security(()),
+    request_body = SignInForm,
+    responses(
+        (status = 200, description = "Tokens.", body = Pair),
+        (status = 401, description = "Wrong credentials.", body = Refused),
+        (status = 429, description = "Too many tries by this email or from this address.", body = Detail),
+    ),
+)]
 pub async fn log_in(
     request: HttpRequest,
     body: Body,
@@ -130,7 +168,26 @@ async fn until_even_time(started: Instant) {
     tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
 }
 
-/// `POST token/refresh/`
+/// What refreshing asks for, and logging out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `refresh_token` reads by name")]
+pub(super) struct RefreshForm {
+    refresh: String,
+}
+
+/// Answers new tokens for a refresh token.
+#[utoipa::path(
+    post,
+    path = "/api/auth/token/refresh/",
+    tag = "auth",
+    security(()),
+    request_body = RefreshForm,
+    responses(
+        (status = 200, description = "Tokens.", body = Pair),
+        (status = 400, description = "No token.", body = FieldErrors),
+        (status = 401, description = "The token is no good.", body = NoEntry),
+    ),
+)]
 pub async fn refresh(body: Body, events: Data<Events>, tokens: Data<Tokens>) -> Result<HttpResponse> {
     let token = refresh_token(&body.into_fields()?)?;
     let claim = tokens.read(&token, TokenType::Refresh).map_err(ended_or_invalid)?;
@@ -149,14 +206,30 @@ pub(super) fn refresh_token(fields: &Fields) -> Result<String> {
     }
 }
 
-/// `GET me/`
+/// Answers the viewer with their profile.
+#[utoipa::path(
+    get,
+    path = "/api/auth/me/",
+    tag = "auth",
+    responses((status = 200, description = "The viewer.", body = Me)),
+)]
 pub async fn me(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let account = (*viewer).clone();
     let me = db.read(move |conn| Ok(queries::me(conn, account.clone())?)).await?;
     Ok(HttpResponse::Ok().json(me))
 }
 
-/// `PATCH profile/`
+/// Changes the viewer's profile; what is not named stays.
+#[utoipa::path(
+    patch,
+    path = "/api/auth/profile/",
+    tag = "auth",
+    request_body = ProfileChange,
+    responses(
+        (status = 200, description = "The viewer.", body = Me),
+        (status = 400, description = "Fields are wrong.", body = FieldErrors),
+    ),
+)]
 pub async fn change_profile(viewer: Viewer, body: Body, events: Data<Events>) -> Result<HttpResponse> {
     let change = ProfileChange::parse(&body.into_fields()?)?;
     let account = (*viewer).clone();
@@ -164,7 +237,20 @@ pub async fn change_profile(viewer: Viewer, body: Body, events: Data<Events>) ->
     Ok(HttpResponse::Ok().json(me))
 }
 
-/// `PUT profile/<id>/`
+/// Changes the viewer's profile by its id, as `PATCH profile/` does.
+#[utoipa::path(
+    put,
+    path = "/api/auth/profile/{id}/",
+    tag = "auth",
+    params(("id" = u64, Path, description = "The profile's id, not its owner's.")),
+    request_body = ProfileChange,
+    responses(
+        (status = 200, description = "The viewer.", body = Me),
+        (status = 400, description = "Fields are wrong.", body = FieldErrors),
+        (status = 403, description = "It is somebody else's.", body = Refused),
+        (status = 404, description = "There is none.", body = Refused),
+    ),
+)]
 pub async fn change_numbered_profile(
     viewer: Viewer,
     profile: Path<String>,
@@ -180,19 +266,39 @@ pub async fn change_numbered_profile(
     Ok(HttpResponse::Ok().json(me))
 }
 
-/// `GET search/?q=`
+/// Finds people by username or name: 20 at most, never the viewer.
+///
+/// With fewer than two characters it answers the newest accounts.
+#[utoipa::path(
+    get,
+    path = "/api/auth/search/",
+    tag = "auth",
+    params(("q" = inline(Option<String>), Query, description = "A part of a username or name, in any case.")),
+    responses((status = 200, description = "Who was found.", body = Vec<Found>)),
+)]
 pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Result<HttpResponse> {
     let text = parameters.value("q").unwrap_or_default().trim().to_owned();
     if text.contains('\0') {
         // No name has one, and PostgreSQL takes none in a text.
-        return Ok(HttpResponse::Ok().json(json!([])));
+        return Ok(HttpResponse::Ok().json(Vec::<Found>::new()));
     }
     let asker: UserId = viewer.id;
     let found = db.read(move |conn| Ok(queries::search(conn, asker, &text)?)).await?;
     Ok(HttpResponse::Ok().json(found))
 }
 
-/// `GET users/<username>/`
+/// Answers somebody as strangers see them.
+#[utoipa::path(
+    get,
+    path = "/api/auth/users/{username}/",
+    tag = "auth",
+    security(()),
+    params(("username" = String, Path, description = "Case-sensitive.", min_length = 1)),
+    responses(
+        (status = 200, description = "Somebody.", body = PublicUser),
+        (status = 404, description = "There is nobody of this name.", body = Detail),
+    ),
+)]
 pub async fn public_user(username: Path<String>, db: Data<Db>) -> Result<HttpResponse> {
     let missing = || Error::Unfit(Kind::NotFound, "No User matches the given query.".into());
     let username = username.into_inner();

@@ -2,42 +2,108 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::admission::Key;
-use super::http::{issue, refresh_token};
+use super::http::{RefreshForm, issue, refresh_token};
 use super::password::Check;
-use super::sign_in::{Email, PasswordChange};
-use super::token::{TICKET, TokenType};
+use super::sign_in::{Email, PasswordChange, PasswordChangeForm};
+use super::token::{Pair, TICKET, TokenType};
 use super::viewer::ended_or_invalid;
 use super::{LoginLimit, Passwords, Tokens, Viewer, admission, commands, queries};
 use crate::db::Db;
+use crate::error::body::{Detail, FieldErrors, NoEntry};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::fields::Body;
 
-/// `POST ws-ticket/`
-pub async fn ticket(viewer: Viewer, tokens: Data<Tokens>) -> Result<HttpResponse> {
-    let ticket = tokens.ticket(viewer.id, viewer.issued_at())?;
-    Ok(HttpResponse::Created().json(json!({ "ticket": ticket, "expires_in": TICKET.as_secs() })))
+/// What opens one socket.
+#[derive(Serialize, ToSchema)]
+struct Ticket {
+    ticket: String,
+    /// Seconds for which it is good.
+    #[schema(example = 30)]
+    expires_in: u64,
 }
 
-/// `POST logout/`: whoever holds a refresh token may end it; done twice it is done.
+/// Answers a ticket, which opens one socket.
+///
+/// For clients that can name no subprotocols: what is left of it in a log opens nothing.
+#[utoipa::path(
+    post,
+    path = "/api/auth/ws-ticket/",
+    tag = "auth",
+    responses((status = 201, description = "The ticket.", body = Ticket)),
+)]
+pub async fn ticket(viewer: Viewer, tokens: Data<Tokens>) -> Result<HttpResponse> {
+    let ticket = tokens.ticket(viewer.id, viewer.issued_at())?;
+    Ok(HttpResponse::Created().json(Ticket { ticket, expires_in: TICKET.as_secs() }))
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+struct Done {
+    #[schema(example = "Logged out.")]
+    message: &'static str,
+}
+
+/// Ends a refresh token.
+///
+/// Whoever holds it may do so; done twice it is done.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout/",
+    tag = "auth",
+    security(()),
+    request_body = RefreshForm,
+    responses(
+        (status = 200, description = "It is refused from now on.", body = Done),
+        (status = 400, description = "No token.", body = FieldErrors),
+        (status = 401, description = "The token is no good.", body = NoEntry),
+    ),
+)]
 pub async fn log_out(body: Body, tokens: Data<Tokens>, events: Data<Events>) -> Result<HttpResponse> {
     let token = refresh_token(&body.into_fields()?)?;
     let claim = tokens.read(&token, TokenType::Refresh).map_err(ended_or_invalid)?;
     events.commit(move |unit| admission::spend(unit, &claim)).await?;
-    Ok(HttpResponse::Ok().json(json!({ "message": "Logged out." })))
+    Ok(HttpResponse::Ok().json(Done { message: "Logged out." }))
 }
 
-/// `POST logout/all/`
+/// Ends every token that the viewer was given so far, and closes their sockets.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout/all/",
+    tag = "auth",
+    responses((status = 200, description = "All are refused from now on.", body = Done)),
+)]
 pub async fn log_out_everywhere(viewer: Viewer, events: Data<Events>) -> Result<HttpResponse> {
     let user = viewer.id;
     events.commit(move |unit| admission::end_all(unit, user)).await?;
-    Ok(HttpResponse::Ok().json(json!({ "message": "Logged out everywhere." })))
+    Ok(HttpResponse::Ok().json(Done { message: "Logged out everywhere." }))
 }
 
-/// `POST password/`: ends every session but for the tokens that it answers.
+/// Tokens that are good with the new password.
+#[derive(Serialize, ToSchema)]
+struct PasswordChanged {
+    #[schema(example = "Password changed.")]
+    message: &'static str,
+    #[serde(flatten)]
+    pair: Pair,
+}
+
+/// Changes the viewer's password and ends every token but those that it answers.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password/",
+    tag = "auth",
+    request_body = PasswordChangeForm,
+    responses(
+        (status = 200, description = "New tokens.", body = PasswordChanged),
+        (status = 400, description = "What is wrong with each field.", body = FieldErrors),
+        (status = 429, description = "Too many tries with a wrong password.", body = Detail),
+    ),
+)]
 #[expect(clippy::too_many_arguments, reason = "it signs in, changes and signs in again")]
 pub async fn change_password(
     request: HttpRequest,
@@ -69,8 +135,5 @@ pub async fn change_password(
         return Err(Error::field("old_password", WRONG));
     }
     let pair = issue(&events, &tokens, key).await?;
-    let mut answer = json!({ "message": "Password changed." });
-    answer["access"] = json!(pair.access);
-    answer["refresh"] = json!(pair.refresh);
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(PasswordChanged { message: "Password changed.", pair }))
 }

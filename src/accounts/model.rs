@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::error::{FieldErrors, Result};
 use crate::fields::Fields;
@@ -10,7 +11,7 @@ use crate::ids::UserId;
 use crate::timestamp::Timestamp;
 
 /// A user as they see themselves: what the contract calls the short user.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable)]
+#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
 #[diesel(table_name = crate::schema::users)]
 pub struct Account {
     /// Names the user.
@@ -52,14 +53,22 @@ const BIO: usize = 500;
 const LOCATION: usize = 100;
 const LINK: usize = 500;
 
-/// What is to become of a profile; `None` stays as it is.
-#[derive(Debug, Default, AsChangeset)]
+/// What is to become of a profile; what is not named stays as it is.
+#[derive(Debug, Default, AsChangeset, ToSchema)]
 #[diesel(table_name = crate::schema::profiles)]
 pub(super) struct ProfileChange {
+    /// About oneself; null clears it, as it does the others.
+    #[schema(max_length = 500)]
     bio: Option<String>,
+    /// A link to a picture.
     #[allow(clippy::option_option, reason = "unchanged, cleared, or set")]
+    #[schema(value_type = Option<String>, max_length = 500, pattern = "^(https?://.+)?$")]
     avatar: Option<Option<String>>,
+    /// Where one lives.
+    #[schema(max_length = 100)]
     location: Option<String>,
+    /// A link to one's own page.
+    #[schema(max_length = 500, pattern = "^(https?://.+)?$")]
     website: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::model::{Account, Profile};
 use crate::db::{AnyConnection, Query};
@@ -51,18 +52,22 @@ pub fn password_hash(conn: &mut AnyConnection, user: UserId) -> Query<Option<Str
 }
 
 /// The short user with their profile.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
     #[serde(flatten)]
     account: Account,
     profile: OwnProfile,
 }
 
-#[derive(Debug, Serialize)]
+/// What the viewer shows of themselves.
+#[derive(Debug, Serialize, ToSchema)]
 struct OwnProfile {
+    /// Names the profile; it is not its owner's id.
+    #[schema(minimum = 1)]
     id: i64,
     user: NestedUser,
     bio: String,
+    #[schema(required = true)]
     avatar: Option<String>,
     location: String,
     website: String,
@@ -70,11 +75,13 @@ struct OwnProfile {
     updated_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+/// The viewer within their profile.
+#[derive(Debug, Serialize, ToSchema)]
 struct NestedUser {
     #[serde(flatten)]
     account: Account,
     date_joined: Timestamp,
+    #[schema(required = true)]
     profile_picture: Option<String>,
 }
 
@@ -95,13 +102,16 @@ pub fn me(conn: &mut AnyConnection, account: Account) -> Query<Me> {
 }
 
 /// A user as strangers see them. The email is its owner's alone; the key stays.
-#[derive(Debug, Serialize, Queryable)]
+#[derive(Debug, Serialize, Queryable, ToSchema)]
 pub struct PublicUser {
     id: UserId,
     username: String,
+    /// Always empty.
+    #[schema(max_length = 0, example = "")]
     email: &'static str,
     first_name: String,
     last_name: String,
+    #[schema(required = true)]
     profile_picture: Option<String>,
 }
 
@@ -124,13 +134,14 @@ pub fn public_user(conn: &mut AnyConnection, username: &str) -> Query<Option<Pub
 }
 
 /// A user that a search found.
-#[derive(Debug, Serialize, Queryable)]
+#[derive(Debug, Serialize, Queryable, ToSchema)]
 pub struct Found {
     id: UserId,
     username: String,
     first_name: String,
     last_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     avatar: Option<String>,
 }
 

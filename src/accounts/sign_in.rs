@@ -2,9 +2,39 @@
 
 use email_address::{EmailAddress, Options};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::error::{Error, FieldErrors, Result};
 use crate::fields::Fields;
+
+/// What signing up asks for.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `SignUp::parse` reads by name")]
+pub struct SignUpForm {
+    /// Unique, case-sensitive.
+    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "ada")]
+    username: String,
+    /// Unique, whatever the case of its letters.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    email: String,
+    /// At most 1,024 bytes.
+    #[schema(format = Password, min_length = 6, max_length = 1024, example = "correct horse")]
+    password: String,
+    /// Becomes first and last name, split at the first space.
+    #[schema(max_length = 301, example = "Ada Ample")]
+    display_name: Option<String>,
+}
+
+/// What signing in asks for.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `SignIn::parse` reads by name")]
+pub struct SignInForm {
+    /// Taken without regard to case.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    email: String,
+    #[schema(format = Password, min_length = 1, max_length = 1024, example = "correct horse")]
+    password: String,
+}
 
 /// A wish to have an account, checked but for what only the database knows.
 #[derive(Debug)]
@@ -148,6 +178,16 @@ impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Password(…)")
     }
+}
+
+/// What a change of password asks for.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `PasswordChange::parse` reads by name")]
+pub(super) struct PasswordChangeForm {
+    #[schema(format = Password, min_length = 1, max_length = 1024, example = "correct horse")]
+    old_password: String,
+    #[schema(format = Password, min_length = 6, max_length = 1024, example = "another correct horse")]
+    new_password: String,
 }
 
 /// A wish to have another password.

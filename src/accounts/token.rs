@@ -11,6 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::ids::UserId;
@@ -79,11 +80,11 @@ impl Fault {
 }
 
 /// An access token and a refresh token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Pair {
-    /// For an hour, unless set otherwise.
+    /// For requests and sockets; good for an hour, unless set otherwise.
     pub access: String,
-    /// For a week, unless set otherwise.
+    /// For new tokens; good for a week, unless set otherwise.
     pub refresh: String,
 }
 

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{FriendRequestId, MessageId, UserId};
 use crate::timestamp::Timestamp;
@@ -12,7 +13,7 @@ use crate::timestamp::Timestamp;
 pub type Seq = i64;
 
 /// A user as others see them in lists and events.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable)]
+#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
 #[diesel(table_name = crate::schema::users)]
 pub struct Person {
     /// Names the user.
@@ -26,7 +27,7 @@ pub struct Person {
 }
 
 /// A user in a message.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable)]
+#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
 #[diesel(table_name = crate::schema::users)]
 pub struct Brief {
     /// Names the user.

@@ -3,6 +3,7 @@
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::model::Pair;
 use crate::accounts::queries::MOST_FOUND;
@@ -13,15 +14,16 @@ use crate::schema::{friendships, profiles, users};
 use crate::timestamp::Timestamp;
 
 /// A person and their picture.
-#[derive(Debug, Serialize, Queryable)]
+#[derive(Debug, Serialize, Queryable, ToSchema)]
 pub struct Pictured {
     #[serde(flatten)]
     person: Person,
+    #[schema(required = true)]
     profile_picture: Option<String>,
 }
 
 /// A friend request to the viewer.
-#[derive(Debug, Serialize, Queryable)]
+#[derive(Debug, Serialize, Queryable, ToSchema)]
 pub struct Pending {
     id: FriendRequestId,
     from_user: Person,

@@ -2,13 +2,15 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::commands;
-use super::model::Draft;
-use super::queries::{self, Of, Page};
+use super::model::{Draft, Message, MessageForm};
+use super::queries::{self, Conversation, Of, Page};
 use crate::accounts::Viewer;
 use crate::db::Db;
+use crate::error::body::{FieldErrors, Refused};
 use crate::error::{Error, Result};
 use crate::events::{Brief, Events};
 use crate::fields::{Body, Parameters};
@@ -19,7 +21,23 @@ use crate::settings::Requests;
 /// Messages in a page for which only `before` was given.
 const PAGE: i64 = 50;
 
-/// `POST /api/messages/`
+/// How many messages were marked.
+#[derive(Serialize, ToSchema)]
+struct MarkedRead {
+    marked_read: usize,
+}
+
+/// Sends a message; its receiver is told.
+#[utoipa::path(
+    post,
+    path = "/api/messages/",
+    tag = "messages",
+    request_body = MessageForm,
+    responses(
+        (status = 201, description = "The message.", body = Message),
+        (status = 400, description = "Fields are wrong, or there is no such receiver.", body = FieldErrors),
+    ),
+)]
 pub async fn send(
     viewer: Viewer,
     body: Body,
@@ -32,7 +50,24 @@ pub async fn send(
     Ok(HttpResponse::Created().json(message))
 }
 
-/// `GET /api/messages/`
+/// Answers what the viewer sent and received, whole or a page of it.
+///
+/// A page is counted from the newest backwards; within it the oldest is first.
+#[utoipa::path(
+    method(get, head),
+    path = "/api/messages/",
+    tag = "messages",
+    params(Part),
+    responses(
+        (
+            status = 200,
+            description = "Messages, oldest first.",
+            body = Vec<Message>,
+            headers(("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one.")),
+        ),
+        (status = 400, description = "Parameters are wrong.", body = FieldErrors),
+    ),
+)]
 pub async fn all(
     viewer: Viewer,
     parameters: Parameters,
@@ -42,7 +77,24 @@ pub async fn all(
     list(&request, &parameters, &db, Of::User(viewer.id)).await
 }
 
-/// `GET conversation/<user>/`
+/// Answers what the viewer and somebody wrote to each other, whole or a page of it.
+///
+/// It marks nothing as read.
+#[utoipa::path(
+    method(get, head),
+    path = "/api/messages/conversation/{user}/",
+    tag = "messages",
+    params(("user" = u64, Path, description = "With whom."), Part),
+    responses(
+        (
+            status = 200,
+            description = "Messages, oldest first.",
+            body = Vec<Message>,
+            headers(("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one.")),
+        ),
+        (status = 400, description = "Parameters are wrong.", body = FieldErrors),
+    ),
+)]
 pub async fn conversation(
     viewer: Viewer,
     user: Path<String>,
@@ -71,13 +123,29 @@ async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Of) -
     Ok(paging::answer(request, &messages, limit, next))
 }
 
-/// `GET conversations/`
+/// Answers the people with whom the viewer exchanged messages, the latest message first.
+#[utoipa::path(
+    get,
+    path = "/api/messages/conversations/",
+    tag = "messages",
+    responses((status = 200, description = "Conversations.", body = Vec<Conversation>)),
+)]
 pub async fn conversations(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = brief(&viewer);
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::conversations(conn, &user)?)).await?))
 }
 
-/// `POST read_all/?user_id=`
+/// Marks what somebody wrote to the viewer as read.
+#[utoipa::path(
+    post,
+    path = "/api/messages/read_all/",
+    tag = "messages",
+    params(("user_id" = u64, Query, description = "Who wrote.")),
+    responses(
+        (status = 200, description = "How many were unread.", body = MarkedRead),
+        (status = 400, description = "Nobody is named.", body = Refused),
+    ),
+)]
 pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Events>) -> Result<HttpResponse> {
     let given = parameters.value("user_id").unwrap_or_default();
     if given.is_empty() {
@@ -89,7 +157,14 @@ pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Event
     mark_all_read(&viewer, UserId::from_digits(given), &events).await
 }
 
-/// `POST conversation/<user>/read/`
+/// Marks what somebody wrote to the viewer as read.
+#[utoipa::path(
+    post,
+    path = "/api/messages/conversation/{user}/read/",
+    tag = "messages",
+    params(("user" = u64, Path, description = "Who wrote.")),
+    responses((status = 200, description = "How many were unread.", body = MarkedRead)),
+)]
 pub async fn read_conversation(
     viewer: Viewer,
     user: Path<String>,
@@ -101,10 +176,21 @@ pub async fn read_conversation(
 async fn mark_all_read(viewer: &Viewer, sender: UserId, events: &Events) -> Result<HttpResponse> {
     let reader = viewer.id;
     let marked = events.commit(move |unit| commands::mark_all_read(unit, reader, sender)).await?;
-    Ok(HttpResponse::Ok().json(json!({ "marked_read": marked })))
+    Ok(HttpResponse::Ok().json(MarkedRead { marked_read: marked }))
 }
 
-/// `PATCH <id>/read/`
+/// Marks one message to the viewer as read.
+#[utoipa::path(
+    patch,
+    path = "/api/messages/{id}/read/",
+    tag = "messages",
+    params(("id" = u64, Path, description = "The message's id.")),
+    responses(
+        (status = 200, description = "The message.", body = Message),
+        (status = 403, description = "It is a message to somebody else.", body = Refused),
+        (status = 404, description = "There is none.", body = Refused),
+    ),
+)]
 pub async fn read_one(viewer: Viewer, message: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
     let (reader, id) = (viewer.id, MessageId::from_digits(&message));
     let message = events.commit(move |unit| commands::mark_read(unit, reader, id)).await?;

@@ -2,15 +2,18 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::{FieldErrors, Result};
 use crate::events::Brief;
-use crate::fields::Fields;
+use crate::fields::{Digits, Fields};
 use crate::ids::{MessageId, UserId};
 use crate::timestamp::Timestamp;
 
 /// A message as both of its people see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Message {
     /// Names the message.
     pub id: MessageId,
@@ -32,9 +35,48 @@ pub struct Message {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Story;
 
+impl ToSchema for Story {}
+
+impl PartialSchema for Story {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Null).into()
+    }
+}
+
 impl Serialize for Story {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_none()
+    }
+}
+
+/// What sending asks for.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `Draft::parse` reads by name")]
+pub struct MessageForm {
+    /// To whom; digits do as well.
+    receiver_id: Digits,
+    /// At most 10,000 characters, unless the service is set to another number. Outer
+    /// white space is dropped, and a number is taken for its text.
+    content: Content,
+    /// Read, and passed over.
+    #[schema(format = "uuid")]
+    reply_to_story: Option<String>,
+}
+
+/// A text, or a number that stands for its text.
+struct Content;
+
+impl ToSchema for Content {}
+
+impl PartialSchema for Content {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::String, Type::Number]);
+        ObjectBuilder::new()
+            .schema_type(types)
+            .min_length(Some(1))
+            .max_length(Some(10_000))
+            .examples(["hello"])
+            .into()
     }
 }
 

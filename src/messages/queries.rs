@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::model::{Message, Story};
 use crate::db::{AnyConnection, Query};
@@ -81,10 +82,12 @@ pub fn list(conn: &mut AnyConnection, of: Of, page: Option<Page>) -> Query<Vec<M
 }
 
 /// A person with whom the viewer has exchanged messages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Conversation {
     user: Person,
     last_message: Message,
+    /// Theirs to the viewer.
+    #[schema(minimum = 0)]
     unread_count: i64,
 }
 

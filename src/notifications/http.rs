@@ -3,41 +3,70 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::commands;
 use crate::accounts::Viewer;
 use crate::db::Db;
+use crate::error::body::FieldErrors;
 use crate::error::{Error, Result};
 use crate::events::inbox::{self, Kept, Position};
 use crate::events::{Events, Seq};
-use crate::fields::{Body, Fields, Parameters};
+use crate::fields::{Body, Digits, Fields, Parameters};
 use crate::paging::{self, Part};
 use crate::timestamp::Timestamp;
 
 /// Envelopes in a page for which no limit was given.
 const PAGE: i64 = 50;
 
-#[derive(Serialize)]
+/// A part of the viewer's inbox.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Inbox)]
 struct List {
+    #[schema(minimum = 0)]
     unread_count: i64,
+    /// The number of the latest event, 0 before the first.
+    #[schema(value_type = i64, minimum = 0)]
     last_seq: Seq,
+    /// Newest first.
     results: Vec<Row>,
 }
 
-#[derive(Serialize)]
+/// An event as it is kept.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InboxEvent)]
 struct Row {
+    #[schema(value_type = i64, minimum = 1)]
     seq: Seq,
+    /// What happened.
     #[serde(rename = "type")]
+    #[schema(example = "new_message")]
     name: String,
-    /// As it is kept: numbers are not written anew.
+    /// As the socket's frame has it: numbers are not written anew.
+    #[schema(value_type = Object)]
     data: Box<RawValue>,
     created_at: Timestamp,
     is_read: bool,
 }
 
-/// `GET /api/notifications/`
+/// Answers what happened to the viewer, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/notifications/",
+    tag = "notifications",
+    params(Part),
+    responses(
+        (
+            status = 200,
+            description = "A page of the inbox, of 50 without a limit.",
+            body = List,
+            headers(("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one.")),
+        ),
+        (status = 400, description = "Parameters are wrong.", body = FieldErrors),
+    ),
+)]
 pub async fn list(
     viewer: Viewer,
     parameters: Parameters,
@@ -69,11 +98,36 @@ fn row(position: Position, (envelope, created_at): Kept) -> Result<Row> {
     })
 }
 
-/// `POST /api/notifications/read/`
+/// What marking as read asks for.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `up_to` reads by name")]
+struct ReadForm {
+    /// The last number that was read.
+    up_to: Digits,
+}
+
+/// What is left.
+#[derive(Serialize, ToSchema)]
+struct Unread {
+    #[schema(minimum = 0)]
+    unread_count: i64,
+}
+
+/// Marks what happened as read, up to a number; the viewer's sockets are told.
+#[utoipa::path(
+    post,
+    path = "/api/notifications/read/",
+    tag = "notifications",
+    request_body = ReadForm,
+    responses(
+        (status = 200, description = "What is left.", body = Unread),
+        (status = 400, description = "No such number.", body = FieldErrors),
+    ),
+)]
 pub async fn mark_read(viewer: Viewer, body: Body, events: Data<Events>) -> Result<HttpResponse> {
     let (user, up_to) = (viewer.id, up_to(&body.into_fields()?)?);
     let position = events.commit(move |unit| commands::mark_read(unit, user, up_to)).await?;
-    Ok(HttpResponse::Ok().json(json!({ "unread_count": position.unread() })))
+    Ok(HttpResponse::Ok().json(Unread { unread_count: position.unread() }))
 }
 
 fn up_to(fields: &Fields) -> Result<Seq> {

@@ -12,6 +12,7 @@ use super::session::{self, End, MOST_INBOUND, Session};
 use crate::accounts::{self, Account, Claim, Fault, Refusal, TokenType, Tokens, admission};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
 use crate::db::Db;
+use crate::error::body::Detail;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Events, Seq};
 use crate::settings::Settings;
@@ -63,7 +64,28 @@ struct Handshake {
     versioned: bool,
 }
 
-/// `GET /ws/notifications/`
+/// Opens a socket; `docs/asyncapi.yaml` has its frames.
+#[utoipa::path(
+    get,
+    path = "/ws/notifications/",
+    tag = "notifications",
+    security(()),
+    params(
+        ("token" = inline(Option<String>), Query, description = "An access token; better is the subprotocol `bearer.<access>`."),
+        ("cursor" = inline(Option<u64>), Query, description = "The last `seq` that the client has."),
+    ),
+    responses(
+        (status = 101, description = "The socket is open."),
+        (status = 400, description = "The handshake or the cursor is none.", body = Detail),
+        (status = 403, description = "The token or the origin is no good.", body = Detail),
+        (
+            status = 426,
+            description = "It is no handshake.",
+            body = Detail,
+            headers(("Upgrade" = String, description = "`websocket`")),
+        ),
+    ),
+)]
 pub async fn open(request: HttpRequest, payload: Payload, sockets: Data<Sockets>) -> HttpResponse {
     match sockets.open(&request, payload).await {
         Ok(response) => response,

@@ -7,12 +7,31 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::Caller;
 use super::commands;
-use super::model::{Draft, RequestKey};
+use super::model::{AnnouncementForm, Answer, Draft, RequestKey};
 use crate::error::Result;
+use crate::error::body::{Detail, FieldErrors, NoEntry};
 use crate::events::Events;
 use crate::fields::RawFields;
 
-/// `POST /api/events/`
+/// Tells people what happened in another service.
+#[utoipa::path(
+    post,
+    path = "/api/events/",
+    tag = "events",
+    security(("service" = [])),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, pattern = "^[ -~]+$",
+         description = "Asked again with the same key, the same is answered and nothing is done."),
+    ),
+    request_body = AnnouncementForm,
+    responses(
+        (status = 201, description = "It is kept.", body = Answer, headers(("Idempotency-Replayed" = String, description = "`true` if it was done before."))),
+        (status = 202, description = "It is on its way to whoever is there, and not kept.", body = Answer, headers(("Idempotency-Replayed" = String, description = "`true` if it was done before."))),
+        (status = 400, description = "What is wrong with each field.", body = FieldErrors),
+        (status = 401, description = "The key is missing or no service's.", body = NoEntry),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
+    ),
+)]
 pub async fn announce(
     caller: Caller,
     request: HttpRequest,

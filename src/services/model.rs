@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::error::{Error, FieldErrors, Kind, Result};
 use crate::events::{Announcement, OWN_NAMES};
@@ -155,8 +156,28 @@ impl RequestKey {
     }
 }
 
+/// What another service announces.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `Draft::parse` reads by name")]
+pub(super) struct AnnouncementForm {
+    /// For whom it is.
+    #[schema(min_items = 1, max_items = 1000, example = json!([7, 8]))]
+    user_ids: Vec<i64>,
+    /// What happened; none of this service's own types.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^[a-z][a-z0-9_]{0,63}$", example = "new_post")]
+    name: String,
+    /// Any JSON of at most 16 KiB; passed on as it is.
+    #[schema(example = json!({ "id": 5 }))]
+    data: Value,
+    /// Whether it is kept in the inboxes, numbered and replayed.
+    #[schema(default = true, required = false)]
+    durable: bool,
+}
+
 /// What a service is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Announced)]
 pub(super) struct Answer {
     /// How many people it was for.
     pub(super) recipients: usize,

@@ -8,6 +8,7 @@ mod support;
 
 mod access_tokens;
 mod bodies;
+mod description;
 mod django;
 mod edge;
 mod endings;

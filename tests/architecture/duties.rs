@@ -84,7 +84,7 @@ const RULES: &[Rule] = &[
         binds: |source| is_feature(source) && source.name().starts_with("http"),
         words: &[
             "diesel",
-            "schema",
+            "schema::",
             "sql_query",
             "AnyConnection",
             "UnitOfWork",

@@ -10,6 +10,11 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::{Map, Value, json};
 
+pub use self::body::FieldErrors;
+use self::body::{Detail, NoEntry, Refused};
+
+pub mod body;
+
 /// What a fallible step of the service answers.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -113,10 +118,6 @@ pub struct Unauthenticated {
     pub access_token: Option<&'static str>,
 }
 
-/// The texts about each wrong field, in the order in which they were found.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct FieldErrors(Vec<(&'static str, Text)>);
-
 impl FieldErrors {
     /// Adds a text about a field.
     pub fn add(&mut self, field: &'static str, text: impl Into<Text>) {
@@ -189,41 +190,27 @@ impl Error {
 
     fn answer(&self) -> HttpResponse {
         match self {
-            Self::Refused(_, text) => self.builder().json(json!({ "error": text, "detail": text })),
-            Self::Unfit(_, text) => self.builder().json(json!({ "detail": text })),
+            Self::Refused(_, text) => self.builder().json(Refused { error: text, detail: text }),
+            Self::Unfit(_, text) => self.builder().json(Detail { detail: text }),
             Self::Fields(errors) => self.builder().json(errors.body()),
             Self::Unauthenticated(why) => self
                 .builder()
                 .insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="api""#))
-                .json(why.body()),
+                .json(NoEntry::from(why)),
             Self::TooMany { retry_after_seconds } => self
                 .builder()
                 .insert_header((header::RETRY_AFTER, retry_after_seconds.to_string()))
-                .json(json!({ "detail": "Too many attempts. Try again later." })),
+                .json(Detail { detail: "Too many attempts. Try again later." }),
             Self::Unavailable(_) | Self::Raced => self
                 .builder()
                 .insert_header((header::RETRY_AFTER, RETRY_AFTER_OUTAGE_SECONDS.to_string()))
-                .json(json!({ "detail": "Service temporarily unavailable." })),
-            Self::Internal(_) => self.builder().json(json!({ "detail": "Internal server error." })),
+                .json(Detail { detail: "Service temporarily unavailable." }),
+            Self::Internal(_) => self.builder().json(Detail { detail: "Internal server error." }),
         }
     }
 
     fn builder(&self) -> HttpResponseBuilder {
         HttpResponse::build(self.status_code())
-    }
-}
-
-impl Unauthenticated {
-    fn body(&self) -> Value {
-        let mut body = json!({ "detail": self.detail });
-        if let Some(code) = self.code {
-            body["code"] = json!(code);
-        }
-        if let Some(message) = self.access_token {
-            body["messages"] =
-                json!([{ "token_class": "AccessToken", "token_type": "access", "message": message }]);
-        }
-        body
     }
 }
 

@@ -1,0 +1,118 @@
+//! `/api/schema/` describes every route, and nothing that is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// The methods of each path.
+type Operations = BTreeMap<String, BTreeSet<String>>;
+
+/// Pages to look at: no program calls them.
+const PAGES: [&str; 2] = ["/demo", "/demo/{path}"];
+
+/// Returns the paths on the page of all URLs, `{user:[0-9]+}` as `{user}`.
+fn paths_on_the_page() -> Vec<String> {
+    let page = include_str!("../../src/routes.rs");
+    let after_at = page.split("at(").skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
+    let paths = after_at.filter_map(|text| text.split('"').next()).filter(|path| path.starts_with('/'));
+    let paths: Vec<_> = paths.map(without_patterns).collect();
+    assert!(paths.len() > 20, "these are not all URLs: {paths:?}");
+    paths
+}
+
+fn without_patterns(path: &str) -> String {
+    let mut parts = path.split('{');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |path, part| {
+        let (parameter, rest) = part.split_once('}').expect("a brace for each brace");
+        let name = parameter.split(':').next().unwrap_or_default();
+        format!("{path}{{{name}}}{rest}")
+    })
+}
+
+/// Returns the path with something in the place of each parameter.
+fn filled(path: &str) -> String {
+    path.split('/')
+        .map(|part| match part {
+            "{username}" => "ada",
+            part if part.starts_with('{') => "1",
+            part => part,
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+async fn description(stage: &Stage) -> Value {
+    stage.here().get("/api/schema/").await.is(200)
+}
+
+fn operations(description: &Value) -> Operations {
+    let paths = description["paths"].as_object().expect("paths");
+    let methods =
+        |item: &Value| item.as_object().expect("a path").keys().map(|it| it.to_uppercase()).collect();
+    paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+}
+
+#[tokio::test]
+async fn it_has_every_method_of_every_route_and_no_other() {
+    let stage = Laptop.stage();
+    let ada = stage.person("ada").await;
+    let mut routes = Operations::new();
+    for path in paths_on_the_page().into_iter().filter(|path| !PAGES.contains(&path.as_str())) {
+        let answer = stage.here().call("OPTIONS", &filled(&path)).by(&ada).await;
+        let allow = answer.header("allow").unwrap_or_else(|| panic!("{path}: {answer:?}"));
+        let methods = allow.split(", ").filter(|method| *method != "OPTIONS").map(str::to_owned);
+        routes.entry(path).or_default().extend(methods);
+    }
+    assert_eq!(operations(&description(&stage).await), routes);
+}
+
+#[tokio::test]
+async fn it_says_of_each_operation_whether_it_needs_a_token() {
+    let stage = Laptop.stage();
+    let description = description(&stage).await;
+    assert_eq!(description["security"], serde_json::json!([{ "bearer": [] }]));
+    for (path, methods) in operations(&description) {
+        for method in methods {
+            let operation = &description["paths"][&path][method.to_lowercase()];
+            let answer = stage.here().call(&method, &filled(&path)).await;
+            let asks = answer.header("www-authenticate").is_some();
+            // Refreshing asks for a token in the body.
+            let security = operation.get("security");
+            let closed = security.is_none_or(|it| it == &serde_json::json!([{ "service": [] }]));
+            assert_eq!(asks, closed, "{method} {path}: {answer:?}");
+            let answers = operation["responses"].as_object().expect("answers");
+            assert!(answers.contains_key(&answer.status.to_string()), "{method} {path}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_openapi_3_1_and_open_to_all_who_take_json() {
+    let stage = Laptop.stage();
+    let answer = stage.here().get("/api/schema").header("accept", "application/json").await;
+    assert_eq!(answer.is(200)["openapi"], "3.1.0");
+    stage
+        .here()
+        .get("/api/schema/")
+        .header("accept", "image/png")
+        .await
+        .details(406, "Could not satisfy the request Accept header.");
+}
+
+#[tokio::test]
+async fn every_operation_has_a_name_of_its_own_and_says_what_it_does() {
+    let stage = Laptop.stage();
+    let description = description(&stage).await;
+    let mut names = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("a path") {
+            let name = operation["operationId"].as_str().expect("a name");
+            assert!(names.insert(name.to_owned()), "{method} {path}: {name} is another's name");
+            let summary = operation["summary"].as_str().unwrap_or_default();
+            assert!(summary.ends_with('.'), "{method} {path} does not say what it does: {summary:?}");
+        }
+    }
+}
