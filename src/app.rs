@@ -12,12 +12,13 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::accounts::{LoginLimit, Passwords, Tokens};
+use crate::accounts::{Passwords, Tokens};
 use crate::channel_layer::ChannelLayer;
 use crate::db::{self, Db};
 use crate::error::Cause;
 use crate::events::Events;
 use crate::health::Health;
+use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
 use crate::notifications::{Endings, PositionCheck, Roster};
 use crate::retention::Retention;
@@ -74,7 +75,15 @@ impl App {
             Some(url) => ChannelLayer::redis(url, metrics.clone())?,
             None => ChannelLayer::memory(metrics.clone()),
         };
-        let roster = Roster::new(metrics.clone());
+        let limits = Limits::start(
+            settings.rates,
+            settings.redis_url.as_ref(),
+            &settings.secret_key,
+            runtime.clone(),
+            metrics.clone(),
+        );
+        let limits = limits.await?;
+        let roster = Roster::new(settings.socket, metrics.clone());
         let health = Health::new(db.clone(), layer.clone(), metrics.clone(), settings.metrics_token.clone());
         let listener = listener::bind(&settings.host, settings.port)?;
         let port = listener.local_addr()?.port();
@@ -91,7 +100,8 @@ impl App {
         tasks.spawn(Endings::new(roster.clone(), layer.clone()).run());
         tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
         tasks.spawn(roster.clone().ping_all(settings.socket));
-        let server = serve(listener.try_clone()?, settings, db, layer, &roster, &health, metrics, runtime)?;
+        let server =
+            serve(listener.try_clone()?, settings, db, layer, limits, &roster, &health, metrics, runtime)?;
         Ok(Self { server, listener, port, health, roster, shutdown, tasks })
     }
 
@@ -137,6 +147,7 @@ fn serve(
     settings: Settings,
     db: Db,
     layer: ChannelLayer,
+    limits: Limits,
     roster: &Roster,
     health: &Health,
     metrics: Metrics,
@@ -146,8 +157,7 @@ fn serve(
     let callers = Data::new(Callers::new(&settings.service_keys));
     let tokens = Data::new(Tokens::new(&settings.secret_key, &settings.secret_key_fallbacks, &credentials));
     let passwords = Data::new(Passwords::new(credentials.hashes_at_once)?);
-    let limit =
-        Data::new(LoginLimit::new(credentials.login_attempts_per_minute, settings.access.trusted_proxies));
+    let limits = Data::new(limits);
     let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
     let requests = Data::new(settings.requests);
     let health = Data::new(health.clone());
@@ -160,6 +170,7 @@ fn serve(
         db: db.clone(),
         events: events.clone(),
         layer,
+        limits: limits.clone(),
         roster: roster.clone(),
         settings: settings.clone(),
         metrics: metrics.clone(),
@@ -173,7 +184,7 @@ fn serve(
             .app_data(tokens.clone())
             .app_data(callers.clone())
             .app_data(passwords.clone())
-            .app_data(limit.clone())
+            .app_data(limits.clone())
             .app_data(events.clone())
             .app_data(health.clone())
             .app_data(sockets.clone())

@@ -25,9 +25,13 @@ pub mod db;
 
 // Carries bytes between processes to groups.
 pub mod channel_layer;
+// How much anybody may take.
+pub mod limits;
 // What happened, how it is kept and told.
 pub mod events;
 
+// Where a request comes from.
+pub mod client_address;
 // A request's body and query, by name.
 pub mod fields;
 // Parts of lists.

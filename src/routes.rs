@@ -7,7 +7,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route};
 use serde_json::json;
 
-use crate::accounts::{self, http as account, http_sessions as sessions};
+use crate::accounts::{self, http as account, http_sessions as sessions, http_sign_in as sign_in};
 use crate::demo;
 use crate::error::{Error, Kind, Result};
 use crate::friends::http as friends;
@@ -41,9 +41,9 @@ pub fn configure(service: &mut ServiceConfig) {
         //
         .service(at("/api/schema/", "Schema", Open, get(openapi::document)))
         //
-        .service(at("/api/auth/signup/", "Signup", Open, post(account::sign_up)))
-        .service(at("/api/auth/login/", "Login", Open, post(account::log_in)))
-        .service(at("/api/auth/token/refresh/", "Token Refresh", Open, post(account::refresh)))
+        .service(at("/api/auth/signup/", "Signup", Open, post(sign_in::sign_up)))
+        .service(at("/api/auth/login/", "Login", Open, post(sign_in::log_in)))
+        .service(at("/api/auth/token/refresh/", "Token Refresh", Open, post(sign_in::refresh)))
         .service(at("/api/auth/logout/", "Logout", Open, post(sessions::log_out)))
         .service(at("/api/auth/logout/all/", "Logout All", Closed, post(sessions::log_out_everywhere)))
         .service(at("/api/auth/password/", "Password", Closed, post(sessions::change_password)))

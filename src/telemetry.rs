@@ -43,6 +43,13 @@ pub struct CloseLabels {
     pub reason: &'static str,
 }
 
+/// A limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    /// Its name.
+    pub limit: &'static str,
+}
+
 /// What the service counts. A cheap handle.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(Arc<Counts>);
@@ -72,6 +79,8 @@ pub struct Counts {
     pub position_check_seconds: Histogram,
     pub feeds_found_behind: Counter,
     pub events_pruned: Counter,
+    pub limit_refusals: Family<LimitLabels, Counter>,
+    pub limit_questions_failed: Counter,
     pub database_connections: Gauge<f64, AtomicU64>,
 }
 
@@ -102,6 +111,8 @@ impl Default for Counts {
             position_check_seconds: seconds(),
             feeds_found_behind: Counter::default(),
             events_pruned: Counter::default(),
+            limit_refusals: Family::default(),
+            limit_questions_failed: Counter::default(),
             database_connections: Gauge::default(),
         }
     }
@@ -169,6 +180,12 @@ impl Metrics {
             self.feeds_found_behind.clone(),
         );
         r.register("events_pruned", "Old events deleted from inboxes", self.events_pruned.clone());
+        r.register("limit_refusals", "Refusals, by limit", self.limit_refusals.clone());
+        r.register(
+            "limit_questions_failed",
+            "Questions about limits that Redis did not answer",
+            self.limit_questions_failed.clone(),
+        );
         r.register(
             "database_connections",
             "Share of the pool that is in use",

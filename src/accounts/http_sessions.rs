@@ -1,22 +1,25 @@
 //! `/api/auth/`: tickets for sockets, and the ends of what tokens let in.
 
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::admission::Key;
-use super::http::{RefreshForm, issue, refresh_token};
+use super::http_sign_in::{RefreshForm, issue, refresh_token};
 use super::password::Check;
-use super::sign_in::{Email, PasswordChange, PasswordChangeForm};
+use super::sign_in::{Password, PasswordChange, PasswordChangeForm};
 use super::token::{Pair, TICKET, TokenType};
 use super::viewer::ended_or_invalid;
-use super::{LoginLimit, Passwords, Tokens, Viewer, admission, commands, queries};
+use super::{Passwords, Tokens, Viewer, admission, commands, queries};
+use crate::client_address::ClientAddress;
 use crate::db::Db;
 use crate::error::body::{Detail, FieldErrors, NoEntry};
 use crate::error::{Error, Result};
 use crate::events::Events;
 use crate::fields::Body;
+use crate::ids::UserId;
+use crate::limits::Limits;
 
 /// What opens one socket.
 #[derive(Serialize, ToSchema)]
@@ -106,10 +109,10 @@ struct PasswordChanged {
 )]
 #[expect(clippy::too_many_arguments, reason = "it signs in, changes and signs in again")]
 pub async fn change_password(
-    request: HttpRequest,
+    address: ClientAddress,
     viewer: Viewer,
     body: Body,
-    limit: Data<LoginLimit>,
+    limits: Data<Limits>,
     db: Data<Db>,
     passwords: Data<Passwords>,
     events: Data<Events>,
@@ -118,14 +121,16 @@ pub async fn change_password(
     const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
     let change = PasswordChange::parse(&body.into_fields()?)?;
     let user = viewer.id;
-    if let Some(email) = Email::parse(&viewer.email) {
-        limit.check(&email, &request)?;
-    }
-    let old_hash = db.read(move |conn| Ok(queries::password_hash(conn, user)?)).await?;
-    let (check, _) = passwords.check(change.old, old_hash.clone()).await?;
-    let (Some(old_hash), false) = (old_hash, check == Check::Wrong) else {
-        return Err(Error::field("old_password", WRONG));
+    let attempt = limits.password_try(viewer.email.to_lowercase(), address.network()).await?;
+    let old_hash = match fitting_hash(change.old, user, &db, &passwords).await {
+        Ok(Some(old_hash)) => old_hash,
+        Ok(None) => return Err(Error::field("old_password", WRONG)),
+        Err(fault) => {
+            attempt.was_not_judged().await;
+            return Err(fault);
+        }
     };
+    attempt.was_right().await;
     let new_hash = passwords.hash(change.new).await?;
     let key = Key::Password(user, new_hash.clone());
     let is_changed =
@@ -136,4 +141,16 @@ pub async fn change_password(
     }
     let pair = issue(&events, &tokens, key).await?;
     Ok(HttpResponse::Ok().json(PasswordChanged { message: "Password changed.", pair }))
+}
+
+/// Returns the stored hash that a password fits, if it fits.
+async fn fitting_hash(
+    password: Password,
+    user: UserId,
+    db: &Db,
+    passwords: &Passwords,
+) -> Result<Option<String>> {
+    let stored = db.read(move |conn| Ok(queries::password_hash(conn, user)?)).await?;
+    let (check, _) = passwords.check(password, stored.clone()).await?;
+    Ok(stored.filter(|_| check != Check::Wrong))
 }

@@ -4,7 +4,7 @@ pub mod admission;
 pub mod commands;
 pub mod http;
 pub mod http_sessions;
-mod login_limit;
+pub mod http_sign_in;
 mod model;
 mod password;
 mod sign_in;
@@ -12,7 +12,6 @@ pub mod queries;
 mod token;
 mod viewer;
 
-pub use login_limit::LoginLimit;
 pub use model::Account;
 pub use password::Passwords;
 pub use token::{Claim, Fault, TokenType, Tokens};

@@ -49,6 +49,12 @@ pub enum Error {
         /// Seconds until the next try can succeed.
         retry_after_seconds: u64,
     },
+    /// This instance holds as many sockets as it may: 503 with `Retry-After`.
+    #[error("full")]
+    Full {
+        /// Seconds after which to try again.
+        retry_after_seconds: u64,
+    },
     /// Somebody else changed what this act was about while it was done. It may be
     /// done again, in a new transaction; if that goes on, 503.
     #[error("lost a race")]
@@ -201,6 +207,10 @@ impl Error {
                 .builder()
                 .insert_header((header::RETRY_AFTER, retry_after_seconds.to_string()))
                 .json(Detail { detail: "Too many attempts. Try again later." }),
+            Self::Full { retry_after_seconds } => self
+                .builder()
+                .insert_header((header::RETRY_AFTER, retry_after_seconds.to_string()))
+                .json(Detail { detail: "Too many sockets on this instance." }),
             Self::Unavailable(_) | Self::Raced => self
                 .builder()
                 .insert_header((header::RETRY_AFTER, RETRY_AFTER_OUTAGE_SECONDS.to_string()))
@@ -221,7 +231,7 @@ impl ResponseError for Error {
             Self::Fields(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) | Self::Raced => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full { .. } | Self::Unavailable(_) | Self::Raced => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

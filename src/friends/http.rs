@@ -9,10 +9,11 @@ use super::commands::{self, Asked};
 use super::queries::{self, Pending, Pictured};
 use crate::accounts::Viewer;
 use crate::db::Db;
-use crate::error::body::Refused;
+use crate::error::body::{Detail, Refused};
 use crate::error::{Error, Result};
 use crate::events::{Events, Person};
 use crate::ids::{FriendRequestId, UserId};
+use crate::limits::Limits;
 
 /// How often asking is tried when others keep changing how two people stand. Each
 /// failed try means that somebody else's act succeeded.
@@ -77,9 +78,16 @@ pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
         (status = 201, description = "They are told.", body = Done),
         (status = 400, description = "Asked before, friends already, or oneself.", body = Refused),
         (status = 404, description = "There is nobody of this id.", body = Refused),
+        (status = 429, description = "The viewer asks too many.", body = Detail),
     ),
 )]
-pub async fn ask(viewer: Viewer, user: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
+pub async fn ask(
+    viewer: Viewer,
+    user: Path<String>,
+    limits: Data<Limits>,
+    events: Data<Events>,
+) -> Result<HttpResponse> {
+    limits.friend_request(viewer.id).await?;
     let asked = UserId::from_digits(&user);
     let mut tries = 1;
     let outcome = loop {

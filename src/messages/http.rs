@@ -10,11 +10,12 @@ use super::model::{Draft, Message, MessageForm};
 use super::queries::{self, Conversation, Of, Page};
 use crate::accounts::Viewer;
 use crate::db::Db;
-use crate::error::body::{FieldErrors, Refused};
+use crate::error::body::{Detail, FieldErrors, Refused};
 use crate::error::{Error, Result};
 use crate::events::{Brief, Events};
 use crate::fields::{Body, Parameters};
 use crate::ids::{MessageId, UserId};
+use crate::limits::Limits;
 use crate::paging::{self, Part};
 use crate::settings::Requests;
 
@@ -36,15 +37,18 @@ struct MarkedRead {
     responses(
         (status = 201, description = "The message.", body = Message),
         (status = 400, description = "Fields are wrong, or there is no such receiver.", body = FieldErrors),
+        (status = 429, description = "The viewer writes too many.", body = Detail),
     ),
 )]
 pub async fn send(
     viewer: Viewer,
     body: Body,
     bounds: Data<Requests>,
+    limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
     let draft = Draft::parse(&body.into_fields()?, bounds.max_message_characters)?;
+    limits.message(viewer.id).await?;
     let sender = brief(&viewer);
     let message = events.commit(move |unit| commands::send(unit, sender, draft)).await?;
     Ok(HttpResponse::Created().json(message))

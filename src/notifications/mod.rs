@@ -3,15 +3,19 @@
 //!
 //! - [`feed`] turns what arrives, in whatever order, into each envelope once and in
 //!   order.
+//! - [`inbound`] is what a client sends.
+//! - [`end`] has every close code.
 //! - [`session`] is one socket's life.
 //! - [`roster`] knows the sessions of this process; one timer pings them all.
 //! - [`endings`] closes sessions that were ended on another instance.
 //! - [`position_check`] finds feeds that are behind without knowing it.
 
 mod commands;
+mod end;
 mod endings;
 mod feed;
 pub mod http;
+mod inbound;
 mod position_check;
 mod queries;
 mod roster;

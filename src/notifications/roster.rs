@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -29,6 +29,9 @@ pub struct Roster(Arc<Table>);
 struct Table {
     /// While held: no await, and no call out of this file.
     people: Mutex<HashMap<UserId, Vec<Arc<Entry>>>>,
+    /// How many there are; written only while `people` is held.
+    count: AtomicUsize,
+    bounds: Socket,
     numbers: AtomicU64,
     closing: AtomicBool,
     metrics: Metrics,
@@ -46,6 +49,15 @@ pub(super) struct Entry {
     unanswered: AtomicU32,
     signals: AtomicU8,
     signalled: Notify,
+}
+
+/// Why a session cannot enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// The person has as many sessions here as they may.
+    ForPerson,
+    /// There are as many sessions here as may be.
+    ForAnybody,
 }
 
 /// What a session is told to do.
@@ -67,10 +79,12 @@ pub(super) enum Signal {
 const CLOSING: [Signal; 3] = [Signal::SignedOut, Signal::Restart, Signal::Silent];
 
 impl Roster {
-    /// An empty table.
-    pub fn new(metrics: Metrics) -> Self {
+    /// An empty table, of bounded size.
+    pub fn new(bounds: Socket, metrics: Metrics) -> Self {
         Self(Arc::new(Table {
             people: Mutex::default(),
+            count: AtomicUsize::new(0),
+            bounds,
             numbers: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             metrics,
@@ -79,7 +93,11 @@ impl Roster {
 
     /// Enters a session that was let in by a token of this second, in Unix time. It is there
     /// until the place is dropped.
-    pub(super) fn enter(&self, user: UserId, issued_at: i64) -> Place {
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for it.
+    pub(super) fn enter(&self, user: UserId, issued_at: i64) -> Result<Place, NoRoom> {
         let entry = Arc::new(Entry {
             user,
             issued_at,
@@ -89,13 +107,23 @@ impl Roster {
             signals: AtomicU8::new(0),
             signalled: Notify::new(),
         });
-        self.0.people.lock().entry(user).or_default().push(entry.clone());
+        {
+            let mut people = self.0.people.lock();
+            if people.get(&user).is_some_and(|entries| entries.len() >= self.0.bounds.most_by_person) {
+                return Err(NoRoom::ForPerson);
+            }
+            if self.count() >= self.0.bounds.most {
+                return Err(NoRoom::ForAnybody);
+            }
+            people.entry(user).or_default().push(entry.clone());
+            self.0.count.fetch_add(1, Ordering::Relaxed);
+        }
         self.0.metrics.sockets.inc();
         // A session that enters behind the last step of a shutdown closes at once.
         if self.is_closing() {
             entry.signal(Signal::Restart);
         }
-        Place { roster: self.clone(), entry }
+        Ok(Place { roster: self.clone(), entry })
     }
 
     /// Returns whether sessions are being closed because the instance stops.
@@ -175,7 +203,7 @@ impl Roster {
 
     /// Returns the number of sessions.
     pub fn count(&self) -> usize {
-        self.0.people.lock().values().map(Vec::len).sum()
+        self.0.count.load(Ordering::Relaxed)
     }
 }
 
@@ -244,6 +272,7 @@ impl std::ops::Deref for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut people = self.roster.0.people.lock();
+        self.roster.0.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(entries) = people.get_mut(&self.entry.user) {
             entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
             if entries.is_empty() {

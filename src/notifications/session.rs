@@ -4,87 +4,25 @@
 //! answers what the client says. Either ends the session. Nobody but the session ever
 //! waits for its socket.
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
-use actix_web::error::PayloadError;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Closed, ProtocolError};
+use actix_ws::Closed;
 use bytestring::ByteString;
-use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::end::End;
 use super::feed::{Feed, Item};
+use super::inbound::{Inbound, Said};
 use super::roster::{Place, Signal};
 use crate::accounts::Account;
 use crate::events::Seq;
 use crate::settings::Socket;
 use crate::telemetry::{CloseLabels, Metrics};
 
-/// What a client may send in one message, in bytes.
-pub(super) const MOST_INBOUND: usize = 64 * 1024;
-
 /// How long a closing frame may take to leave: it takes milliseconds. A reader that
 /// takes nothing does not get it; the kernel ends its connection.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-
-/// Why a session ended: every close code of the service is on this page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// 4001: no good token. Only clients that offer `numeneon.v1` get it.
-    Refused(&'static str),
-    /// 4001: what let the client in was ended.
-    SignedOut,
-    /// 4008: the client takes frames too slowly, or answers no pings.
-    TooSlow,
-    /// 1012: the instance stops.
-    Restart,
-    /// 1013: the database cannot be asked where to begin.
-    TryAgain,
-    /// 1003: the client sent a binary frame.
-    Binary,
-    /// 1009: the client sent too much at once.
-    TooLarge,
-    /// 1002: the client broke the protocol.
-    Protocol,
-    /// The client closed, and gets its own code back.
-    ByClient(Option<CloseReason>),
-    /// The connection is gone.
-    Gone,
-}
-
-impl End {
-    fn reason(self) -> Option<CloseReason> {
-        let (code, text) = match self {
-            Self::Refused(why) => (CloseCode::Other(4001), why),
-            Self::SignedOut => (CloseCode::Other(4001), "signed out"),
-            Self::TooSlow => (CloseCode::Other(4008), "too slow; resume with your cursor"),
-            Self::Restart => (CloseCode::Restart, "the instance restarts; resume with your cursor"),
-            Self::TryAgain => (CloseCode::Again, "try again"),
-            Self::Binary => (CloseCode::Unsupported, "text frames only"),
-            Self::TooLarge => (CloseCode::Size, "64 KiB at most"),
-            Self::Protocol => (CloseCode::Protocol, "protocol error"),
-            Self::ByClient(reason) => return reason,
-            Self::Gone => return None,
-        };
-        Some(CloseReason { code, description: Some(text.to_owned()) })
-    }
-
-    const fn label(&self) -> &'static str {
-        match self {
-            Self::Refused(_) => "refused",
-            Self::SignedOut => "signed_out",
-            Self::TooSlow => "too_slow",
-            Self::Restart => "restart",
-            Self::TryAgain => "try_again",
-            Self::Binary => "binary",
-            Self::TooLarge => "too_large",
-            Self::Protocol => "protocol",
-            Self::ByClient(_) => "by_client",
-            Self::Gone => "gone",
-        }
-    }
-}
 
 /// One socket and what it is sent.
 ///
@@ -92,7 +30,7 @@ impl End {
 /// halves borrow their parts of it.
 pub(super) struct Session {
     pub(super) socket: actix_ws::Session,
-    pub(super) inbound: AggregatedMessageStream,
+    pub(super) inbound: Inbound,
     pub(super) feed: Feed,
     pub(super) place: Place,
     pub(super) settings: Socket,
@@ -219,41 +157,21 @@ fn end_of(signal: Signal) -> End {
 
 /// The half that answers, one message after the other: a client that sends and does
 /// not read waits for itself.
-async fn answer_all(
-    socket: &mut actix_ws::Session,
-    inbound: &mut AggregatedMessageStream,
-    place: &Place,
-) -> End {
-    while let Some(message) = inbound.next().await {
-        let answered = match message {
-            Ok(AggregatedMessage::Text(text)) => socket.text(answer(&text)).await,
-            Ok(AggregatedMessage::Ping(bytes)) => socket.pong(&bytes).await,
-            Ok(AggregatedMessage::Pong(_)) => {
+async fn answer_all(socket: &mut actix_ws::Session, inbound: &mut Inbound, place: &Place) -> End {
+    loop {
+        let answered = match inbound.next().await {
+            Ok(Said::Text(text)) => socket.text(answer(&text)).await,
+            Ok(Said::Ping(bytes)) => socket.pong(&bytes).await,
+            Ok(Said::Pong) => {
                 place.answered();
                 Ok(())
             }
-            Ok(AggregatedMessage::Binary(_)) => return End::Binary,
-            Ok(AggregatedMessage::Close(reason)) => return End::ByClient(reason),
-            Err(error) => return broken(&error),
+            Ok(Said::Close(reason)) => return End::ByClient(reason),
+            Err(end) => return end,
         };
         if answered.is_err() {
             return End::Gone;
         }
-    }
-    End::Gone
-}
-
-/// Returns how an inbound error ends the session. The library reports what is not
-/// UTF-8, and a message that is too large only as a whole, as errors of I/O.
-fn broken(error: &ProtocolError) -> End {
-    match error {
-        ProtocolError::Overflow => End::TooLarge,
-        ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => End::Protocol,
-        ProtocolError::Io(error) => match error.get_ref() {
-            Some(cause) if !cause.is::<PayloadError>() => End::TooLarge,
-            _ => End::Gone,
-        },
-        _ => End::Protocol,
     }
 }
 

@@ -5,16 +5,20 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytestring::ByteString;
 
+use super::end::End;
 use super::feed::Feed;
+use super::inbound::Inbound;
 use super::queries;
-use super::roster::Roster;
-use super::session::{self, End, MOST_INBOUND, Session};
+use super::roster::{NoRoom, Place, Roster};
+use super::session::{self, Session};
 use crate::accounts::{self, Account, Claim, Fault, Refusal, TokenType, Tokens, admission};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
+use crate::client_address::ClientAddress;
 use crate::db::Db;
 use crate::error::body::Detail;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Events, Seq};
+use crate::limits::Limits;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 
@@ -32,6 +36,8 @@ pub struct Sockets {
     pub events: Events,
     /// Their groups.
     pub layer: ChannelLayer,
+    /// What they may take.
+    pub limits: Data<Limits>,
     /// Where sessions are entered.
     pub roster: Roster,
     /// The bounds of a socket, and whose pages may open one.
@@ -72,12 +78,14 @@ struct Handshake {
     security(()),
     params(
         ("token" = inline(Option<String>), Query, description = "An access token; better is the subprotocol `bearer.<access>`."),
+        ("ticket" = inline(Option<String>), Query, description = "A ticket, instead of a token."),
         ("cursor" = inline(Option<u64>), Query, description = "The last `seq` that the client has."),
     ),
     responses(
         (status = 101, description = "The socket is open."),
         (status = 400, description = "The handshake or the cursor is none.", body = Detail),
         (status = 403, description = "The token or the origin is no good.", body = Detail),
+        (status = 429, description = "Too many connects from this address, or sockets of this person.", body = Detail),
         (
             status = 426,
             description = "It is no handshake.",
@@ -86,8 +94,13 @@ struct Handshake {
         ),
     ),
 )]
-pub async fn open(request: HttpRequest, payload: Payload, sockets: Data<Sockets>) -> HttpResponse {
-    match sockets.open(&request, payload).await {
+pub async fn open(
+    request: HttpRequest,
+    payload: Payload,
+    address: ClientAddress,
+    sockets: Data<Sockets>,
+) -> HttpResponse {
+    match sockets.open(&request, payload, address).await {
         Ok(response) => response,
         Err(error) => {
             let mut response = error.error_response();
@@ -100,7 +113,12 @@ pub async fn open(request: HttpRequest, payload: Payload, sockets: Data<Sockets>
 }
 
 impl Sockets {
-    async fn open(&self, request: &HttpRequest, payload: Payload) -> Result<HttpResponse> {
+    async fn open(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        address: ClientAddress,
+    ) -> Result<HttpResponse> {
         let upgrades = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
         if !upgrades.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
             return Err(Error::Unfit(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
@@ -110,19 +128,32 @@ impl Sockets {
             return Err(Error::unavailable("the instance is stopping"));
         }
         let handshake = Handshake::parse(request)?;
+        if let Err(refusal) = self.limits.connect(address.network()) {
+            let end = End::TooMany("too many connects; try again later");
+            return self.refuse(request, payload, &handshake, end, refusal);
+        }
         let (account, claim) = match self.identify(&handshake).await {
             Ok(identified) => identified,
             Err(Refusal::Failed(error)) => return Err(error),
             Err(refusal) => {
                 let why = handshake.words(&refusal);
-                if handshake.versioned {
-                    return self.refuse(request, payload, why);
-                }
-                return Err(Error::Unfit(Kind::Forbidden, why.into()));
+                let refusal = Error::Unfit(Kind::Forbidden, why.into());
+                return self.refuse(request, payload, &handshake, End::Refused(why), refusal);
+            }
+        };
+        let place = match self.roster.enter(account.id, claim.issued_at) {
+            Ok(place) => place,
+            Err(no_room) => {
+                let (end, refusal) = match no_room {
+                    NoRoom::ForPerson => (End::TooMany("too many sockets"), self.limits.too_many_sockets()),
+                    NoRoom::ForAnybody => (End::Full, self.limits.full()),
+                };
+                return self.refuse(request, payload, &handshake, end, refusal);
             }
         };
         let (response, socket, inbound) = upgrade(request, payload)?;
-        let beginning = self.clone().begin(account, claim.issued_at, handshake.cursor, socket, inbound);
+        let beginning =
+            self.clone().begin(account, claim.issued_at, place, handshake.cursor, socket, inbound);
         let beginning = Box::pin(beginning);
         let life = async {
             if let Some((session, greeting)) = beginning.await {
@@ -159,11 +190,22 @@ impl Sockets {
         Ok((account, claim))
     }
 
-    /// Opens the socket only to close it: a page cannot read why a handshake failed.
-    fn refuse(&self, request: &HttpRequest, payload: Payload, why: &'static str) -> Result<HttpResponse> {
+    /// Refuses a handshake. For a client that offers [`PROTOCOL`] the socket is opened
+    /// only to be closed: a page cannot read why a handshake failed.
+    fn refuse(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        handshake: &Handshake,
+        end: End,
+        refusal: Error,
+    ) -> Result<HttpResponse> {
+        if !handshake.versioned {
+            return Err(refusal);
+        }
         let (response, socket, _inbound) = upgrade(request, payload)?;
         let metrics = self.metrics.clone();
-        actix_web::rt::spawn(async move { session::close(socket, End::Refused(why), &metrics).await });
+        actix_web::rt::spawn(async move { session::close(socket, end, &metrics).await });
         Ok(response)
     }
 
@@ -174,12 +216,12 @@ impl Sockets {
         self,
         account: Account,
         issued_at: i64,
+        place: Place,
         cursor: Option<Seq>,
         socket: actix_ws::Session,
         inbound: actix_ws::MessageStream,
     ) -> Option<(Box<Session>, ByteString)> {
         let (user, settings, metrics) = (account.id, self.settings.socket, self.metrics);
-        let place = self.roster.enter(user, issued_at);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = self.layer.subscribe(Group::user(user), capacity).await;
         let standing = self.db.read_in_background(move |conn| Ok(queries::standings(conn, &[user])?)).await;
@@ -197,8 +239,7 @@ impl Sockets {
             }
         };
         let feed = Feed::new(user, self.db, metrics.clone(), subscription, last_seq, cursor);
-        let inbound = inbound.max_frame_size(MOST_INBOUND).aggregate_continuations();
-        let inbound = inbound.max_continuation_size(MOST_INBOUND);
+        let inbound = Inbound::new(inbound, self.limits.frames(), metrics.clone());
         let session = Session { socket, inbound, feed, place, settings, metrics };
         Some((Box::new(session), session::greeting(&account, last_seq)))
     }

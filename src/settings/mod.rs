@@ -7,6 +7,7 @@
 
 mod database_url;
 mod pattern;
+mod rate;
 mod secret_key;
 mod service_keys;
 mod source;
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 
 pub use database_url::DatabaseUrl;
 pub use pattern::Pattern;
+pub use rate::{Rate, Rates};
 pub use service_keys::ServiceKey;
 pub use source::Wrong;
 pub use table::{SETTINGS, Setting, help};
@@ -49,9 +51,11 @@ pub struct Settings {
     pub access: Access,
     /// The bounds of one request.
     pub requests: Requests,
+    /// How much anybody may take.
+    pub rates: Rates,
     /// Tokens and passwords.
     pub credentials: Credentials,
-    /// The bounds of one socket.
+    /// The bounds of sockets.
     pub socket: Socket,
     /// How often feeds are compared with their inboxes.
     pub position_check: Duration,
@@ -115,15 +119,17 @@ pub struct Credentials {
     pub access_token: Duration,
     /// How long a refresh token is good.
     pub refresh_token: Duration,
-    /// Sign-ins tried in a minute for one email from one address.
-    pub login_attempts_per_minute: u32,
     /// Passwords hashed at once.
     pub hashes_at_once: usize,
 }
 
-/// The bounds of one socket.
+/// The bounds of sockets.
 #[derive(Clone, Copy, Debug)]
 pub struct Socket {
+    /// Sockets at once.
+    pub most: usize,
+    /// Sockets of one person at once.
+    pub most_by_person: usize,
     /// Frames waiting for it at most.
     pub queue_events: usize,
     /// Bytes waiting for it at most.
@@ -218,10 +224,12 @@ impl Settings {
             credentials: Credentials {
                 access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
                 refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
-                login_attempts_per_minute: source.number("LOGIN_ATTEMPTS_PER_MINUTE", 1..=1_000_000)?,
                 hashes_at_once: source.count_or_spare_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
             },
+            rates: Rates::read(&source)?,
             socket: Socket {
+                most: source.number("MAX_SOCKETS", 1..=1_000_000)?,
+                most_by_person: source.number("MAX_SOCKETS_BY_PERSON", 1..=1_000_000)?,
                 queue_events: source.number("SOCKET_QUEUE_EVENTS", 1..=100_000)?,
                 queue_bytes: source.number("SOCKET_QUEUE_BYTES", 1_024..=67_108_864)?,
                 write_timeout: source.seconds("SOCKET_WRITE_TIMEOUT_SECONDS", 1..=600)?,

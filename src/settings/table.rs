@@ -46,8 +46,16 @@ pub const SETTINGS: &[Setting] = settings![
     "MAX_MESSAGE_CHARACTERS", "characters", "10000", "a message at most; then 400";
     "ACCESS_TOKEN_SECONDS", "s", "3600", "how long an access token is good";
     "REFRESH_TOKEN_SECONDS", "s", "604800", "how long a refresh token is good";
-    "LOGIN_ATTEMPTS_PER_MINUTE", "tries", "10", "sign-ins for one email from one address, on one instance; then 429";
     "PASSWORD_HASHES_AT_ONCE", "threads", "[cores - 1]", "passwords hashed at the same time, 20 MiB each; further ones wait";
+    "LIMIT_FAILED_LOGINS_BY_EMAIL", "rate", "20/15m", "wrong passwords for one email, then 429; 20/15m: 20 at once, and 20 again over 15 minutes; off: none";
+    "LIMIT_FAILED_LOGINS_BY_ADDRESS", "rate", "100/15m", "wrong passwords from one address; then 429";
+    "LIMIT_SIGNUPS_BY_ADDRESS", "rate", "20/1h", "sign-ups from one address; then 429";
+    "LIMIT_MESSAGES_BY_PERSON", "rate", "120/1m", "messages that one person sends; then 429";
+    "LIMIT_FRIEND_REQUESTS_BY_PERSON", "rate", "60/1h", "friend requests that one person makes; then 429";
+    "LIMIT_CONNECTS_BY_ADDRESS", "rate", "300/1m", "handshakes of sockets from one address, on one instance; then 429";
+    "LIMIT_FRAMES_BY_SOCKET", "rate", "100/10s", "frames that one socket sends; then it is closed with 4029";
+    "MAX_SOCKETS", "sockets", "15000", "sockets held at once, on one instance; then 503";
+    "MAX_SOCKETS_BY_PERSON", "sockets", "32", "sockets of one person, on one instance; then 429";
     "SOCKET_QUEUE_EVENTS", "frames", "256", "frames that may wait for one socket; then it is closed with 4008";
     "SOCKET_QUEUE_BYTES", "bytes", "262144", "bytes that may wait for one socket; then it is closed with 4008";
     "SOCKET_WRITE_TIMEOUT_SECONDS", "s", "10", "how long a socket may take nothing; then it is closed with 4008";

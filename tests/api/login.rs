@@ -104,21 +104,6 @@ async fn a_body_that_is_no_object_is_refused() {
     answer.refuses(401, "Invalid data. Expected a dictionary, but got list.");
 }
 
-#[rstest]
-#[tokio::test]
-async fn guessing_is_slowed_for_one_email_only(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[("LOGIN_ATTEMPTS_PER_MINUTE", "3")]);
-    let [ada, bob] = stage.people(["ada", "bob"]).await;
-    for email in [&ada.email, &ada.email.to_uppercase(), &ada.email] {
-        log_in(&stage, json!(email), json!("wrong password")).await.is(401);
-    }
-    let answer = log_in(&stage, json!(ada.email), json!(PASSWORD)).await;
-    assert!(answer.is(429)["detail"].is_string());
-    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=60).contains(&seconds), "{seconds}");
-    log_in(&stage, json!(bob.email), json!(PASSWORD)).await.is(200);
-}
-
 #[tokio::test]
 async fn an_unknown_email_takes_as_long_as_a_wrong_password() {
     let stage = Laptop.stage();

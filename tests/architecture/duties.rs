@@ -97,7 +97,16 @@ const RULES: &[Rule] = &[
         binds: |source| {
             is_one_of(
                 source,
-                &["ids.rs", "settings", "telemetry.rs", "timestamp.rs", "db/", "channel_layer/", "events/"],
+                &[
+                    "ids.rs",
+                    "settings",
+                    "telemetry.rs",
+                    "timestamp.rs",
+                    "db/",
+                    "channel_layer/",
+                    "limits/",
+                    "events/",
+                ],
             )
         },
         words: &["actix"],
@@ -116,9 +125,9 @@ const RULES: &[Rule] = &[
         why: "the hub knows no Redis",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["channel_layer/", "settings/source.rs"]),
+        binds: |source| !is_one_of(source, &["channel_layer/", "limits/shared.rs", "settings/source.rs"]),
         words: &["redis::", "deadpool_redis"],
-        why: "Redis is the channel layer's",
+        why: "Redis is the channel layer's, and counts for limits",
     },
     Rule {
         binds: |source| !is_one_of(source, &["channel_layer/", "events/unit_of_work.rs"]),

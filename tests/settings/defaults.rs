@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use numeneon::settings::{DatabaseUrl, SETTINGS, Settings};
+use numeneon::settings::{DatabaseUrl, Rate, SETTINGS, Settings};
 use tempfile::TempDir;
 
 use crate::process::Program;
@@ -17,6 +17,11 @@ fn cluster() -> Settings {
         _ => None,
     };
     Settings::from_lookup(&lookup).expect("good settings")
+}
+
+fn rate(count: u32, seconds: u64) -> Rate {
+    let burst = count.try_into().expect("some");
+    Rate { burst, period: Duration::from_secs(seconds) }
 }
 
 /// Settings of a laptop, with this set.
@@ -47,11 +52,21 @@ fn every_setting_has_its_default() {
 
     assert_eq!(settings.requests.max_body_bytes, 65_536);
     assert_eq!(settings.requests.max_message_characters, 10_000);
+    let rate = |count, seconds| Some(rate(count, seconds));
+    let rates = settings.rates;
+    assert_eq!(rates.failed_logins_by_email, rate(20, 15 * 60));
+    assert_eq!(rates.failed_logins_by_address, rate(100, 15 * 60));
+    assert_eq!(rates.signups_by_address, rate(20, 60 * 60));
+    assert_eq!(rates.messages_by_person, rate(120, 60));
+    assert_eq!(rates.friend_requests_by_person, rate(60, 60 * 60));
+    assert_eq!(rates.connects_by_address, rate(300, 60));
+    assert_eq!(rates.frames_by_socket, rate(100, 10));
     let credentials = settings.credentials;
     assert_eq!((credentials.access_token, credentials.refresh_token), (seconds(3_600), seconds(604_800)));
-    assert_eq!((credentials.login_attempts_per_minute, credentials.hashes_at_once), (10, (cores - 1).max(1)));
+    assert_eq!(credentials.hashes_at_once, (cores - 1).max(1));
 
     let socket = settings.socket;
+    assert_eq!((socket.most, socket.most_by_person), (15_000, 32));
     assert_eq!((socket.queue_events, socket.queue_bytes), (256, 262_144));
     assert_eq!((socket.write_timeout, socket.ping, socket.unanswered_pings), (seconds(10), seconds(25), 2));
     assert_eq!(settings.position_check, seconds(30));
@@ -107,6 +122,8 @@ fn a_value_that_is_set_wins() {
             "posts:the-first-key-has-32-bytes-or-more, stories:the-second-one-has:as-many-of-them,",
         ),
         ("METRICS_TOKEN", "a token"),
+        ("LIMIT_SIGNUPS_BY_ADDRESS", "7/2h"),
+        ("LIMIT_MESSAGES_BY_PERSON", "off"),
         ("DEMO", "off"),
         ("LOG_FORMAT", "json"),
     ];
@@ -117,6 +134,8 @@ fn a_value_that_is_set_wins() {
     assert!(settings.metrics_token.is_some() && !settings.demo && settings.log_json);
     let services: Vec<_> = settings.service_keys.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(services, ["posts", "stories"]);
+    assert_eq!(settings.rates.signups_by_address, Some(rate(7, 7_200)));
+    assert_eq!(settings.rates.messages_by_person, None);
     let allowed = |origin: &str| settings.access.socket_origins.iter().any(|pattern| pattern.matches(origin));
     assert!(allowed("https://a.example.org") && allowed("https://b.example.net"));
     assert!(!allowed("https://b.example.org"));

@@ -34,6 +34,18 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// What instances sign tokens with.
 pub const SECRET_KEY: &str = "a key for tests, and for nothing else at all";
 
+/// What instances do without unless a test is about it.
+pub const NO_LIMITS: &[(&str, &str)] = &[
+    ("LIMIT_FAILED_LOGINS_BY_EMAIL", "off"),
+    ("LIMIT_FAILED_LOGINS_BY_ADDRESS", "off"),
+    ("LIMIT_SIGNUPS_BY_ADDRESS", "off"),
+    ("LIMIT_MESSAGES_BY_PERSON", "off"),
+    ("LIMIT_FRIEND_REQUESTS_BY_PERSON", "off"),
+    ("LIMIT_CONNECTS_BY_ADDRESS", "off"),
+    ("LIMIT_FRAMES_BY_SOCKET", "off"),
+    ("MAX_SOCKETS_BY_PERSON", "1000000"),
+];
+
 /// Checks that it is a moment as the contract writes one, `2026-11-22T20:27:54.035641Z`,
 /// and a recent one.
 #[track_caller]

@@ -12,10 +12,10 @@ use std::time::Duration;
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::support::{Call, Dial, LIMIT, Person};
+use crate::support::{Call, Dial, LIMIT, NO_LIMITS, Person};
 use crate::wait::{block_until, signal};
 
-/// The program and what it is started with: these settings and nothing else.
+/// The program and what it is started with: no limits, these settings, and nothing else.
 #[derive(Clone)]
 pub struct Program {
     settings: Vec<(String, String)>,
@@ -50,7 +50,8 @@ impl Program {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_numeneon"));
-        command.args(arguments).env_clear().envs(self.settings.iter().cloned());
+        command.args(arguments).env_clear();
+        command.envs(NO_LIMITS.iter().copied()).envs(self.settings.iter().cloned());
         command.current_dir(&self.folder).stdin(Stdio::null());
         command
     }

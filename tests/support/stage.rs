@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::database::Database;
 use super::redis;
-use super::{Instance, Person, SECRET_KEY};
+use super::{Instance, NO_LIMITS, Person, SECRET_KEY};
 
 /// The two ways in which the service runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ impl Kind {
             ("SHUTDOWN_SPREAD_SECONDS", "0".to_owned()),
             ("SHUTDOWN_REQUESTS_SECONDS", "0".to_owned()),
         ]);
+        // All tests come from one address; those of limits set them.
+        settings.extend(NO_LIMITS.iter().copied().map(|(name, value)| (name, value.to_owned())));
         if self == Cluster {
             settings.insert("REDIS_URL", redis::url());
         }

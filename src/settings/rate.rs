@@ -1,0 +1,144 @@
+//! A [`Rate`] is how much of something may be taken: so many at once, and as many again,
+//! evenly, over a time.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::Wrong;
+use super::source::Source;
+
+/// So many at once, and as many again, evenly, over a time: `20/15m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: NonZeroU32,
+    /// Over which time as many come back.
+    pub period: Duration,
+}
+
+/// The rates of all limits; those that are off have none.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Wrong passwords for one email.
+    pub failed_logins_by_email: Option<Rate>,
+    /// Wrong passwords from one address.
+    pub failed_logins_by_address: Option<Rate>,
+    /// Accounts made from one address.
+    pub signups_by_address: Option<Rate>,
+    /// Messages that one person sends.
+    pub messages_by_person: Option<Rate>,
+    /// Friend requests that one person makes.
+    pub friend_requests_by_person: Option<Rate>,
+    /// Handshakes of sockets from one address, at one instance.
+    pub connects_by_address: Option<Rate>,
+    /// Frames that one socket sends.
+    pub frames_by_socket: Option<Rate>,
+}
+
+/// The most that a rate may allow, and the longest time it may be about: what is beyond
+/// them is no limit.
+const MOST: u32 = 1_000_000;
+const LONGEST_SECONDS: u64 = 86_400;
+
+impl Rates {
+    pub(super) fn read(source: &Source<'_>) -> Result<Self, Wrong> {
+        let rate = |name| Rate::parse(&source.text(name)).map_err(|why| Wrong::new(name, why));
+        Ok(Self {
+            failed_logins_by_email: rate("LIMIT_FAILED_LOGINS_BY_EMAIL")?,
+            failed_logins_by_address: rate("LIMIT_FAILED_LOGINS_BY_ADDRESS")?,
+            signups_by_address: rate("LIMIT_SIGNUPS_BY_ADDRESS")?,
+            messages_by_person: rate("LIMIT_MESSAGES_BY_PERSON")?,
+            friend_requests_by_person: rate("LIMIT_FRIEND_REQUESTS_BY_PERSON")?,
+            connects_by_address: rate("LIMIT_CONNECTS_BY_ADDRESS")?,
+            frames_by_socket: rate("LIMIT_FRAMES_BY_SOCKET")?,
+        })
+    }
+}
+
+impl Rate {
+    /// Reads a rate, or `off` for none.
+    ///
+    /// # Errors
+    ///
+    /// A text that is neither.
+    pub fn parse(text: &str) -> Result<Option<Self>, String> {
+        if text == "off" {
+            return Ok(None);
+        }
+        let rate = text.split_once('/').and_then(|(burst, period)| {
+            let burst = NonZeroU32::new(digits(burst)?).filter(|burst| burst.get() <= MOST)?;
+            Some(Self { burst, period: time(period)? })
+        });
+        rate.map(Some).ok_or_else(|| {
+            format!("{text:?} is neither off nor a rate as 20/15m: 1 to {MOST}, in 1s to 24h (s, m or h)")
+        })
+    }
+}
+
+fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    // Numbers that Rust reads may begin with a sign.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn time(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return None,
+    };
+    let seconds = seconds.checked_mul(digits(number)?)?;
+    (1..=LONGEST_SECONDS).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<(u32, u64)> {
+        let rate = Rate::parse(text).ok()??;
+        Some((rate.burst.get(), rate.period.as_secs()))
+    }
+
+    #[test]
+    fn a_rate_is_a_number_and_a_time() {
+        assert_eq!(read("20/15m"), Some((20, 900)));
+        assert_eq!(read("1/1s"), Some((1, 1)));
+        assert_eq!(read("1000000/24h"), Some((1_000_000, 86_400)));
+    }
+
+    #[test]
+    fn off_is_no_rate() {
+        assert_eq!(Rate::parse("off"), Ok(None));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "/",
+            "20",
+            "20/",
+            "20/m",
+            "/15m",
+            "0/1m",
+            "20/0s",
+            "+20/15m",
+            "20/+15m",
+            "-1/1m",
+            "1.5/1m",
+            "20/15",
+            "20/15x",
+            "20/25h",
+            "1000001/1s",
+            "20/15 m",
+            "20/15m/3",
+            "20/15é",
+            "OFF",
+            "20/99999999999999999999h",
+        ] {
+            assert!(Rate::parse(text).is_err(), "{text}");
+        }
+    }
+}
