@@ -1,7 +1,7 @@
 //! The [`App`] is one instance of the service, from start to a graceful stop.
 
 use std::any::Any;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::HttpServer;
@@ -25,7 +25,7 @@ use crate::retention::Retention;
 use crate::services::Callers;
 use crate::settings::{Settings, Shutdown};
 use crate::telemetry::Metrics;
-use crate::{edge, listener, routes};
+use crate::{edge, listener, monitor, routes};
 
 /// How long an idle HTTP connection is kept: longer than the 60 s for which proxies
 /// commonly keep theirs, so that it is they who close it.
@@ -48,6 +48,7 @@ pub struct App {
     /// The same socket as the server's, to shut its door before it is closed.
     listener: TcpListener,
     port: u16,
+    monitor: Option<(Server, SocketAddr)>,
     health: Health,
     roster: Roster,
     shutdown: Shutdown,
@@ -84,9 +85,10 @@ impl App {
         );
         let limits = limits.await?;
         let roster = Roster::new(settings.socket, metrics.clone());
-        let health = Health::new(db.clone(), layer.clone(), metrics.clone(), settings.metrics_token.clone());
+        let health = Health::new(db.clone(), layer.clone());
         let listener = listener::bind(&settings.host, settings.port)?;
         let port = listener.local_addr()?.port();
+        let monitor = monitor::serve(&settings.telemetry, &health, &metrics)?;
         let shutdown = settings.shutdown;
         let mut tasks = JoinSet::new();
         let check = PositionCheck::new(
@@ -102,12 +104,17 @@ impl App {
         tasks.spawn(roster.clone().ping_all(settings.socket));
         let server =
             serve(listener.try_clone()?, settings, db, layer, limits, &roster, &health, metrics, runtime)?;
-        Ok(Self { server, listener, port, health, roster, shutdown, tasks })
+        Ok(Self { server, listener, port, monitor, health, roster, shutdown, tasks })
     }
 
     /// Returns the port that is listened on.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns where `/metrics` is served, if it is.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.monitor.as_ref().map(|(_, address)| *address)
     }
 
     /// Serves until `stop` is done, then stops gracefully: unready at once; then, for
@@ -117,9 +124,10 @@ impl App {
     ///
     /// If the server ends by itself.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), Cause> {
-        let Self { server, listener, health, roster, shutdown, mut tasks, .. } = self;
+        let Self { server, listener, monitor, health, roster, shutdown, mut tasks, .. } = self;
         let handle: ServerHandle = server.handle();
         let mut serving = tokio::spawn(server);
+        let monitor = monitor.map(|(server, _)| (server.handle(), tokio::spawn(server)));
         tokio::select! {
             ended = &mut serving => return Ok(ended??),
             () = stop => {}
@@ -136,6 +144,11 @@ impl App {
         handle.stop(true).await;
         serving.await??;
         tasks.shutdown().await;
+        // Last, so that the stop can be watched.
+        if let Some((handle, watching)) = monitor {
+            handle.stop(false).await;
+            watching.await??;
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -156,7 +169,7 @@ fn serve(
     let credentials = settings.credentials;
     let callers = Data::new(Callers::new(&settings.service_keys));
     let tokens = Data::new(Tokens::new(&settings.secret_key, &settings.secret_key_fallbacks, &credentials));
-    let passwords = Data::new(Passwords::new(credentials.hashes_at_once)?);
+    let passwords = Data::new(Passwords::new(credentials.hashes_at_once, metrics.clone())?);
     let limits = Data::new(limits);
     let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
     let requests = Data::new(settings.requests);

@@ -1,21 +1,29 @@
 //! The edge is what every request passes first and every answer last: the host, CORS,
-//! what the client accepts, the headers that all answers have, and their count.
+//! what the client accepts, the request's id, the headers that all answers have, and
+//! what is told of each.
 
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use tracing::field::display;
 
+use crate::accounts::Viewer;
 use crate::cors;
 use crate::error::{Error, Kind};
 use crate::health::Health;
 use crate::settings::{Access, Settings};
-use crate::telemetry::{Metrics, RequestLabels};
+use crate::telemetry::{Metrics, RequestId, RequestLabels, RouteLabels};
+
+/// The request's id: taken in from a proxy or a client, and answered.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Cloudflare's name for a request, taken in where there is no other.
+const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 
 const HEADERS: [(HeaderName, &str); 4] = [
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -33,6 +41,15 @@ pub async fn pass<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    let id = request_id(&request);
+    id.clone().scope(answer(request, next, id)).await
+}
+
+async fn answer<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+    id: RequestId,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
     let started = Instant::now();
     let settings = request.app_data::<Data<Settings>>().cloned();
     let origin = settings.as_ref().and_then(|settings| cors::allowed_origin(&request, &settings.access));
@@ -42,8 +59,17 @@ pub async fn pass<B: MessageBody>(
         None => next.call(request).await?.map_into_left_body(),
     };
     finish(&mut response, origin, is_api);
-    count(&response, started);
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    tell(&response, started);
     Ok(response)
+}
+
+/// Returns the id that a proxy or the client gave the request, or a new one.
+fn request_id(request: &ServiceRequest) -> RequestId {
+    let given = |name| request.headers().get(name)?.to_str().ok().and_then(RequestId::parse);
+    given(REQUEST_ID).or_else(|| given(CF_RAY)).unwrap_or_else(RequestId::make)
 }
 
 /// Returns the answer to a request that goes no further.
@@ -55,8 +81,7 @@ fn refusal(
     if cors::is_preflight(request) {
         return Some(cors::preflight(origin));
     }
-    let probe = matches!(request.path(), "/healthz" | "/readyz" | "/metrics");
-    if !probe && !is_known_host(request, &settings.access) {
+    if !is_probe(request.path()) && !is_known_host(request, &settings.access) {
         let error = Error::Unfit(Kind::Invalid, "Host not allowed.".into());
         return Some(error.error_response());
     }
@@ -108,11 +133,42 @@ fn finish<B>(response: &mut ServiceResponse<B>, origin: Option<HeaderValue>, is_
     cors::mark(headers, origin);
 }
 
-fn count<B>(response: &ServiceResponse<B>, started: Instant) {
-    let request = response.request();
-    let Some(metrics) = request.app_data::<Data<Metrics>>() else { return };
+/// Counts a request and logs it. No path and no query is told: they may hold a name or
+/// a token.
+fn tell<B>(response: &ServiceResponse<B>, started: Instant) {
+    let (request, took, status) = (response.request(), started.elapsed(), response.status().as_u16());
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
-    let labels = RequestLabels { route, status: response.status().as_u16() };
-    metrics.requests.get_or_create(&labels).inc();
-    metrics.request_seconds.observe(started.elapsed().as_secs_f64());
+    let method = known_method(request.method());
+    let user = request.extensions().get::<Viewer>().map(|viewer| viewer.id);
+    let (user, duration_ms) = (user.map(display), took.as_micros() as f64 / 1e3);
+    if is_probe(request.path()) {
+        tracing::debug!(method, route, status, duration_ms, "request");
+    } else {
+        tracing::info!(method, route, status, duration_ms, user.id = user, "request");
+    }
+    let Some(metrics) = request.app_data::<Data<Metrics>>() else { return };
+    let labels = RouteLabels { route: route.clone(), method };
+    metrics.request_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    metrics.requests.get_or_create(&RequestLabels { route, method, status }).inc();
+}
+
+/// Anybody may send any word for a method; metrics and logs know these.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    const NAMES: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    let known = KNOWN.iter().position(|known| known == method);
+    known.and_then(|place| NAMES.get(place)).copied().unwrap_or("other")
+}
+
+/// Whether a path is asked every few seconds by whatever watches the process.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }

@@ -1,24 +1,18 @@
-//! Health: whether this process lives, whether it should be sent requests, and what
-//! it counts.
+//! Health: whether this process lives, and whether it should be sent requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 use diesel::RunQueryDsl;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::channel_layer::ChannelLayer;
 use crate::db::Db;
-use crate::error::body::Detail;
-use crate::error::{Error, Result};
-use crate::secret;
 use crate::telemetry::Metrics;
 
 /// How long the database may take to answer a probe, which comes every few seconds.
@@ -29,15 +23,13 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 pub struct Health {
     db: Db,
     layer: ChannelLayer,
-    metrics: Metrics,
-    metrics_token: Option<SecretString>,
     stopping: Arc<AtomicBool>,
 }
 
 impl Health {
     /// The health of a process that stands on these.
-    pub fn new(db: Db, layer: ChannelLayer, metrics: Metrics, metrics_token: Option<SecretString>) -> Self {
-        Self { db, layer, metrics, metrics_token, stopping: Arc::default() }
+    pub fn new(db: Db, layer: ChannelLayer) -> Self {
+        Self { db, layer, stopping: Arc::default() }
     }
 
     /// Makes the process unready for good.
@@ -48,6 +40,18 @@ impl Health {
     /// Returns whether the process is about to end.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Writes down what is only known when it is asked for.
+    pub fn measure(&self, metrics: &Metrics) {
+        let load = self.db.load();
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.channel_layer_whole.set(self.layer.is_whole().into());
+        metrics.database_up.set(self.db.is_up().into());
+        metrics.database_connections_limit.set(count(load.limit));
+        metrics.database_connections_open.set(count(load.open));
+        metrics.database_connections_in_use.set(count(load.in_use));
+        metrics.database_calls_waiting.set(count(load.waiting));
     }
 
     async fn database_answers(&self) -> bool {
@@ -136,37 +140,4 @@ pub async fn ready(health: Data<Health>) -> HttpResponse {
     };
     let mut answer = if good { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(body)
-}
-
-/// Answers what is counted, to whoever has the token.
-///
-/// # Errors
-///
-/// 404 without the right token, and if none is set.
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    tag = "health",
-    description = "Without the right token there is no such path.",
-    security(("metrics" = [])),
-    responses(
-        (status = 200, description = "In OpenMetrics' form.", body = String, content_type = "application/openmetrics-text"),
-        (status = 404, description = "No token, a wrong one, or none is set.", body = Detail),
-    ),
-)]
-pub async fn metrics(request: HttpRequest, health: Data<Health>) -> Result<HttpResponse> {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    let right = health
-        .metrics_token
-        .as_ref()
-        .is_some_and(|token| secret::same(token.expose_secret().as_bytes(), given.as_bytes()));
-    if !right {
-        return Err(Error::unknown_path());
-    }
-    let (used, size) = health.db.load();
-    health.metrics.database_connections.set(used as f64 / size.max(1) as f64);
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(health.metrics.text()))
 }

@@ -65,5 +65,7 @@ pub mod routes;
 pub mod listener;
 // What an operator does to an account.
 pub mod admin;
+// The port for those who watch.
+pub mod monitor;
 // One instance: start, serve, stop.
 pub mod app;

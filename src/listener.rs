@@ -2,7 +2,7 @@
 //! are tuned, and how its door is shut without losing anybody.
 
 use std::any::Any;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
@@ -23,11 +23,21 @@ const BACKLOG: i32 = 1_024;
 pub fn bind(host: &str, port: u16) -> Result<TcpListener, Cause> {
     let named = |why: &dyn std::fmt::Display| format!("HOST: {host}: {why}");
     let resolved = (host, port).to_socket_addrs().map_err(|error| named(&error))?.next();
-    let resolved = resolved.ok_or_else(|| named(&"names no address"))?;
+    bind_address(resolved.ok_or_else(|| named(&"names no address"))?, "PORT")
+}
+
+/// Listens on an address.
+///
+/// # Errors
+///
+/// One line that names this setting.
+pub fn bind_address(resolved: SocketAddr, setting: &str) -> Result<TcpListener, Cause> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(resolved), socket2::Type::STREAM, None)?;
     // An instance that restarts must not wait for its old connections to be forgotten.
     socket.set_reuse_address(true)?;
-    socket.bind(&resolved.into()).map_err(|error| format!("PORT: cannot listen on {resolved}: {error}"))?;
+    socket
+        .bind(&resolved.into())
+        .map_err(|error| format!("{setting}: cannot listen on {resolved}: {error}"))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

@@ -42,7 +42,7 @@ fn print(text: &str) -> Result<(), Cause> {
 
 fn serve() -> Result<(), Cause> {
     let settings = Settings::from_environment()?;
-    telemetry::log_to_stderr(&settings);
+    let _flush = telemetry::log_to_stderr(&settings.telemetry);
     let host = settings.host.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async move {
@@ -50,6 +50,9 @@ fn serve() -> Result<(), Cause> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tracing::info!(address = %format!("http://{host}:{}", app.port()), "serving");
+        if let Some(address) = app.metrics_address() {
+            tracing::info!(metrics.address = %address, "serving metrics");
+        }
         let (first, stop) = oneshot::channel();
         let (second, hurry) = oneshot::channel();
         tokio::spawn(async move {
@@ -78,7 +81,7 @@ fn serve() -> Result<(), Cause> {
 
 fn migrate() -> Result<(), Cause> {
     let settings = Settings::from_environment()?;
-    telemetry::log_to_stderr(&settings);
+    let _flush = telemetry::log_to_stderr(&settings.telemetry);
     let migrated = db::migrate(&settings.database)?;
     tracing::info!(migrations = ?migrated, "the database is up to date");
     Ok(())
@@ -86,7 +89,7 @@ fn migrate() -> Result<(), Cause> {
 
 fn set_active(username: &str, is_active: bool) -> Result<(), Cause> {
     let settings = Settings::from_environment()?;
-    telemetry::log_to_stderr(&settings);
+    let _flush = telemetry::log_to_stderr(&settings.telemetry);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(admin::set_active(&settings, username, is_active))?;
     let outcome = if is_active { "may sign in again" } else { "is signed out and may not sign in" };

@@ -1,4 +1,4 @@
-//! Every URL of the service, on one page.
+//! Every URL of the service, on one page. The [monitor](crate::monitor) has its own.
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::{Method, header};
@@ -34,7 +34,6 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(at("/", "Health", Open, get(health::root)))
         .service(at("/healthz", "Alive", Open, get(health::alive)))
         .service(at("/readyz", "Ready", Open, get(health::ready)))
-        .service(at("/metrics", "Metrics", Open, get(health::metrics)))
         .service(at("/ws/notifications/", "Notifications", Open, get(socket::open)))
         .service(at("/demo", "Demo", Open, get(demo::moved)))
         .service(at("/demo/{path:.*}", "Demo", Open, get(demo::file)))

@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::try_generate_salt;
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use super::sign_in::Password;
 use crate::error::{Cause, Error, Result};
 use crate::secret;
+use crate::telemetry::{Metrics, Raised};
 
 /// How long a request waits for its turn to hash. A sign-up page loses patience
 /// about then, and a queue that long means that the service is swamped.
@@ -41,6 +42,7 @@ pub struct Passwords {
     threads: Arc<ThreadPool>,
     /// A hash that no password has, checked where there is no account.
     nobody: Arc<str>,
+    metrics: Metrics,
 }
 
 /// What checking a password came to.
@@ -61,7 +63,7 @@ impl Passwords {
     /// # Errors
     ///
     /// If the system gives no random numbers or no threads.
-    pub fn new(at_once: usize) -> std::result::Result<Self, Cause> {
+    pub fn new(at_once: usize, metrics: Metrics) -> std::result::Result<Self, Cause> {
         let threads = ThreadPoolBuilder::new()
             .num_threads(at_once)
             .thread_name(|number| format!("password-{number}"))
@@ -70,7 +72,8 @@ impl Passwords {
             .build()?;
         let nobody = uuid::Uuid::new_v4().to_string();
         let nobody = argon2id(nobody.as_bytes())?.into();
-        Ok(Self { turns: Arc::new(Semaphore::new(at_once)), threads: Arc::new(threads), nobody })
+        metrics.password_hash_threads.set(i64::try_from(at_once).unwrap_or(i64::MAX));
+        Ok(Self { turns: Arc::new(Semaphore::new(at_once)), threads: Arc::new(threads), nobody, metrics })
     }
 
     /// Returns the hash to keep of a new password.
@@ -108,16 +111,22 @@ impl Passwords {
     }
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let waiting = Raised::new(&self.metrics.password_hashes_waiting);
         let turn = match timeout(TURN_LIMIT, self.turns.clone().acquire_owned()).await {
             Ok(turn) => turn.map_err(Error::internal)?,
             Err(_) => return Err(Error::unavailable("too many passwords wait to be hashed")),
         };
+        drop(waiting);
         let (answer, answered) = oneshot::channel();
+        let metrics = self.metrics.clone();
         self.threads.spawn(move || {
             // Held by the thread: a caller that goes away must not let another one in.
             let _turn = turn;
+            let started = Instant::now();
+            let worked = work();
+            metrics.password_hash_seconds.observe(started.elapsed().as_secs_f64());
             // The caller may have gone away.
-            let _ = answer.send(work());
+            let _ = answer.send(worked);
         });
         answered.await.map_err(Error::internal)
     }

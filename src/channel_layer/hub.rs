@@ -7,11 +7,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Group;
+use super::{Group, Payload};
 use crate::telemetry::Metrics;
 
 /// How much may wait for one subscription.
@@ -47,7 +46,7 @@ struct Mailbox {
 
 #[derive(Default)]
 struct Queue {
-    payloads: VecDeque<Bytes>,
+    payloads: VecDeque<Payload>,
     bytes: usize,
     overflowed: bool,
 }
@@ -80,16 +79,17 @@ impl Hub {
 
     /// Puts a payload into the queue of each subscription of a group. Returns how
     /// many there are.
-    pub(super) fn deliver(&self, group: &str, payload: &Bytes) -> usize {
+    pub(super) fn deliver(&self, group: &str, payload: &Payload) -> usize {
         // One person has few sockets: the copy is a few pointers.
         let members = match self.groups.lock().get(group) {
             Some(members) => members.clone(),
             None => return 0,
         };
         for mailbox in &members {
-            if mailbox.put(payload.clone()).is_err() {
-                self.metrics.queue_overflows.inc();
-            }
+            match mailbox.put(payload.clone()) {
+                Ok(()) => self.metrics.payloads_delivered.inc(),
+                Err(Overflow) => self.metrics.queue_overflows.inc(),
+            };
         }
         members.len()
     }
@@ -123,17 +123,17 @@ impl Hub {
 }
 
 impl Mailbox {
-    fn put(&self, payload: Bytes) -> Result<(), Overflow> {
+    fn put(&self, payload: Payload) -> Result<(), Overflow> {
         let mut queue = self.queue.lock();
         if queue.overflowed {
             return Ok(());
         }
         let full = queue.payloads.len() >= self.capacity.payloads
-            || (!queue.payloads.is_empty() && queue.bytes + payload.len() > self.capacity.bytes);
+            || (!queue.payloads.is_empty() && queue.bytes + payload.bytes.len() > self.capacity.bytes);
         if full {
             *queue = Queue { overflowed: true, ..Queue::default() };
         } else {
-            queue.bytes += payload.len();
+            queue.bytes += payload.bytes.len();
             queue.payloads.push_back(payload);
         }
         drop(queue);
@@ -155,7 +155,7 @@ impl Subscription {
     /// # Errors
     ///
     /// [`Overflow`] once the queue was full; what waited in it is gone.
-    pub async fn next(&self) -> Result<Bytes, Overflow> {
+    pub async fn next(&self) -> Result<Payload, Overflow> {
         loop {
             if let Some(payload) = self.try_next()? {
                 return Ok(payload);
@@ -169,14 +169,14 @@ impl Subscription {
     /// # Errors
     ///
     /// As [`Subscription::next`].
-    pub fn try_next(&self) -> Result<Option<Bytes>, Overflow> {
+    pub fn try_next(&self) -> Result<Option<Payload>, Overflow> {
         let mut queue = self.mailbox.queue.lock();
         if queue.overflowed {
             return Err(Overflow);
         }
         let payload = queue.payloads.pop_front();
         if let Some(payload) = &payload {
-            queue.bytes -= payload.len();
+            queue.bytes -= payload.bytes.len();
         } else if queue.payloads.capacity() > KEPT_ROOM {
             queue.payloads.shrink_to(KEPT_ROOM);
         }

@@ -1,12 +1,10 @@
 //! The in-memory backend: one process, where publishing goes straight to the hub.
 
-use bytes::Bytes;
-
-use super::Group;
 use super::hub::Hub;
+use super::{Group, Payload};
 
 /// Delivers each payload to this process's subscriptions.
-pub(super) fn publish(hub: &Hub, payloads: &[(Group, Bytes)]) {
+pub(super) fn publish(hub: &Hub, payloads: &[(Group, Payload)]) {
     for (group, payload) in payloads {
         hub.deliver(group.name(), payload);
     }

@@ -1,5 +1,6 @@
 //! The channel layer carries a payload to every [`Subscription`] of a [`Group`],
-//! whichever process holds it. It knows no domain: a payload is bytes.
+//! whichever process holds it. It knows no domain: a payload is bytes, and beside them
+//! where they come from.
 //!
 //! What both backends promise, and one suite of tests holds them to:
 //!
@@ -17,11 +18,11 @@
 mod group;
 mod hub;
 mod memory;
+mod payload;
 mod redis;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
@@ -30,6 +31,7 @@ use hub::Hub;
 
 pub use group::{Group, InvalidName};
 pub use hub::{Capacity, Overflow, Subscription};
+pub use payload::Payload;
 
 /// A cheap handle on the layer.
 #[derive(Clone)]
@@ -42,7 +44,7 @@ pub struct ChannelLayer {
 /// How the layer reaches other processes.
 #[derive(Clone)]
 enum Backend {
-    Memory,
+    Memory(Metrics),
     Redis(Arc<redis::Redis>),
 }
 
@@ -50,8 +52,8 @@ impl ChannelLayer {
     /// A layer within this process.
     pub fn memory(metrics: Metrics) -> Self {
         metrics.subscriber_connected.set(1);
-        let hub = Hub::new(metrics, |_| {});
-        Self { hub, backend: Backend::Memory, recoveries: watch::Sender::new(0) }
+        let hub = Hub::new(metrics.clone(), |_| {});
+        Self { hub, backend: Backend::Memory(metrics), recoveries: watch::Sender::new(0) }
     }
 
     /// A layer between all processes that use the same Redis. It connects in the
@@ -82,8 +84,8 @@ impl ChannelLayer {
     }
 
     /// Publishes one payload to a group, as [`ChannelLayer::publish_all`].
-    pub async fn publish(&self, group: Group, payload: Bytes) {
-        self.publish_all(vec![(group, payload)]).await;
+    pub async fn publish(&self, group: Group, payload: impl Into<Payload>) {
+        self.publish_all(vec![(group, payload.into())]).await;
     }
 
     /// Publishes payloads to their groups, in order.
@@ -91,9 +93,12 @@ impl ChannelLayer {
     /// Returns when Redis has taken them, after a short wait if it does not. What it
     /// did not take reaches the subscriptions of this process only, and perhaps
     /// twice.
-    pub async fn publish_all(&self, payloads: Vec<(Group, Bytes)>) {
+    pub async fn publish_all(&self, payloads: Vec<(Group, Payload)>) {
         match &self.backend {
-            Backend::Memory => memory::publish(&self.hub, &payloads),
+            Backend::Memory(metrics) => {
+                memory::publish(&self.hub, &payloads);
+                metrics.publications.inc_by(payloads.len() as u64);
+            }
             Backend::Redis(redis) => {
                 if !redis.publish(&payloads).await {
                     memory::publish(&self.hub, &payloads);
@@ -106,7 +111,7 @@ impl ChannelLayer {
     /// published: every process's [`ChannelLayer::recoveries`] is raised soon.
     pub fn suspect_loss(&self) {
         match &self.backend {
-            Backend::Memory => self.recoveries.send_modify(|count| *count += 1),
+            Backend::Memory(_) => self.recoveries.send_modify(|count| *count += 1),
             Backend::Redis(redis) => redis.suspect_loss(),
         }
     }
@@ -119,7 +124,7 @@ impl ChannelLayer {
     /// Returns whether payloads are published and heard at present.
     pub fn is_whole(&self) -> bool {
         match &self.backend {
-            Backend::Memory => true,
+            Backend::Memory(_) => true,
             Backend::Redis(redis) => redis.is_whole(),
         }
     }

@@ -14,4 +14,4 @@ mod transaction;
 pub use connection::AnyConnection;
 pub use failure::{Query, violates_unique};
 pub use migrations::{migrate, revert};
-pub use pool::Db;
+pub use pool::{Db, Load};

@@ -34,6 +34,19 @@ pub struct Db {
     outage: Arc<Outage>,
 }
 
+/// How much of the pool is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Connections that calls have.
+    pub in_use: usize,
+    /// Connections that are open.
+    pub open: usize,
+    /// Connections at most.
+    pub limit: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+}
+
 /// Whether the database failed lately, and how often it has come back.
 struct Outage {
     now: AtomicBool,
@@ -150,10 +163,20 @@ impl Db {
         self.outage.recoveries.subscribe()
     }
 
-    /// Returns the connections in use and those allowed.
-    pub fn load(&self) -> (usize, usize) {
+    /// Returns how much of the pool is used at present.
+    pub fn load(&self) -> Load {
         let status = self.pool.status();
-        (status.size.saturating_sub(status.available), status.max_size)
+        Load {
+            in_use: status.size.saturating_sub(status.available),
+            open: status.size,
+            limit: status.max_size,
+            waiting: status.waiting,
+        }
+    }
+
+    /// Returns whether the last call found the database there.
+    pub fn is_up(&self) -> bool {
+        !self.outage.now.load(Ordering::Relaxed)
     }
 
     /// Closes the idle connections: one that is dead tells that they are dead too.

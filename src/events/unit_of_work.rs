@@ -1,17 +1,19 @@
 //! A [`UnitOfWork`] is one transaction and the events it emits. Events leave it only
 //! through [`Events::commit`], so that none is published early or forgotten.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::event::{Announcement, Envelope, Event, Notice, SessionsEnded};
 use super::inbox;
-use crate::channel_layer::{ChannelLayer, Group};
+use crate::channel_layer::{ChannelLayer, Group, Payload};
 use crate::db::{AnyConnection, Db};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
-use crate::telemetry::Metrics;
+use crate::telemetry::{EventLabels, Metrics, Origin, RequestId};
 use crate::timestamp::Timestamp;
 
 /// One transaction and the events it emits.
@@ -64,10 +66,10 @@ impl<'a> UnitOfWork<'a> {
         self.told_to_all.push((people, announcement));
     }
 
-    /// Returns everything to publish once this is committed, and how many events are in
-    /// it. First it appends what was emitted to the inboxes, in ascending order of recipients so
-    /// that two transactions cannot wait for each other.
-    fn close(mut self) -> Result<(Vec<(Group, Bytes)>, usize)> {
+    /// Returns everything to publish once this is committed. First it appends what was
+    /// emitted to the inboxes, in ascending order of recipients so that two transactions
+    /// cannot wait for each other.
+    fn close(mut self) -> Result<Closed> {
         if self.announced.is_some() && !self.emitted.is_empty() {
             return Err(Error::internal("a unit of work emits to all and to some"));
         }
@@ -82,7 +84,11 @@ impl<'a> UnitOfWork<'a> {
                 payloads.push((Group::user(recipient), announcement.numbered_frame(seq)));
             }
         }
-        let events = payloads.len();
+        let mut emitted: Vec<_> = self.emitted.iter().map(|(_, event)| (event.name(), 1)).collect();
+        // By one name for all: what other services call theirs is no bounded label.
+        if self.announced.is_some() {
+            emitted.push(("announcement", payloads.len() as u64));
+        }
         for (person, notice) in &self.told {
             let frame = serde_json::to_vec(notice).map_err(Error::internal)?;
             payloads.push((Group::user(*person), frame.into()));
@@ -94,8 +100,15 @@ impl<'a> UnitOfWork<'a> {
             let frame = announcement.frame();
             payloads.extend(people.iter().map(|person| (Group::user(*person), frame.clone())));
         }
-        Ok((payloads, events))
+        Ok(Closed { frames: payloads, emitted })
     }
+}
+
+/// What is left of a unit of work: what to publish once it is committed.
+struct Closed {
+    frames: Vec<(Group, Bytes)>,
+    /// The names of the events among them, and how many there are.
+    emitted: Vec<(&'static str, u64)>,
 }
 
 /// Commits units of work and publishes their events. A cheap handle.
@@ -133,14 +146,11 @@ impl Events {
             let value = command(&mut unit)?;
             Ok((value, unit.close()?))
         };
-        let this = self.clone();
+        let (this, request_id) = (self.clone(), RequestId::current());
         let (value, published) = self
             .db
             .transaction(act, move |outcome| match outcome {
-                Ok((value, (payloads, events))) => {
-                    this.metrics.events_committed.inc_by(events as u64);
-                    Ok((value, this.publish(payloads)))
-                }
+                Ok((value, closed)) => Ok((value, this.committed(closed, request_id))),
                 Err(error) => {
                     // COMMIT may have been carried out and its answer lost.
                     if matches!(error, Error::Unavailable(_)) {
@@ -157,10 +167,17 @@ impl Events {
         Ok(value)
     }
 
-    fn publish(&self, payloads: Vec<(Group, Bytes)>) -> Option<JoinHandle<()>> {
-        if payloads.is_empty() {
+    /// Counts what was committed in this moment, and begins to publish it.
+    fn committed(&self, closed: Closed, request_id: Option<RequestId>) -> Option<JoinHandle<()>> {
+        for (name, count) in closed.emitted {
+            self.metrics.events_emitted.get_or_create(&EventLabels { r#type: name }).inc_by(count);
+        }
+        if closed.frames.is_empty() {
             return None;
         }
+        let origin = Arc::new(Origin::committed_now(request_id));
+        let payload = |bytes| Payload { bytes, origin: Some(origin.clone()) };
+        let payloads = closed.frames.into_iter().map(|(group, bytes)| (group, payload(bytes))).collect();
         let layer = self.layer.clone();
         Some(self.runtime.spawn(async move { layer.publish_all(payloads).await }))
     }

@@ -30,7 +30,7 @@ impl Endings {
         loop {
             let subscription = self.layer.subscribe(Group::instances(), CAPACITY).await;
             while let Ok(payload) = subscription.next().await {
-                match serde_json::from_slice::<SessionsEnded>(&payload) {
+                match serde_json::from_slice::<SessionsEnded>(&payload.bytes) {
                     Ok(ended) => self.roster.end(ended),
                     Err(error) => {
                         tracing::warn!(cause = %error, "a payload for all instances is not understood");

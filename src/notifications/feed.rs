@@ -8,20 +8,20 @@
 //! what it misses: the inbox has it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use crate::channel_layer::{Overflow, Subscription};
+use crate::channel_layer::{Overflow, Payload, Subscription};
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::{Envelope, Seq, inbox};
 use crate::ids::UserId;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Origin, ReplayLabels};
 
 /// How long a feed waits before it asks a database again that did not answer: soon
 /// enough to be current two seconds after its return.
@@ -39,8 +39,8 @@ pub(super) struct Feed {
     subscription: Subscription,
     /// The number of the last envelope passed on.
     sent: Seq,
-    /// Whether the inbox may have something after [`Feed::sent`].
-    behind: bool,
+    /// Why the inbox may have something after [`Feed::sent`], if it may.
+    behind: Option<Behind>,
     /// The reading of a page, which goes on when [`Feed::next`] is dropped.
     reading: Option<BoxFuture<'static, Result<Page>>>,
     /// Whether [`Feed::heal`] was called while a page was being read: it may have been
@@ -51,14 +51,36 @@ pub(super) struct Feed {
     ready: VecDeque<Item>,
 }
 
+/// Why a feed is behind its inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// It goes on after a cursor.
+    Resume,
+    /// An envelope came that is not the next one.
+    Gap,
+    /// Positions were compared.
+    PositionCheck,
+}
+
+impl Behind {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Resume => "resume",
+            Self::Gap => "gap",
+            Self::PositionCheck => "position_check",
+        }
+    }
+}
+
 /// The inbox's last number, and what it has after a feed's.
 type Page = (Seq, Vec<Envelope>);
 
 /// What a feed passes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// A frame, and the number of its envelope if it has one.
-    Frame(Option<Seq>, ByteString),
+    /// A frame; the number of its envelope if it has one, and where it comes from if it
+    /// did not come from the inbox.
+    Frame(Option<Seq>, ByteString, Option<Arc<Origin>>),
     /// The inbox does not reach back to what was sent last. From here on the feed
     /// goes on after this number.
     Resync(Seq),
@@ -91,7 +113,7 @@ impl Feed {
         cursor: Option<Seq>,
     ) -> Self {
         let sent = cursor.unwrap_or(last_seq);
-        let behind = sent != last_seq;
+        let behind = (sent != last_seq).then_some(Behind::Resume);
         Self {
             user,
             db,
@@ -105,15 +127,20 @@ impl Feed {
         }
     }
 
+    /// Returns whose envelopes it passes on.
+    pub(super) const fn user(&self) -> UserId {
+        self.user
+    }
+
     /// Returns the number of the last envelope passed on.
     pub(super) const fn sent(&self) -> Seq {
         self.sent
     }
 
     /// Has the inbox read before anything else is passed on.
-    pub(super) const fn heal(&mut self) {
+    pub(super) fn heal(&mut self) {
         self.heal_again = self.reading.is_some();
-        self.behind = true;
+        self.behind = self.behind.or(Some(Behind::PositionCheck));
     }
 
     /// Returns the subscription, to be watched while a frame is being sent.
@@ -132,8 +159,8 @@ impl Feed {
                 self.note(&item);
                 return Ok(item);
             }
-            if self.behind {
-                self.read_inbox().await?;
+            if let Some(cause) = self.behind {
+                self.read_inbox(cause).await?;
                 continue;
             }
             let payload = self.subscription.next().await?;
@@ -145,35 +172,35 @@ impl Feed {
 
     fn note(&mut self, item: &Item) {
         match item {
-            Item::Frame(Some(seq), _) | Item::Resync(seq) => self.sent = *seq,
-            Item::Frame(None, _) => {}
+            Item::Frame(Some(seq), ..) | Item::Resync(seq) => self.sent = *seq,
+            Item::Frame(None, ..) => {}
         }
     }
 
     /// Finds a payload's place: returns it if it is next, or has no number.
-    fn place(&mut self, payload: Bytes) -> Option<Item> {
-        let Some(seq) = seq(&payload) else {
+    fn place(&mut self, payload: Payload) -> Option<Item> {
+        let Some(seq) = seq(&payload.bytes) else {
             tracing::warn!(user.id = %self.user, "a payload in the person's group is no frame");
             return None;
         };
-        let frame = ByteString::try_from(payload).ok()?;
+        let (frame, origin) = (ByteString::try_from(payload.bytes).ok()?, payload.origin);
         match seq {
-            None => Some(Item::Frame(None, frame)),
-            Some(seq) if seq == self.sent + 1 => Some(Item::Frame(Some(seq), frame)),
+            None => Some(Item::Frame(None, frame, origin)),
+            Some(seq) if seq == self.sent + 1 => Some(Item::Frame(Some(seq), frame, origin)),
             Some(seq) if seq <= self.sent => {
                 self.metrics.repeats_dropped.inc();
                 None
             }
             Some(_) => {
                 self.metrics.gaps_read.inc();
-                self.behind = true;
+                self.behind = Some(Behind::Gap);
                 None
             }
         }
     }
 
     /// Reads the next page of the inbox into [`Feed::ready`].
-    async fn read_inbox(&mut self) -> std::result::Result<(), Overflow> {
+    async fn read_inbox(&mut self, cause: Behind) -> std::result::Result<(), Overflow> {
         let (db, user, sent) = (&self.db, self.user, self.sent);
         let reading = self.reading.get_or_insert_with(|| Box::pin(page(db.clone(), user, sent)));
         let page = reading.await;
@@ -190,26 +217,31 @@ impl Feed {
         let next = envelopes.first().map_or(last_seq + 1, |envelope| envelope.seq);
         if next != self.sent + 1 {
             self.ready.push_back(Item::Resync(last_seq));
-            self.behind = false;
+            self.metrics.resyncs.inc();
+            self.behind = None;
             return Ok(());
         }
-        self.behind = heal_again || envelopes.len() >= inbox::PAGE;
-        self.metrics.events_replayed.inc_by(envelopes.len() as u64);
+        self.behind = match envelopes.len() {
+            inbox::PAGE.. => Some(cause),
+            _ => heal_again.then_some(Behind::PositionCheck),
+        };
+        let labels = ReplayLabels { cause: cause.label() };
+        self.metrics.events_replayed.get_or_create(&labels).inc_by(envelopes.len() as u64);
         let mut bytes = 0;
         for (envelope, expected) in envelopes.iter().zip(next..) {
             // Retention deletes from the front. Should it leave a gap all the same, the
             // next page begins behind it and is told apart above. And what is too much
             // to hold is read again later.
             if envelope.seq != expected || bytes >= MOST_READY_BYTES {
-                self.behind = true;
+                self.behind = Some(cause);
                 break;
             }
             if let Ok(frame) = ByteString::try_from(envelope.frame()) {
                 bytes += frame.len();
-                self.ready.push_back(Item::Frame(Some(envelope.seq), frame));
+                self.ready.push_back(Item::Frame(Some(envelope.seq), frame, None));
             }
         }
-        if self.behind { self.forget_numbered() } else { Ok(()) }
+        if self.behind.is_some() { self.forget_numbered() } else { Ok(()) }
     }
 
     /// Empties the queue of what the inbox has too, while more of it is to be read. A
@@ -218,12 +250,12 @@ impl Feed {
     fn forget_numbered(&mut self) -> std::result::Result<(), Overflow> {
         let mut bytes = 0;
         while let Some(payload) = self.subscription.try_next()? {
-            if let Some(None) = seq(&payload)
-                && let Ok(frame) = ByteString::try_from(payload)
+            if let Some(None) = seq(&payload.bytes)
+                && let Ok(frame) = ByteString::try_from(payload.bytes)
             {
                 bytes += frame.len();
                 if bytes <= MOST_READY_BYTES {
-                    self.ready.push_back(Item::Frame(None, frame));
+                    self.ready.push_back(Item::Frame(None, frame, payload.origin));
                 }
             }
         }

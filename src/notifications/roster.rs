@@ -107,7 +107,7 @@ impl Roster {
             signals: AtomicU8::new(0),
             signalled: Notify::new(),
         });
-        {
+        let is_new = {
             let mut people = self.0.people.lock();
             if people.get(&user).is_some_and(|entries| entries.len() >= self.0.bounds.most_by_person) {
                 return Err(NoRoom::ForPerson);
@@ -115,10 +115,15 @@ impl Roster {
             if self.count() >= self.0.bounds.most {
                 return Err(NoRoom::ForAnybody);
             }
-            people.entry(user).or_default().push(entry.clone());
+            let entries = people.entry(user).or_default();
+            entries.push(entry.clone());
             self.0.count.fetch_add(1, Ordering::Relaxed);
-        }
+            entries.len() == 1
+        };
         self.0.metrics.sockets.inc();
+        if is_new {
+            self.0.metrics.people_connected.inc();
+        }
         // A session that enters behind the last step of a shutdown closes at once.
         if self.is_closing() {
             entry.signal(Signal::Restart);
@@ -273,13 +278,18 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut people = self.roster.0.people.lock();
         self.roster.0.count.fetch_sub(1, Ordering::Relaxed);
+        let mut is_last = false;
         if let Some(entries) = people.get_mut(&self.entry.user) {
             entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
-            if entries.is_empty() {
+            is_last = entries.is_empty();
+            if is_last {
                 people.remove(&self.entry.user);
             }
         }
         drop(people);
+        if is_last {
+            self.roster.0.metrics.people_connected.dec();
+        }
         self.roster.0.metrics.sockets.dec();
     }
 }

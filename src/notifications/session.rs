@@ -10,6 +10,7 @@ use actix_ws::Closed;
 use bytestring::ByteString;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use tracing::field::display;
 
 use super::end::End;
 use super::feed::{Feed, Item};
@@ -17,6 +18,7 @@ use super::inbound::{Inbound, Said};
 use super::roster::{Place, Signal};
 use crate::accounts::Account;
 use crate::events::Seq;
+use crate::ids::UserId;
 use crate::settings::Socket;
 use crate::telemetry::{CloseLabels, Metrics};
 
@@ -47,13 +49,14 @@ impl Session {
             settings: &self.settings,
             metrics: &self.metrics,
         };
+        sender.metrics.sockets_opened.inc();
         let end = tokio::select! {
             end = sender.send_all(greeting) => end,
             end = answer_all(&mut self.socket, &mut self.inbound, &self.place) => end,
         };
         drop(sender);
-        let Self { socket, metrics, .. } = *self;
-        Box::pin(close(socket, end, &metrics)).await;
+        let Self { socket, metrics, feed, .. } = *self;
+        Box::pin(close(socket, end, Some(feed.user()), &metrics)).await;
     }
 }
 
@@ -70,7 +73,8 @@ pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
 
 /// Closes a socket. What waited for it is freed at once; the connection's own buffers
 /// go when the client has taken them, or when the kernel has given the client up.
-pub(super) async fn close(socket: actix_ws::Session, end: End, metrics: &Metrics) {
+pub(super) async fn close(socket: actix_ws::Session, end: End, user: Option<UserId>, metrics: &Metrics) {
+    tracing::info!(user.id = user.map(display), reason = end.label(), "socket closed");
     metrics.sockets_closed.get_or_create(&CloseLabels { reason: end.label() }).inc();
     if end != End::Gone {
         // A client that takes nothing is the kernel's to end.
@@ -111,12 +115,20 @@ impl Sender<'_> {
     }
 
     async fn item(&mut self, item: Item) -> Result<(), End> {
-        let frame = match item {
-            Item::Frame(_, frame) => frame,
-            Item::Resync(seq) => json!({ "type": "resync_required", "seq": seq }).to_string().into(),
+        let (seq, frame, origin) = match item {
+            Item::Frame(seq, frame, origin) => (seq, frame, origin),
+            Item::Resync(seq) => {
+                let frame = json!({ "type": "resync_required", "seq": seq }).to_string();
+                (None, frame.into(), None)
+            }
         };
         self.text(frame).await?;
         self.metrics.frames_sent.inc();
+        if let Some(origin) = origin {
+            self.metrics.delivery_delay_seconds.observe(origin.age_seconds());
+            let (user, request) = (self.feed.user(), origin.request_id.as_ref().map(display));
+            tracing::debug!(user.id = %user, seq, request.id = request, "delivered");
+        }
         self.place.passed_on(self.feed.sent());
         Ok(())
     }

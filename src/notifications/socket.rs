@@ -20,7 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::events::{Events, Seq};
 use crate::limits::Limits;
 use crate::settings::Settings;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, RequestId};
 
 /// The subprotocol of clients that can be told why they are refused.
 const PROTOCOL: &str = "numeneon.v1";
@@ -154,7 +154,9 @@ impl Sockets {
         let (response, socket, inbound) = upgrade(request, payload)?;
         let beginning =
             self.clone().begin(account, claim.issued_at, place, handshake.cursor, socket, inbound);
-        let beginning = Box::pin(beginning);
+        // The session that begins is no part of the request any more.
+        let id = RequestId::current().unwrap_or_else(RequestId::make);
+        let beginning = Box::pin(id.scope(beginning));
         let life = async {
             if let Some((session, greeting)) = beginning.await {
                 session.run(greeting).await;
@@ -205,7 +207,7 @@ impl Sockets {
         }
         let (response, socket, _inbound) = upgrade(request, payload)?;
         let metrics = self.metrics.clone();
-        actix_web::rt::spawn(async move { session::close(socket, end, &metrics).await });
+        actix_web::rt::spawn(async move { session::close(socket, end, None, &metrics).await });
         Ok(response)
     }
 
@@ -228,16 +230,17 @@ impl Sockets {
         let last_seq = match standing.map(|standings| standings.first().copied()) {
             // What ended the session before it was subscribed was not heard of.
             Ok(standing) if !standing.is_some_and(|standing| standing.admits(issued_at)) => {
-                session::close(socket, End::SignedOut, &metrics).await;
+                session::close(socket, End::SignedOut, Some(user), &metrics).await;
                 return None;
             }
             Ok(standing) => standing.map_or(0, |standing| standing.last_seq),
             Err(error) => {
                 tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
-                session::close(socket, End::TryAgain, &metrics).await;
+                session::close(socket, End::TryAgain, Some(user), &metrics).await;
                 return None;
             }
         };
+        tracing::info!(user.id = %user, cursor, seq = last_seq, "socket opened");
         let feed = Feed::new(user, self.db, metrics.clone(), subscription, last_seq, cursor);
         let inbound = Inbound::new(inbound, self.limits.frames(), metrics.clone());
         let session = Session { socket, inbound, feed, place, settings, metrics };

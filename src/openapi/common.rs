@@ -21,14 +21,11 @@ impl Modify for Security {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.bearer_format = Some("JWT".to_owned());
         bearer.description = Some("An access token, from signing in or refreshing.".to_owned());
-        let mut metrics = Http::new(HttpAuthScheme::Bearer);
-        metrics.description = Some("The operator's `METRICS_TOKEN`.".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let mut service = Http::new(HttpAuthScheme::Bearer);
         service.description = Some("One of the operator's `SERVICE_KEYS`.".to_owned());
         components.add_security_scheme("service", SecurityScheme::Http(service));
-        components.add_security_scheme("metrics", SecurityScheme::Http(metrics));
     }
 }
 
@@ -237,7 +234,7 @@ fn operations(document: &mut OpenApi) -> impl Iterator<Item = (String, &mut Oper
 }
 
 fn is_probe(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz" | "/metrics")
+    matches!(path, "/healthz" | "/readyz")
 }
 
 fn is_for_services(path: &str) -> bool {

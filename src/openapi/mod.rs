@@ -31,7 +31,6 @@ use crate::error::{Error, Result};
         crate::health::root,
         crate::health::alive,
         crate::health::ready,
-        crate::health::metrics,
         crate::notifications::socket::open,
         crate::accounts::http_sign_in::sign_up,
         crate::accounts::http_sign_in::log_in,

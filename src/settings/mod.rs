@@ -12,6 +12,7 @@ mod secret_key;
 mod service_keys;
 mod source;
 mod table;
+mod telemetry;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub use rate::{Rate, Rates};
 pub use service_keys::ServiceKey;
 pub use source::Wrong;
 pub use table::{SETTINGS, Setting, help};
+pub use telemetry::Telemetry;
 
 use source::Source;
 
@@ -63,14 +65,10 @@ pub struct Settings {
     pub inbox: Inbox,
     /// The stages of a graceful stop.
     pub shutdown: Shutdown,
-    /// The token that `/metrics` asks for; without one there is no such page.
-    pub metrics_token: Option<SecretString>,
+    /// What an operator is told, and where.
+    pub telemetry: Telemetry,
     /// Whether `/demo/` is served.
     pub demo: bool,
-    /// What is logged, as a `tracing` filter.
-    pub log: String,
-    /// Whether log lines are JSON.
-    pub log_json: bool,
 }
 
 /// Where the facts are kept, and how long to wait for it.
@@ -246,10 +244,8 @@ impl Settings {
                 spread: source.seconds_on_a_server("SHUTDOWN_SPREAD_SECONDS", 5, laptop)?,
                 requests: source.seconds("SHUTDOWN_REQUESTS_SECONDS", 0..=300)?,
             },
-            metrics_token: source.optional("METRICS_TOKEN").map(SecretString::from),
+            telemetry: telemetry::read(&source)?,
             demo: source.switch("DEMO", laptop)?,
-            log: source.log_filter("LOG")?,
-            log_json: source.choice("LOG_FORMAT", &["text", "json"])? == "json",
         })
     }
 }

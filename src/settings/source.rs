@@ -1,6 +1,7 @@
 //! A [`Source`] gives settings by name, as the types that they are read into.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -163,6 +164,14 @@ impl<'a> Source<'a> {
         }
         redis::Client::open(text.as_str()).map_err(|error| Wrong::new(name, error))?;
         Ok(Some(text.into()))
+    }
+
+    /// Returns an address with its port, if one was given.
+    pub(super) fn address(&self, name: &'static str) -> Result<Option<SocketAddr>, Wrong> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        let wrong =
+            |_| Wrong::new(name, format!("{text:?} is not an address with a port, as 127.0.0.1:9464"));
+        text.parse().map(Some).map_err(wrong)
     }
 
     pub(super) fn log_filter(&self, name: &'static str) -> Result<String, Wrong> {

@@ -67,10 +67,11 @@ pub const SETTINGS: &[Setting] = settings![
     "SHUTDOWN_DELAY_SECONDS", "s", "[5, on a laptop 0]", "on SIGTERM: how long all goes on, not ready, while load balancers notice";
     "SHUTDOWN_SPREAD_SECONDS", "s", "[5, on a laptop 0]", "then: over which time sockets are closed with 1012";
     "SHUTDOWN_REQUESTS_SECONDS", "s", "15", "then: how long requests in flight may take";
-    "METRICS_TOKEN", "text", "", "bearer token for /metrics; unset: no such page";
+    "METRICS_ADDRESS", "address", "", "where /metrics is served, for instance 127.0.0.1:9464; unset: nowhere";
+    "METRICS_TOKEN", "text", "", "bearer token that /metrics asks for; unset: it asks for none";
     "DEMO", "true/false", "[true on a laptop]", "whether /demo/ is served; a laptop is SQLite without Redis";
     "LOG", "filter", "info", "what is logged, for instance info,numeneon=debug";
-    "LOG_FORMAT", "text/json", "text", "how it is logged";
+    "LOG_FORMAT", "text/json", "[text on a terminal, else json]", "how it is logged";
 ];
 
 /// Returns the text of `--help`.

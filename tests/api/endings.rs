@@ -70,9 +70,9 @@ async fn an_instance_is_unready_as_soon_as_it_begins_to_stop(#[values(Laptop, Cl
 #[rstest]
 #[tokio::test]
 async fn a_client_that_closes_is_answered(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[("METRICS_TOKEN", "metrics")]);
+    let stage = kind.stage_with(&[("METRICS_ADDRESS", "127.0.0.1:0")]);
     let bob = stage.person("bob").await;
-    let sockets = || async { stage.there().get("/metrics").bearer("metrics").await.text };
+    let sockets = || async { stage.there().watch("/metrics").await.text };
     let socket = stage.there().socket(&bob).await;
     assert!(sockets().await.contains("numeneon_sockets 1\n"));
     socket.close().await;
@@ -103,13 +103,13 @@ async fn a_reader_that_stops_reading_costs_only_itself(#[values(Laptop, Cluster)
     let stage = kind.stage_with(&[
         ("SOCKET_QUEUE_EVENTS", "4"),
         ("SOCKET_WRITE_TIMEOUT_SECONDS", "1"),
-        ("METRICS_TOKEN", "metrics"),
+        ("METRICS_ADDRESS", "127.0.0.1:0"),
     ]);
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let stuck = stage.there().dial().token(&bob.access).receive_buffer_bytes(4096).open().await;
     let mut reader = stage.there().socket(&bob).await;
     let is_closed = async || {
-        let metrics = stage.there().get("/metrics").bearer("metrics").await.text;
+        let metrics = stage.there().watch("/metrics").await.text;
         metrics.contains("numeneon_sockets 1\n")
     };
     // Some megabytes stand in the kernel before a writer notices.

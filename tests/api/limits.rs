@@ -198,14 +198,14 @@ async fn strangers_who_guess_lock_nobody_out_where_they_sign_in(#[values(Laptop,
 
 #[tokio::test]
 async fn refusals_are_counted_by_limit() {
-    let limits = [("LIMIT_MESSAGES_BY_PERSON", "1/1h"), ("METRICS_TOKEN", "a metrics token")];
+    let limits = [("LIMIT_MESSAGES_BY_PERSON", "1/1h"), ("METRICS_ADDRESS", "127.0.0.1:0")];
     let stage = stage(Laptop, &limits);
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     message(stage.here(), &ada, &bob).await.is(201);
     for _ in 0..2 {
         retry_after(&message(stage.here(), &ada, &bob).await);
     }
-    let metrics = stage.here().get("/metrics").bearer("a metrics token").await.text;
+    let metrics = stage.here().watch("/metrics").await.text;
     let line = r#"numeneon_limit_refusals_total{limit="messages_by_person"} 2"#;
     assert!(metrics.lines().any(|it| it == line), "{metrics}");
 }

@@ -24,6 +24,7 @@ mod login;
 mod messages_lists;
 mod messages_read;
 mod messages_send;
+mod metrics;
 mod paths;
 mod profile;
 mod refresh;

@@ -1,11 +1,13 @@
 //! What every backend promises.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use numeneon::channel_layer::{Capacity, Overflow};
+use numeneon::channel_layer::{Capacity, Overflow, Payload};
+use numeneon::telemetry::{Origin, RequestId};
 use rstest::rstest;
 use tokio::time::timeout;
 
@@ -61,7 +63,7 @@ async fn payloads_arrive_in_the_order_of_publishing(
     for number in 0..EACH {
         pair.near.publish(&group, &number.to_string()).await;
     }
-    let at_once = (EACH..2 * EACH).map(|number| (group.clone(), Bytes::from(number.to_string())));
+    let at_once = (EACH..2 * EACH).map(|number| (group.clone(), Bytes::from(number.to_string()).into()));
     pair.near.layer.publish_all(at_once.collect()).await;
     for member in &members {
         for number in 0..2 * EACH {
@@ -116,6 +118,26 @@ async fn a_payload_arrives_byte_for_byte(
     let every_byte: Vec<u8> = (0..=255).collect();
     for payload in [Bytes::new(), every_byte.clone().into(), every_byte.repeat(4_096).into()] {
         pair.near.layer.publish(group.clone(), payload.clone()).await;
+        assert_eq!(timeout(LIMIT, member.next()).await.expect("in time"), Ok(payload.into()));
+    }
+}
+
+#[rstest]
+#[case::memory(Pair::memory())]
+#[case::redis(Pair::redis())]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_frame_comes_from_arrives_beside_it(
+    #[future(awt)]
+    #[case]
+    pair: Pair,
+) {
+    let group = new_group();
+    let member = pair.far.subscribe(&group).await;
+    let frame = Bytes::from_static(br#"{"type":"a","data":{},"seq":1}"#);
+    for request_id in [None, RequestId::parse("8f1e-FRA")] {
+        let origin = Some(Arc::new(Origin::committed_now(request_id)));
+        let payload = Payload { bytes: frame.clone(), origin };
+        pair.near.layer.publish(group.clone(), payload.clone()).await;
         assert_eq!(timeout(LIMIT, member.next()).await.expect("in time"), Ok(payload));
     }
 }
@@ -134,7 +156,7 @@ async fn what_is_published_after_subscribing_arrives(
         let member = pair.far.subscribe(&group).await;
         pair.near.publish(&group, "after").await;
         let arrived = timeout(LIMIT, member.next()).await;
-        assert_eq!(arrived, Ok(Ok(Bytes::from("after"))), "in round {round}");
+        assert_eq!(arrived, Ok(Ok(Bytes::from("after").into())), "in round {round}");
     }
 }
 
@@ -301,8 +323,6 @@ async fn a_layer_in_good_health_says_so(
 
 #[tokio::test]
 async fn an_ended_subscription_frees_what_waited_for_it() {
-    use std::sync::Arc;
-
     struct Payload {
         _held: Arc<()>,
     }

@@ -81,7 +81,7 @@ pub fn new_group() -> Group {
 /// Returns the next payload as text.
 pub async fn heard(subscription: &Subscription) -> String {
     let payload = timeout(LIMIT, subscription.next()).await.expect("a payload in time");
-    String::from_utf8(payload.expect("no overflow").to_vec()).expect("a text")
+    String::from_utf8(payload.expect("no overflow").bytes.to_vec()).expect("a text")
 }
 
 /// Waits until the subscription has ended, whatever it still gives before.

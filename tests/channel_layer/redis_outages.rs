@@ -224,7 +224,7 @@ async fn twenty_thousand_groups_are_back_soon_after_redis() {
     let mut unheard: Vec<_> = groups.iter().zip(&members).collect();
     within(LIMIT, "every group hears", async || {
         for part in unheard.chunks(500) {
-            let payload = |(group, _): &(&Group, _)| ((*group).clone(), Bytes::from_static(b"after"));
+            let payload = |(group, _): &(&Group, _)| ((*group).clone(), Bytes::from_static(b"after").into());
             near.layer.publish_all(part.iter().map(payload).collect()).await;
         }
         unheard.retain(|(_, member)| member.try_next().expect("room enough").is_none());

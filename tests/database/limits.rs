@@ -64,7 +64,7 @@ async fn a_call_waits_a_bounded_time_for_a_connection(#[case] database: Database
         .collect();
     starts.recv().await.expect("one is held");
     starts.recv().await.expect("both are held");
-    assert_eq!(db.load(), (2, 2));
+    assert_eq!((db.load().in_use, db.load().limit), (2, 2));
 
     let started = Instant::now();
     let (read, written) = tokio::join!(db.read(|_| Ok(())), db.transaction(|_| Ok(()), |outcome| outcome));
@@ -79,7 +79,7 @@ async fn a_call_waits_a_bounded_time_for_a_connection(#[case] database: Database
         held.await.expect("no panic").expect("a call within its bounds is answered");
     }
     db.read(|_| Ok(())).await.expect("connections are free again");
-    assert_eq!(db.load().0, 0, "and none is lost");
+    assert_eq!(db.load().in_use, 0, "and none is lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,5 +207,5 @@ async fn many_calls_share_few_connections(#[case] database: Database) {
     for count in join_all(calls).await {
         assert_eq!(count.expect("no panic").expect("an answer"), 1);
     }
-    assert!(db.load().1 == 3 && db.load().0 == 0);
+    assert!(db.load().limit == 3 && db.load().in_use == 0);
 }

@@ -16,3 +16,4 @@ mod stop;
 mod support;
 #[path = "../support/wait.rs"]
 mod wait;
+mod watching;

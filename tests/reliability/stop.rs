@@ -36,7 +36,7 @@ impl Scene {
         let settings = [
             ("PORT", "0"),
             ("SECRET_KEY", SECRET_KEY),
-            ("METRICS_TOKEN", "a metrics token"),
+            ("METRICS_ADDRESS", "127.0.0.1:0"),
             ("SHUTDOWN_DELAY_SECONDS", "1"),
             ("SHUTDOWN_SPREAD_SECONDS", "1"),
             ("SHUTDOWN_REQUESTS_SECONDS", "2"),
@@ -71,9 +71,10 @@ impl Scene {
 
     /// Returns whether a connection to the database is in use.
     async fn uses_database(&self) -> bool {
-        let metrics = self.process.call("GET", "/metrics").bearer("a metrics token").await.text;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("numeneon_database_connections "));
-        line.expect("the share in use").parse::<f64>().expect("a number") > 0.0
+        let metrics = self.process.watch("/metrics").await.text;
+        let line =
+            metrics.lines().find_map(|line| line.strip_prefix("numeneon_database_connections_in_use "));
+        line.expect("the number in use").parse::<u32>().expect("a number") > 0
     }
 
     async fn is_unready(&self) -> bool {

@@ -73,9 +73,11 @@ fn every_setting_has_its_default() {
     assert_eq!((settings.inbox.retention_days, settings.inbox.max_events), (30, 10_000));
     let shutdown = settings.shutdown;
     assert_eq!((shutdown.delay, shutdown.spread, shutdown.requests), (seconds(5), seconds(5), seconds(15)));
-    assert!(settings.metrics_token.is_none() && settings.service_keys.is_empty());
+    assert!(settings.service_keys.is_empty());
+    assert!(settings.telemetry.metrics_token.is_none() && settings.telemetry.metrics_address.is_none());
     assert!(!settings.demo);
-    assert_eq!((settings.log.as_str(), settings.log_json), ("info", false));
+    let telemetry = &settings.telemetry;
+    assert_eq!((telemetry.log.as_str(), telemetry.log_json), ("info", !telemetry.on_a_terminal));
 }
 
 #[test]
@@ -121,6 +123,7 @@ fn a_value_that_is_set_wins() {
             "SERVICE_KEYS",
             "posts:the-first-key-has-32-bytes-or-more, stories:the-second-one-has:as-many-of-them,",
         ),
+        ("METRICS_ADDRESS", "[::1]:9464"),
         ("METRICS_TOKEN", "a token"),
         ("LIMIT_SIGNUPS_BY_ADDRESS", "7/2h"),
         ("LIMIT_MESSAGES_BY_PERSON", "off"),
@@ -131,7 +134,9 @@ fn a_value_that_is_set_wins() {
     assert_eq!((settings.host.as_str(), settings.port, settings.workers), ("0.0.0.0", 0, 3));
     assert_eq!(settings.access.trusted_proxies, 2);
     assert_eq!(settings.shutdown.delay, Duration::from_secs(7));
-    assert!(settings.metrics_token.is_some() && !settings.demo && settings.log_json);
+    assert!(settings.telemetry.metrics_token.is_some() && !settings.demo && settings.telemetry.log_json);
+    let address = settings.telemetry.metrics_address.map(|address| address.to_string());
+    assert_eq!(address.as_deref(), Some("[::1]:9464"));
     let services: Vec<_> = settings.service_keys.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(services, ["posts", "stories"]);
     assert_eq!(settings.rates.signups_by_address, Some(rate(7, 7_200)));
@@ -144,11 +149,11 @@ fn a_value_that_is_set_wins() {
 #[test]
 fn settings_come_from_a_file_for_names_that_the_environment_lacks() {
     let folder = TempDir::new().expect("a folder");
-    std::fs::write(folder.path().join(".env"), "# A comment\nPORT=0\nLOG_FORMAT=\"json\"\nLOG=off\n")
+    std::fs::write(folder.path().join(".env"), "# A comment\nPORT=0\nLOG_FORMAT=\"text\"\nLOG=off\n")
         .expect("a file");
     let process = Program::within(&folder).with("LOG", "info").start();
     let log = process.log();
-    assert!(log.iter().all(|line| line.starts_with('{')), "LOG_FORMAT is the file's: {log:?}");
+    assert!(log.iter().all(|line| !line.starts_with('{')), "LOG_FORMAT is the file's: {log:?}");
     assert!(log.iter().any(|line| line.contains("serving")), "LOG is the environment's: {log:?}");
     assert!(folder.path().join("numeneon.sqlite3").exists(), "DATABASE_URL is the default");
 }

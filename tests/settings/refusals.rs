@@ -74,6 +74,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("SHUTDOWN_SPREAD_SECONDS", &["-1", "301", "x"]),
     ("SHUTDOWN_REQUESTS_SECONDS", &["-1", "301", "x"]),
     ("DEMO", &["maybe", "2"]),
+    ("METRICS_ADDRESS", &["9464", "localhost:9464", "127.0.0.1", "127.0.0.1:65536"]),
     ("LOG", &["numeneon=loudly", "[[["]),
     ("LOG_FORMAT", &["xml", "JSON"]),
 ];

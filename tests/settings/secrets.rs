@@ -55,7 +55,11 @@ fn refusals_show_no_secret(#[case] name: &str, #[case] value: &str) {
 async fn live(log: &str) -> (Vec<String>, Vec<String>) {
     let folder = TempDir::new().expect("a folder");
     let program = Program::within(&folder).with("PORT", "0").with("LOG", log);
-    let mut process = program.with("SECRET_KEY", SECRET_KEY).with("METRICS_TOKEN", "a metrics token").start();
+    let mut process = program
+        .with("SECRET_KEY", SECRET_KEY)
+        .with("METRICS_TOKEN", "a metrics token")
+        .with("METRICS_ADDRESS", "127.0.0.1:0")
+        .start();
     let (ada, bob) = (process.sign_up("ada").await, process.sign_up("bob").await);
     let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
     let tokens = process.call("POST", "/api/auth/login/").json(&credentials).await.is(200);
@@ -65,7 +69,7 @@ async fn live(log: &str) -> (Vec<String>, Vec<String>) {
     process.call("POST", "/api/auth/login/").json(&wrong).await.is(401);
     process.call("GET", &format!("/api/auth/me/?token={}", ada.access)).await.is(401);
     process.call("GET", "/api/auth/me/").bearer(&format!("{}x", ada.access)).await.is(401);
-    process.call("GET", "/metrics").bearer("a metrics token").await;
+    process.watch("/metrics").bearer("a metrics token").await;
 
     let mut socket = process.dial(&bob).open().await;
     process.message(&ada, &bob, "a private message").await.is(201);

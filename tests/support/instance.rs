@@ -16,6 +16,7 @@ use super::{Call, Dial, Person, Socket};
 /// One instance; it stops gracefully when this is dropped.
 pub struct Instance {
     port: u16,
+    metrics_port: Option<u16>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     client: reqwest::Client,
@@ -23,14 +24,14 @@ pub struct Instance {
 
 /// An instance that starts.
 pub struct Starting {
-    port: mpsc::Receiver<u16>,
+    ports: mpsc::Receiver<(u16, Option<u16>)>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Instance {
     pub fn start(settings: BTreeMap<&'static str, String>) -> Starting {
-        let (port_sender, port) = mpsc::channel();
+        let (port_sender, ports) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             let settings = Settings::from_lookup(&|name| settings.get(name).cloned()).expect("good settings");
@@ -38,29 +39,36 @@ impl Instance {
             let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let app = App::build(settings).await.expect("the instance starts");
-                port_sender.send(app.port()).expect("the test waits for the port");
+                let metrics_port = app.metrics_address().map(|address| address.port());
+                port_sender.send((app.port(), metrics_port)).expect("the test waits for the ports");
                 let stop = async { drop(stopped.await) };
                 app.run_until_stopped(stop).await.expect("the instance stops gracefully");
             });
             runtime.shutdown_timeout(Duration::from_secs(1));
         });
-        Starting { port, stop, thread }
+        Starting { ports, stop, thread }
     }
 
     pub fn wait(starting: Starting) -> Self {
-        let Starting { port, stop, thread } = starting;
-        let port = port.recv_timeout(super::LIMIT).expect("the instance starts");
+        let Starting { ports, stop, thread } = starting;
+        let (port, metrics_port) = ports.recv_timeout(super::LIMIT).expect("the instance starts");
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(super::LIMIT)
             .build()
             .expect("an HTTP client");
-        Self { port, stop: Some(stop), thread: Some(thread), client }
+        Self { port, metrics_port, stop: Some(stop), thread: Some(thread), client }
     }
 
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Begins a request to the port for those who watch, which METRICS_ADDRESS opens.
+    pub fn watch(&self, path: &str) -> Call {
+        let port = self.metrics_port.expect("METRICS_ADDRESS is set");
+        Call::new(self.client.get(format!("http://127.0.0.1:{port}{path}")))
     }
 
     /// Begins a request; it is sent when it is awaited.

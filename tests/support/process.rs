@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -26,10 +26,14 @@ pub struct Program {
 pub struct Process {
     child: Child,
     port: u16,
+    metrics_port: OnceLock<u16>,
     log: Arc<Mutex<Vec<String>>>,
     reading: Option<JoinHandle<()>>,
     client: reqwest::Client,
 }
+
+/// Standard error is not read until this is dropped.
+pub struct Unread<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, Vec<String>>);
 
 impl Program {
     /// The program with its working folder.
@@ -79,7 +83,7 @@ impl Program {
             }
         });
         let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("an HTTP client");
-        Process { child, port: 0, log, reading: Some(reading), client }
+        Process { child, port: 0, metrics_port: OnceLock::new(), log, reading: Some(reading), client }
     }
 }
 
@@ -105,6 +109,29 @@ impl Process {
 
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns the port for those who watch, which METRICS_ADDRESS opens.
+    pub fn metrics_port(&self) -> u16 {
+        *self.metrics_port.get_or_init(|| self.metrics_port_in_log())
+    }
+
+    fn metrics_port_in_log(&self) -> u16 {
+        let mut port = None;
+        block_until(LIMIT, "it says where its metrics are", || {
+            port = self.log().iter().find_map(|line| {
+                let address = line.split_once("metrics.address")?.1;
+                let digits = address.split_once("127.0.0.1:")?.1;
+                digits.split(|it: char| !it.is_ascii_digit()).next()?.parse().ok()
+            });
+            port.is_some()
+        });
+        port.expect("a port")
+    }
+
+    /// Begins a request to that port.
+    pub fn watch(&self, path: &str) -> Call {
+        Call::new(self.client.get(format!("http://127.0.0.1:{}{path}", self.metrics_port())))
     }
 
     /// Returns the lines of its log so far.
@@ -136,6 +163,11 @@ impl Process {
     /// Begins a handshake for a socket of somebody.
     pub fn dial(&self, person: &Person) -> Dial {
         Dial::new(self.port).token(&person.access)
+    }
+
+    /// Reads no more of its standard error; its log cannot be asked for meanwhile.
+    pub fn stop_reading(&self) -> Unread<'_> {
+        Unread(self.log.lock().expect("no panic while locked"))
     }
 
     /// Asks it to stop.

@@ -8,18 +8,18 @@ mod probe;
 mod publisher;
 mod subscriber;
 mod suspicion;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::Group;
 use super::hub::Hub;
+use super::{Group, Payload};
 use crate::error::Cause;
 use crate::telemetry::Metrics;
 use probe::Probe;
@@ -79,7 +79,7 @@ impl Redis {
     }
 
     /// Returns whether Redis has taken all of the payloads.
-    pub(super) async fn publish(&self, payloads: &[(Group, Bytes)]) -> bool {
+    pub(super) async fn publish(&self, payloads: &[(Group, Payload)]) -> bool {
         self.publisher.publish(payloads).await
     }
 

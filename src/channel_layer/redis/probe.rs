@@ -108,7 +108,7 @@ impl Probe {
             let missed = self.suspicion.take();
             let payload = Payload { instance: self.instance.clone(), missed };
             let Ok(payload) = serde_json::to_vec(&payload) else { continue };
-            let published = publisher.publish(&[(group.clone(), Bytes::from(payload))]).await;
+            let published = publisher.publish(&[(group.clone(), Bytes::from(payload).into())]).await;
             let silent = {
                 let mut state = self.state.lock();
                 state.published = published;

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use deadpool_redis::{Config, Connection, Pool, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::super::Group;
+use super::super::{Group, Payload};
 use super::suspicion::Suspicion;
+use super::wire;
 use crate::error::Cause;
 use crate::telemetry::Metrics;
 
@@ -41,7 +41,7 @@ pub(super) struct Publisher {
 }
 
 struct Publication {
-    payloads: Vec<(Group, Bytes)>,
+    payloads: Vec<(Group, Payload)>,
     taken: oneshot::Sender<bool>,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn start(
 impl Publisher {
     /// Returns whether Redis has taken all of the payloads, at most
     /// [`PUBLISH_LIMIT`] later.
-    pub(super) async fn publish(&self, payloads: &[(Group, Bytes)]) -> bool {
+    pub(super) async fn publish(&self, payloads: &[(Group, Payload)]) -> bool {
         let started = Instant::now();
         let (taken, answer) = oneshot::channel();
         let publication = Publication { payloads: payloads.to_vec(), taken };
@@ -131,7 +131,7 @@ async fn send(pool: &Pool, connection: &mut Option<Connection>, batch: &[Publica
     };
     let mut pipeline = redis::pipe();
     for (group, payload) in batch.iter().flat_map(|publication| &publication.payloads) {
-        pipeline.publish(group.name(), &payload[..]).ignore();
+        pipeline.publish(group.name(), &wire::encode(payload)[..]).ignore();
     }
     Ok(pipeline.query_async(connection).await?)
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use redis::aio::{PubSubSink, PubSubStream};
@@ -19,6 +18,7 @@ use tokio::time::{interval, sleep, timeout};
 use super::super::Group;
 use super::super::hub::Hub;
 use super::probe::{self, Probe};
+use super::wire;
 use crate::error::Cause;
 use crate::telemetry::Metrics;
 
@@ -156,12 +156,12 @@ impl Subscriber {
     /// waits for anything else.
     async fn listen(&self, mut stream: PubSubStream) -> Cause {
         while let Some(message) = stream.next().await {
-            let payload = Bytes::copy_from_slice(message.get_payload_bytes());
+            let bytes = message.get_payload_bytes();
             match message.get_channel_name() {
-                probe::CHANNEL => self.probe.heard(&payload),
+                probe::CHANNEL => self.probe.heard(bytes),
                 name => {
                     self.metrics.payloads_received.inc();
-                    self.hub.deliver(name, &payload);
+                    self.hub.deliver(name, &wire::decode(bytes));
                 }
             }
         }

@@ -1,0 +1,142 @@
+//! What a payload looks like in Redis: its bytes, and its origin as one more key at the
+//! very end of them if they are a JSON object.
+//!
+//! ```text
+//! {"type":…,"data":…,"seq":5,"meta":{"request_id":"…","committed_us":1764…}}
+//! ```
+//!
+//! So other services that listen still read JSON. The key is taken off again here, in
+//! just that form and at just that place: within an object that a client or another
+//! service wrote, whatever it holds, nothing is touched.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::super::payload::Payload;
+use crate::telemetry::{Origin, RequestId};
+
+const META: &[u8] = br#","meta":{"#;
+const REQUEST_ID: &[u8] = br#""request_id":""#;
+const COMMITTED: &[u8] = br#""committed_us":"#;
+
+/// The longest that an origin is in Redis: the three texts above, an id of 128
+/// characters, a number of 16 digits, and what stands between and after them.
+const LONGEST: usize = META.len() + REQUEST_ID.len() + 128 + 2 + COMMITTED.len() + MOST_DIGITS + 2;
+
+/// Digits of a moment at most: enough until the year 2286.
+const MOST_DIGITS: usize = 16;
+
+/// Returns the bytes that are published.
+pub(super) fn encode(payload: &Payload) -> Bytes {
+    let (Some(origin), Some(open)) = (&payload.origin, payload.bytes.strip_suffix(b"}")) else {
+        return payload.bytes.clone();
+    };
+    if !open.starts_with(b"{\"") {
+        return payload.bytes.clone();
+    }
+    let mut wire = BytesMut::with_capacity(open.len() + LONGEST);
+    wire.put_slice(open);
+    wire.put_slice(META);
+    if let Some(id) = &origin.request_id {
+        wire.put_slice(REQUEST_ID);
+        wire.put_slice(id.as_str().as_bytes());
+        wire.put_slice(b"\",");
+    }
+    wire.put_slice(COMMITTED);
+    wire.put_slice(origin.committed_us.to_string().as_bytes());
+    wire.put_slice(b"}}");
+    wire.freeze()
+}
+
+/// Returns the payload that was published, copied out of the client's buffer.
+pub(super) fn decode(wire: &[u8]) -> Payload {
+    let Some((open, origin)) = split(wire) else { return Bytes::copy_from_slice(wire).into() };
+    let mut bytes = BytesMut::with_capacity(open.len() + 1);
+    bytes.put_slice(open);
+    bytes.put_u8(b'}');
+    Payload { bytes: bytes.freeze(), origin: Some(Arc::new(origin)) }
+}
+
+/// Splits what is published into the object without its last brace, and the origin that
+/// stands at its end; nothing if none does.
+fn split(wire: &[u8]) -> Option<(&[u8], Origin)> {
+    let tail = &wire[wire.len().saturating_sub(LONGEST)..];
+    // The last one: before it the same text may stand in what somebody wrote.
+    let start = wire.len() - tail.len() + tail.windows(META.len()).rposition(|window| window == META)?;
+    let (open, rest) = wire.split_at(start);
+    let mut rest = rest.strip_prefix(META)?.strip_suffix(b"}}")?;
+    let mut request_id = None;
+    if let Some(after) = rest.strip_prefix(REQUEST_ID) {
+        let end = after.iter().position(|byte| *byte == b'"')?;
+        request_id = Some(RequestId::parse(std::str::from_utf8(&after[..end]).ok()?)?);
+        rest = after[end..].strip_prefix(b"\",")?;
+    }
+    let digits = rest.strip_prefix(COMMITTED)?;
+    let is_number = (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let committed_us = std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()?;
+    open.starts_with(b"{\"").then_some((open, Origin { request_id, committed_us }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::{decode, encode};
+    use crate::channel_layer::Payload;
+    use crate::telemetry::{Origin, RequestId};
+
+    fn payload(text: &str, id: Option<&str>) -> Payload {
+        let request_id = id.and_then(RequestId::parse);
+        let origin = Some(Arc::new(Origin { request_id, committed_us: 1_764_000_000_000_000 }));
+        Payload { bytes: Bytes::copy_from_slice(text.as_bytes()), origin }
+    }
+
+    #[test]
+    fn an_origin_is_a_last_key_and_comes_off_again() {
+        let with_id = payload(r#"{"type":"a","seq":5}"#, Some("8f1e-FRA"));
+        let expected =
+            r#"{"type":"a","seq":5,"meta":{"request_id":"8f1e-FRA","committed_us":1764000000000000}}"#;
+        assert_eq!(encode(&with_id), expected);
+        for id in [None, Some("8f1e-FRA"), Some(&*"x".repeat(128))] {
+            let payload = payload(r#"{"type":"a","data":{"meta":{}},"seq":5}"#, id);
+            let wire = encode(&payload);
+            assert!(serde_json::from_slice::<serde_json::Value>(&wire).is_ok());
+            assert_eq!(decode(&wire), payload);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_origin_in_redis() {
+        for text in ["", "}", "{}", "[]}", "a payload", "{a}"] {
+            assert_eq!(encode(&payload(text, Some("id"))), text);
+        }
+    }
+
+    #[test]
+    fn what_others_publish_passes_as_it_is() {
+        for text in [
+            "",
+            "{}",
+            r#"{"type":"new_post","data":{"id":5}}"#,
+            r#"{"type":"a","meta":{"committed_us":1}} "#,
+            r#"{"type":"a","meta":{ "committed_us":1}}"#,
+            r#"{"type":"a","meta":{"committed_us":-1}}"#,
+            r#"{"type":"a","meta":{"committed_us":}}"#,
+            r#"{"type":"a","meta":{"committed_us":12345678901234567}}"#,
+            r#"{"type":"a","meta":{"request_id":"a b","committed_us":1}}"#,
+            r#"{"type":"a","meta":{"request_id":"a\"","committed_us":1}}"#,
+            r#"{"type":"a","meta":{"request_id":"","committed_us":1}}"#,
+            r#"{"type":"a","meta":{"committed_us":1,"request_id":"a"}}"#,
+            r#"{"type":"a","meta":{"committed_us":1,"more":1}}"#,
+            r#"{"meta":{"committed_us":1}}"#,
+            r#"{"type":"a","data":{"b":1,"meta":{"committed_us":1}}}"#,
+            r#"{"type":"a","data":",\"meta\":{\"committed_us\":1}}"}"#,
+            r#","meta":{"committed_us":1}}"#,
+        ] {
+            assert_eq!(decode(text.as_bytes()), Payload::from(Bytes::from(text)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Log lines go to standard error: JSON for programs, text for a person at a terminal.
+//!
+//! Whoever writes a line never waits: lines go through a bounded queue to a thread of
+//! their own. When standard error takes no more, lines are dropped and counted.
+
+use std::fmt::{self, Write};
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::RequestId;
+use crate::settings::Telemetry;
+use crate::timestamp::Timestamp;
+
+/// Lines that may wait to be written: some seconds' worth of a busy instance, and
+/// about 10 MB at most. When it is full, further lines are dropped.
+const MOST_LINES_WAITING: usize = 32_768;
+
+/// How many lines were dropped; of the process, as standard error is.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Writes what is still to be written when it is dropped, for a second at most.
+#[must_use = "the last lines are lost without it"]
+pub struct Flush(#[expect(dead_code, reason = "held for what dropping it does")] WorkerGuard);
+
+/// Sends log lines to standard error from now on. A second call changes nothing.
+pub fn log_to_stderr(settings: &Telemetry) -> Flush {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(MOST_LINES_WAITING)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let dropped = writer.error_counter();
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines { json: settings.log_json })
+        .with_writer(writer)
+        .with_ansi(!settings.log_json && settings.on_a_terminal)
+        .with_filter(EnvFilter::new(&settings.log));
+    // Fails only if a subscriber is there already, as in tests.
+    if tracing_subscriber::registry().with(lines).try_init().is_ok() {
+        let _ = DROPPED.set(dropped);
+    }
+    Flush(guard)
+}
+
+/// Returns how many lines were dropped so far.
+pub(super) fn dropped_lines() -> u64 {
+    DROPPED.get().map_or(0, |dropped| dropped.dropped_lines() as u64)
+}
+
+/// What a line looks like. A line of a request has its `request.id`.
+struct Lines {
+    json: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if self.json {
+            return writeln!(writer, "{}", Value::Object(object(event)));
+        }
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        if writer.has_ansi_escapes() {
+            let colour = match *level {
+                tracing::Level::ERROR => 31,
+                tracing::Level::WARN => 33,
+                tracing::Level::INFO => 32,
+                _ => 34,
+            };
+            write!(writer, "\x1b[2m{}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m ", Timestamp::now())?;
+            write!(writer, "\x1b[2m{target}:\x1b[0m ")?;
+        } else {
+            write!(writer, "{} {level:>5} {target}: ", Timestamp::now())?;
+        }
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        if let Some(id) = RequestId::current() {
+            write!(writer, " request.id={id}")?;
+        }
+        writeln!(writer)
+    }
+}
+
+/// Returns a line as one flat object: when, how grave, where, what, and the fields.
+fn object(event: &Event<'_>) -> Map<String, Value> {
+    let mut line = Map::new();
+    line.insert("timestamp".into(), Timestamp::now().to_string().into());
+    line.insert("level".into(), event.metadata().level().as_str().into());
+    line.insert("target".into(), event.metadata().target().into());
+    if let Some(id) = RequestId::current() {
+        line.insert("request.id".into(), id.as_str().into());
+    }
+    event.record(&mut Fields(&mut line));
+    line
+}
+
+/// Takes the fields of a line into an object.
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn take(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.take(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.take(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.take(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.take(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{value:?}");
+        self.take(field, text);
+    }
+}

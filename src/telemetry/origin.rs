@@ -1,0 +1,49 @@
+//! An [`Origin`] tells where a payload comes from. It travels with the payload and is
+//! for logs and metrics only: nothing else may depend on it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::RequestId;
+
+/// The request that caused a payload, and the moment of its commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The request, if one caused it.
+    pub request_id: Option<RequestId>,
+    /// The moment after its COMMIT, in microseconds since 1970 by the clock of the
+    /// instance that committed.
+    pub committed_us: u64,
+}
+
+impl Origin {
+    /// The origin of what was committed just now.
+    pub fn committed_now(request_id: Option<RequestId>) -> Self {
+        Self { request_id, committed_us: now_us() }
+    }
+
+    /// Returns how long ago it was committed, in seconds. Two machines' clocks differ:
+    /// what seems to come from the future is told as 0.
+    pub fn age_seconds(&self) -> f64 {
+        now_us().saturating_sub(self.committed_us) as f64 / 1e6
+    }
+}
+
+/// A clock before 1970 is told as 1970.
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Origin;
+
+    #[test]
+    fn what_comes_from_the_future_is_told_as_new() {
+        let mut origin = Origin::committed_now(None);
+        origin.committed_us += 3_600_000_000;
+        assert!(origin.age_seconds().abs() < f64::EPSILON);
+        origin.committed_us -= 2 * 3_600_000_000;
+        assert!((3_600.0..3_660.0).contains(&origin.age_seconds()), "{}", origin.age_seconds());
+    }
+}
