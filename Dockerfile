@@ -13,9 +13,10 @@ WORKDIR /numeneon
 # The dependencies, in a layer of their own: built again only when Cargo.lock or a
 # manifest changes. The sources here are empty stand-ins.
 COPY Cargo.toml Cargo.lock ./
+COPY fuzz/Cargo.toml fuzz/
 COPY tools/Cargo.toml tools/
-RUN mkdir -p src tools/src \
- && touch src/lib.rs tools/src/lib.rs \
+RUN mkdir -p src fuzz/src/bin tools/src \
+ && touch src/lib.rs fuzz/src/lib.rs fuzz/src/bin/numeneon-fuzz.rs tools/src/lib.rs \
  && printf 'fn main() {}\n' >src/main.rs \
  && cargo build --release --locked --features tls --bin numeneon
 

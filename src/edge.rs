@@ -92,7 +92,8 @@ fn refusal(
     None
 }
 
-fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
+/// Whether the request names a host under which the service answers.
+pub fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -102,7 +103,7 @@ fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
 }
 
 /// Whether the client takes JSON. Browsers that ask for a page get it too.
-fn takes_json(request: &ServiceRequest) -> bool {
+pub fn takes_json(request: &ServiceRequest) -> bool {
     let mut ranges = request
         .headers()
         .get_all(header::ACCEPT)

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web::{Bytes, BytesMut, Data};
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde_json::value::RawValue;
@@ -37,6 +37,25 @@ pub struct Fields(Map<String, Value>);
 pub struct Body(Value);
 
 impl Body {
+    /// Reads a body whose bytes are all there, by its `Content-Type`. No bytes are no
+    /// fields, of whatever type.
+    ///
+    /// # Errors
+    ///
+    /// 415 for a type that no route reads, 400 for what is not of its type.
+    pub fn parse(content_type: Option<&HeaderValue>, bytes: Bytes) -> Result<Self> {
+        if bytes.is_empty() {
+            return Ok(Self(Value::Object(Map::new())));
+        }
+        match (essence(content_type).as_str(), content_type) {
+            ("application/json", _) => from_json(&bytes),
+            ("application/x-www-form-urlencoded", _) => Ok(from_form(&bytes)),
+            ("multipart/form-data", Some(content_type)) => from_multipart(content_type, bytes),
+            _ => Err(unsupported(content_type)),
+        }
+        .map(Self)
+    }
+
     /// Takes the body for fields.
     ///
     /// # Errors
@@ -78,6 +97,28 @@ impl Fields {
 pub struct RawFields(HashMap<String, Box<RawValue>>);
 
 impl RawFields {
+    /// Reads a body of JSON, by its content type.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is no object, 415 if it is not JSON by its type.
+    pub fn parse(content_type: Option<&HeaderValue>, bytes: &[u8]) -> Result<Self> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        if essence(content_type) != "application/json" {
+            return Err(unsupported(content_type));
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(fields) => Ok(Self(fields)),
+            // Either it is no JSON, or it is no object.
+            Err(error) => Err(match Body(from_json(bytes)?).into_fields() {
+                Ok(_) => no_json(&error),
+                Err(error) => error,
+            }),
+        }
+    }
+
     /// Returns the text of a field, if it is there: one whole JSON value, of which
     /// nothing has been looked into, without outer white space.
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -103,6 +144,11 @@ impl PartialSchema for Digits {
 pub struct Parameters(HashMap<String, String>);
 
 impl Parameters {
+    /// Reads a query. Any text is one.
+    pub fn parse(query: &str) -> Self {
+        Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
     /// Returns the value of a parameter, if it is there.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -114,8 +160,7 @@ impl FromRequest for Parameters {
     type Future = Ready<std::result::Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-        ready(Ok(Self(pairs.into_owned().collect())))
+        ready(Ok(Self::parse(request.query_string())))
     }
 }
 
@@ -128,16 +173,7 @@ impl FromRequest for Body {
         let payload = payload.take();
         async move {
             let bytes = whole(&request, payload).await?;
-            if bytes.is_empty() {
-                return Ok(Self(Value::Object(Map::new())));
-            }
-            match request.content_type().to_ascii_lowercase().as_str() {
-                "application/json" => from_json(&bytes),
-                "application/x-www-form-urlencoded" => Ok(from_form(&bytes)),
-                "multipart/form-data" => from_multipart(&request, bytes).await,
-                _ => Err(unsupported(&request)),
-            }
-            .map(Self)
+            Self::parse(request.headers().get(header::CONTENT_TYPE), bytes)
         }
         .boxed_local()
     }
@@ -152,28 +188,23 @@ impl FromRequest for RawFields {
         let payload = payload.take();
         async move {
             let bytes = whole(&request, payload).await?;
-            if bytes.is_empty() {
-                return Ok(Self::default());
-            }
-            if !request.content_type().eq_ignore_ascii_case("application/json") {
-                return Err(unsupported(&request));
-            }
-            match serde_json::from_slice(&bytes) {
-                Ok(fields) => Ok(Self(fields)),
-                // Either it is no JSON, or it is no object.
-                Err(error) => Err(match Body(from_json(&bytes)?).into_fields() {
-                    Ok(_) => no_json(&error),
-                    Err(error) => error,
-                }),
-            }
+            Self::parse(request.headers().get(header::CONTENT_TYPE), &bytes)
         }
         .boxed_local()
     }
 }
 
-fn unsupported(request: &HttpRequest) -> Error {
-    let given = request.headers().get(header::CONTENT_TYPE);
-    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// Returns a content type without its parameters, in small letters.
+fn essence(content_type: Option<&HeaderValue>) -> String {
+    text(content_type).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn text(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn unsupported(content_type: Option<&HeaderValue>) -> Error {
+    let given = text(content_type);
     Error::Unfit(Kind::UnsupportedMedia, format!("Unsupported media type \"{given}\" in request.").into())
 }
 
@@ -214,11 +245,19 @@ fn from_form(bytes: &[u8]) -> Value {
     Value::Object(pairs.map(|(name, text)| (name, Value::String(text))).collect())
 }
 
+/// All bytes are there, so that there is nothing to wait for.
+fn from_multipart(content_type: &HeaderValue, bytes: Bytes) -> Result<Value> {
+    let parsed = parts(content_type, bytes).now_or_never();
+    parsed.unwrap_or_else(|| Err(multipart_error(&"incomplete")))
+}
+
 /// Files are passed over: no route takes one.
-async fn from_multipart(request: &HttpRequest, bytes: Bytes) -> Result<Value> {
+async fn parts(content_type: &HeaderValue, bytes: Bytes) -> Result<Value> {
     let bound = bytes.len();
     let whole = stream::iter([Ok::<_, actix_web::error::PayloadError>(bytes)]);
-    let mut parts = Multipart::new(request.headers(), whole);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, content_type.clone());
+    let mut parts = Multipart::new(&headers, whole);
     let mut fields = Map::new();
     while let Some(mut part) = parts.try_next().await.map_err(|error| multipart_error(&error))? {
         let is_file = part.content_disposition().is_some_and(|about| about.get_filename().is_some());

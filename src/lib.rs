@@ -69,3 +69,5 @@ pub mod admin;
 pub mod monitor;
 // One instance: start, serve, stop.
 pub mod app;
+// Every parser of what comes from outside.
+pub mod untrusted;

@@ -236,7 +236,12 @@ pub async fn refresh(body: Body, events: Data<Events>, tokens: Data<Tokens>) -> 
     Ok(HttpResponse::Ok().json(issue(&events, &tokens, Key::Refresh(claim)).await?))
 }
 
-pub(super) fn refresh_token(fields: &Fields) -> Result<String> {
+/// Reads the one field of a refresh and of a logout.
+///
+/// # Errors
+///
+/// 400 by field.
+pub fn refresh_token(fields: &Fields) -> Result<String> {
     let wrong = |text: &'static str| Err(Error::field("refresh", text));
     match fields.value("refresh") {
         None => wrong("This field is required."),

@@ -12,7 +12,8 @@ pub mod queries;
 mod token;
 mod viewer;
 
-pub use model::Account;
-pub use password::Passwords;
+pub use model::{Account, ProfileChange};
+pub use password::{Passwords, Stored};
+pub use sign_in::{Email, Password, PasswordChange, SignIn, SignUp};
 pub use token::{Claim, Fault, TokenType, Tokens};
 pub use viewer::{Refusal, Viewer, bearer, identify, require};

@@ -56,20 +56,20 @@ const LINK: usize = 500;
 /// What is to become of a profile; what is not named stays as it is.
 #[derive(Debug, Default, AsChangeset, ToSchema)]
 #[diesel(table_name = crate::schema::profiles)]
-pub(super) struct ProfileChange {
+pub struct ProfileChange {
     /// About oneself; null clears it, as it does the others.
     #[schema(max_length = 500)]
-    bio: Option<String>,
+    pub bio: Option<String>,
     /// A link to a picture.
     #[allow(clippy::option_option, reason = "unchanged, cleared, or set")]
     #[schema(value_type = Option<String>, max_length = 500, pattern = "^(https?://.+)?$")]
-    avatar: Option<Option<String>>,
+    pub avatar: Option<Option<String>>,
     /// Where one lives.
     #[schema(max_length = 100)]
-    location: Option<String>,
+    pub location: Option<String>,
     /// A link to one's own page.
     #[schema(max_length = 500, pattern = "^(https?://.+)?$")]
-    website: Option<String>,
+    pub website: Option<String>,
 }
 
 impl ProfileChange {
@@ -78,7 +78,7 @@ impl ProfileChange {
     /// # Errors
     ///
     /// 400 by field.
-    pub(super) fn parse(fields: &Fields) -> Result<Self> {
+    pub fn parse(fields: &Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
         let mut read = |name, characters, check: fn(&str) -> bool| {
             let text = match fields.value(name)? {
@@ -110,10 +110,14 @@ impl ProfileChange {
     }
 }
 
-/// An empty text, or an absolute link that a browser may follow without harm.
+/// An empty text, or an absolute link that a browser may follow without harm. The parser
+/// passes over control characters, as browsers do; others that read the link may not.
 fn is_link(text: &str) -> bool {
+    let has_odd = text.contains(|letter: char| letter.is_control() || letter.is_whitespace());
     text.is_empty()
-        || url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        || !has_odd
+            && url::Url::parse(text)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 #[cfg(test)]
@@ -124,7 +128,16 @@ mod tests {
     fn a_link_is_http_or_https() {
         assert!(is_link("https://example.com/a.png"));
         assert!(is_link(""));
-        for text in ["javascript:alert(1)", "data:text/html,x", "example.com", "http://", "//example.com"] {
+        for text in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "example.com",
+            "http://",
+            "//example.com",
+            "\u{19}https://a.b",
+            "https://a.b/\t",
+            "http://a b",
+        ] {
             assert!(!is_link(text), "{text}");
         }
     }

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::password_hash::try_generate_salt;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
@@ -30,7 +30,10 @@ use crate::telemetry::{Metrics, Raised};
 const TURN_LIMIT: Duration = Duration::from_secs(10);
 
 /// More memory than this in a stored hash, in KiB, is taken for damage too.
-const MOST_KIBIBYTES: u32 = 1_048_576;
+const MOST_KIBIBYTES: u64 = 1_048_576;
+
+/// And so is more work: KiB times passes over them. Some four seconds of a core.
+const MOST_WORK: u64 = 4 * MOST_KIBIBYTES;
 
 /// More rounds than this in a stored hash are taken for damage, not for caution.
 const MOST_ROUNDS: u32 = 10_000_000;
@@ -172,36 +175,85 @@ fn argon2id(password: &[u8]) -> std::result::Result<String, Cause> {
 }
 
 fn check(password: &[u8], stored: &str) -> Check {
-    if let Some(rest) = stored.strip_prefix("pbkdf2_sha256$") {
-        return if is_django_hash(password, rest) { Check::RightButOld } else { Check::Wrong };
+    match Stored::parse(stored) {
+        Some(stored) if stored.fits(password) => match stored {
+            Stored::Argon2 { .. } => Check::Right,
+            Stored::Django { .. } => Check::RightButOld,
+        },
+        _ => Check::Wrong,
     }
-    if is_argon2_hash(password, stored).unwrap_or(false) { Check::Right } else { Check::Wrong }
 }
 
-/// Checks a hash in the PHC string format; nothing if it is none.
-fn is_argon2_hash(password: &[u8], stored: &str) -> Option<bool> {
-    let stored = PasswordHash::new(stored).ok()?;
-    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
-    let version = Version::try_from(stored.version?).ok()?;
-    let params = Params::try_from(&stored).ok().filter(|params| params.m_cost() <= MOST_KIBIBYTES)?;
-    let (salt, expected) = (stored.salt?, stored.hash?);
-    let mut hash = vec![0; expected.as_bytes().len()];
-    fill(&Argon2::new(algorithm, version, params), password, salt.as_ref(), &mut hash).ok()?;
-    Some(secret::same(&hash, expected.as_bytes()))
+/// A stored hash, read, and found to cost no more than a hash may.
+#[derive(Debug)]
+pub enum Stored {
+    /// In the PHC string format.
+    Argon2 {
+        /// The algorithm with its costs.
+        argon2: Argon2<'static>,
+        /// What was hashed with the password.
+        salt: Salt,
+        /// What came of it.
+        hash: Output,
+    },
+    /// `pbkdf2_sha256$<rounds>$<salt>$<base64 of 32 bytes>`
+    Django {
+        /// How often it was hashed over.
+        rounds: u32,
+        /// What was hashed with the password, taken as its text.
+        salt: String,
+        /// What came of it.
+        hash: Vec<u8>,
+    },
 }
 
-/// Checks `<rounds>$<salt>$<base64 of 32 bytes>`. What is not of that form, as
-/// Django's mark for an unusable password, fits no password.
-fn is_django_hash(password: &[u8], stored: &str) -> bool {
-    let mut parts = stored.split('$');
-    let (Some(rounds), Some(salt), Some(hash), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let (Ok(rounds @ 1..=MOST_ROUNDS), Ok(hash)) = (rounds.parse::<u32>(), STANDARD.decode(hash)) else {
-        return false;
-    };
-    let computed: [u8; 32] = pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password, salt.as_bytes(), rounds);
-    secret::same(&computed, &hash)
+impl Stored {
+    /// Reads a stored hash. What is none, as Django's mark for an unusable password, or
+    /// would cost what no hash of ours costs, fits no password.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("pbkdf2_sha256$") {
+            Some(rest) => Self::django(rest),
+            None => Self::argon2(text),
+        }
+    }
+
+    fn argon2(text: &str) -> Option<Self> {
+        let stored = PasswordHash::new(text).ok()?;
+        let algorithm = Algorithm::try_from(stored.algorithm.as_str()).ok()?;
+        let version = Version::try_from(stored.version?).ok()?;
+        let params = Params::try_from(&stored).ok()?;
+        let kibibytes = u64::from(params.m_cost()).max(8 * u64::from(params.p_cost()));
+        if kibibytes > MOST_KIBIBYTES || kibibytes * u64::from(params.t_cost()) > MOST_WORK {
+            return None;
+        }
+        let (salt, hash) = (stored.salt?, stored.hash?);
+        Some(Self::Argon2 { argon2: Argon2::new(algorithm, version, params), salt, hash })
+    }
+
+    fn django(text: &str) -> Option<Self> {
+        let mut parts = text.split('$');
+        let (Some(rounds), Some(salt), Some(hash), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return None;
+        };
+        let rounds = rounds.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
+        Some(Self::Django { rounds, salt: salt.to_owned(), hash: STANDARD.decode(hash).ok()? })
+    }
+
+    /// Returns whether it is the hash of this password. Takes the time that it costs.
+    pub fn fits(&self, password: &[u8]) -> bool {
+        match self {
+            Self::Argon2 { argon2, salt, hash } => {
+                let mut computed = vec![0; hash.as_bytes().len()];
+                fill(argon2, password, salt.as_ref(), &mut computed).is_ok()
+                    && secret::same(&computed, hash.as_bytes())
+            }
+            Self::Django { rounds, salt, hash } => {
+                let computed: [u8; 32] =
+                    pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password, salt.as_bytes(), *rounds);
+                secret::same(&computed, hash)
+            }
+        }
+    }
 }

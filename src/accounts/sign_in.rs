@@ -38,21 +38,26 @@ pub struct SignInForm {
 
 /// A wish to have an account, checked but for what only the database knows.
 #[derive(Debug)]
-pub(super) struct SignUp {
-    pub(super) username: String,
-    pub(super) email: Email,
-    pub(super) password: Password,
-    pub(super) first_name: String,
-    pub(super) last_name: String,
+pub struct SignUp {
+    /// What they are called here; unique.
+    pub username: String,
+    /// Unique too.
+    pub email: Email,
+    /// To be hashed.
+    pub password: Password,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
 }
 
 /// An email address, kept as given but for its domain in small letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Email(String);
+pub struct Email(String);
 
 /// A password as typed, without outer white space. It is never printed.
 #[derive(Default)]
-pub(super) struct Password(String);
+pub struct Password(String);
 
 /// The most that each text may hold, in characters.
 const USERNAME: usize = 150;
@@ -70,7 +75,7 @@ impl SignUp {
     /// # Errors
     ///
     /// 400 with the first thing that is wrong.
-    pub(super) fn parse(fields: &Fields) -> Result<Self> {
+    pub fn parse(fields: &Fields) -> Result<Self> {
         let [username, email, password] = ["username", "email", "password"].map(|name| filled(fields, name));
         let (Some(username), Some(email), Some(password)) = (username, email, password) else {
             return Err(Error::rule("Missing required fields."));
@@ -98,7 +103,7 @@ impl SignUp {
 
     /// Returns what a search looks in: username and names in small letters, one a
     /// line.
-    pub(super) fn search_key(&self) -> String {
+    pub fn search_key(&self) -> String {
         format!("{}\n{}\n{}", self.username, self.first_name, self.last_name).to_lowercase()
     }
 }
@@ -134,20 +139,22 @@ fn at_most(name: &'static str, text: &str, characters: usize) -> Result<()> {
 
 impl Email {
     /// Reads an address, outer white space aside.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        let address = EmailAddress::parse_with_options(text.trim(), options).ok()?;
-        let email = format!("{}@{}", address.local_part(), address.domain().to_lowercase());
+        // What is kept must be an address too: some letters have no small form that is one.
+        let (local, domain) = text.trim().rsplit_once('@')?;
+        let email = format!("{local}@{}", domain.to_lowercase());
+        EmailAddress::parse_with_options(&email, options).ok()?;
         (email.chars().count() <= EMAIL).then_some(Self(email))
     }
 
     /// Returns the address as it is shown.
-    pub(super) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Returns what makes two addresses the same: all of it in small letters.
-    pub(super) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.0.to_lowercase()
     }
 }
@@ -169,7 +176,7 @@ impl Password {
     }
 
     /// Returns the text, for hashing.
-    pub(super) fn expose(&self) -> &[u8] {
+    pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
@@ -192,9 +199,11 @@ pub(super) struct PasswordChangeForm {
 
 /// A wish to have another password.
 #[derive(Debug)]
-pub(super) struct PasswordChange {
-    pub(super) old: Password,
-    pub(super) new: Password,
+pub struct PasswordChange {
+    /// As typed.
+    pub old: Password,
+    /// To be hashed.
+    pub new: Password,
 }
 
 impl PasswordChange {
@@ -203,7 +212,7 @@ impl PasswordChange {
     /// # Errors
     ///
     /// 400 with every field that is wrong.
-    pub(super) fn parse(fields: &Fields) -> Result<Self> {
+    pub fn parse(fields: &Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
         let mut read = |name, take: fn(String) -> std::result::Result<Password, String>| {
             let text = match fields.value(name) {
@@ -231,9 +240,11 @@ impl PasswordChange {
 
 /// An attempt to sign in.
 #[derive(Debug)]
-pub(super) struct SignIn {
-    pub(super) email: Email,
-    pub(super) password: Password,
+pub struct SignIn {
+    /// Whose account.
+    pub email: Email,
+    /// As typed.
+    pub password: Password,
 }
 
 impl SignIn {
@@ -241,7 +252,7 @@ impl SignIn {
     ///
     /// Returns nothing where a field is absent, blank, of a wrong type, or can be no
     /// email address: it is told from a wrong password by its words only.
-    pub(super) fn parse(fields: &Fields) -> Option<Self> {
+    pub fn parse(fields: &Fields) -> Option<Self> {
         let [email, password] = ["email", "password"].map(|name| match fields.value(name)? {
             Value::String(text) if !text.contains('\0') => Some(text.trim()),
             _ => None,

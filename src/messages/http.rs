@@ -151,6 +151,15 @@ pub async fn conversations(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse>
     ),
 )]
 pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Events>) -> Result<HttpResponse> {
+    mark_all_read(&viewer, sender(&parameters)?, &events).await
+}
+
+/// Reads whose messages are meant.
+///
+/// # Errors
+///
+/// 400 if it is missing or no number.
+pub fn sender(parameters: &Parameters) -> Result<UserId> {
     let given = parameters.value("user_id").unwrap_or_default();
     if given.is_empty() {
         return Err(Error::rule("user_id query parameter required"));
@@ -158,7 +167,7 @@ pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Event
     if !given.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::rule("user_id must be a number"));
     }
-    mark_all_read(&viewer, UserId::from_digits(given), &events).await
+    Ok(UserId::from_digits(given))
 }
 
 /// Marks what somebody wrote to the viewer as read.

@@ -4,3 +4,5 @@ mod commands;
 pub mod http;
 mod model;
 mod queries;
+
+pub use model::Draft;

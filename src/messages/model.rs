@@ -82,9 +82,11 @@ impl PartialSchema for Content {
 
 /// A message to be sent.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) receiver: UserId,
-    pub(super) content: String,
+pub struct Draft {
+    /// To whom.
+    pub receiver: UserId,
+    /// What.
+    pub content: String,
 }
 
 impl Draft {
@@ -93,7 +95,7 @@ impl Draft {
     /// # Errors
     ///
     /// 400 with every field that is wrong.
-    pub(super) fn parse(fields: &Fields, most_characters: usize) -> Result<Self> {
+    pub fn parse(fields: &Fields, most_characters: usize) -> Result<Self> {
         let mut errors = FieldErrors::default();
         let receiver = receiver(fields.value("receiver_id"))
             .map_err(|text| errors.add("receiver_id", text))

@@ -88,7 +88,7 @@ pub(super) enum Item {
 
 /// Returns the number that a frame has, if it has one; nothing if it is no frame. A frame
 /// is a JSON object: of an array the parser would take the first element for the number.
-fn seq(payload: &[u8]) -> Option<Option<Seq>> {
+pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
     #[derive(Deserialize)]
     struct Place {
         seq: Option<Seq>,

@@ -130,7 +130,12 @@ pub async fn mark_read(viewer: Viewer, body: Body, events: Data<Events>) -> Resu
     Ok(HttpResponse::Ok().json(Unread { unread_count: position.unread() }))
 }
 
-fn up_to(fields: &Fields) -> Result<Seq> {
+/// Reads up to which number somebody has read.
+///
+/// # Errors
+///
+/// 400 by field.
+pub fn up_to(fields: &Fields) -> Result<Seq> {
     let number = match fields.value("up_to") {
         None => return Err(Error::field("up_to", "This field is required.")),
         Some(Value::Number(number)) => number.as_i64(),

@@ -23,5 +23,7 @@ mod session;
 pub mod socket;
 
 pub use endings::Endings;
+pub use feed::seq;
 pub use position_check::PositionCheck;
 pub use roster::Roster;
+pub use session::answer;

@@ -188,7 +188,7 @@ async fn answer_all(socket: &mut actix_ws::Session, inbound: &mut Inbound, place
 }
 
 /// Returns the answer to what a client says: to a command its own, else an echo.
-fn answer(text: &str) -> String {
+pub fn answer(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
         Err(_) => r#"{"type":"error","message":"Invalid JSON"}"#.into(),
         Ok(value) if value.get("type").is_some_and(|name| name == "ping") => r#"{"type":"pong"}"#.into(),

@@ -47,7 +47,8 @@ pub struct Sockets {
 }
 
 /// With what somebody asks for a socket.
-enum Key {
+#[derive(Debug)]
+pub enum Key {
     /// An access token.
     Token(String),
     /// A ticket, good for one socket.
@@ -55,7 +56,8 @@ enum Key {
 }
 
 impl Key {
-    const fn is_empty(&self) -> bool {
+    /// Whether there is nothing of it.
+    pub const fn is_empty(&self) -> bool {
         match self {
             Self::Token(text) | Self::Ticket(text) => text.is_empty(),
         }
@@ -63,11 +65,14 @@ impl Key {
 }
 
 /// What a handshake asks for.
-struct Handshake {
-    key: Option<Key>,
-    cursor: Option<Seq>,
-    /// Whether the client offers [`PROTOCOL`].
-    versioned: bool,
+#[derive(Debug)]
+pub struct Handshake {
+    /// Who asks.
+    pub key: Option<Key>,
+    /// The last number that the client has.
+    pub cursor: Option<Seq>,
+    /// Whether the client offers `numeneon.v1`.
+    pub versioned: bool,
 }
 
 /// Opens a socket; `docs/asyncapi.yaml` has its frames.
@@ -274,7 +279,11 @@ impl Handshake {
 
     /// Reads the query and the offered subprotocols. A token among the latter wins: it
     /// is not in a URL. A ticket comes next.
-    fn parse(request: &HttpRequest) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// 400 if the cursor is no number.
+    pub fn parse(request: &HttpRequest) -> Result<Self> {
         let mut handshake = Self { key: None, cursor: None, versioned: false };
         let (mut token, mut ticket, mut cursor) = (None, None, None);
         for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {

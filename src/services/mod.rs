@@ -13,3 +13,4 @@ mod queries;
 
 pub use caller::{Caller, Callers, require};
 pub use commands::{PRUNE_BATCH, prune};
+pub use model::Draft;

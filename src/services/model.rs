@@ -26,12 +26,13 @@ const MOST_KEY_CHARACTERS: usize = 200;
 
 /// An announcement to be made.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub struct Draft {
     /// In ascending order, each once.
-    pub(super) recipients: Vec<UserId>,
-    pub(super) announcement: Announcement,
+    pub recipients: Vec<UserId>,
+    /// What happened.
+    pub announcement: Announcement,
     /// Whether it is kept in the recipients' inboxes.
-    pub(super) durable: bool,
+    pub durable: bool,
 }
 
 impl Draft {
@@ -40,7 +41,7 @@ impl Draft {
     /// # Errors
     ///
     /// 400 with every field that is wrong.
-    pub(super) fn parse(fields: &RawFields) -> Result<Self> {
+    pub fn parse(fields: &RawFields) -> Result<Self> {
         let mut errors = FieldErrors::default();
         let recipients = recipients(fields.text("user_ids"))
             .map_err(|text| errors.add("user_ids", text))
@@ -54,7 +55,11 @@ impl Draft {
 
     /// Returns what tells it from every other draft. The order in which recipients were
     /// named does not count.
-    pub(super) fn digest(&self) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// None that a draft can bring about.
+    pub fn digest(&self) -> Result<String> {
         let Announcement { name, data } = &self.announcement;
         let whole = serde_json::to_vec(&(&self.recipients, name, self.durable, data));
         Ok(STANDARD_NO_PAD.encode(Sha256::digest(whole.map_err(Error::internal)?)))

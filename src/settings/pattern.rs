@@ -1,6 +1,6 @@
 //! A [`Pattern`] names hosts or origins: literal text in which each `*` stands for
-//! any number of characters other than `.`, `:` and `/`, that is, for a part of
-//! one label or for a port.
+//! any number of letters, digits, `-` and `_`, that is, for a part of one label or for
+//! a port. Nothing that ends a host's name in a URL is among them.
 
 /// A text with `*` for what may differ.
 #[derive(Clone, Debug)]
@@ -14,21 +14,41 @@ impl Pattern {
         Self { parts: text.to_ascii_lowercase().split('*').map(str::to_owned).collect() }
     }
 
-    /// Returns whether the whole of `text` fits.
+    /// Returns whether the whole of `text` fits. Takes time in proportion to its length.
     pub fn matches(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
+        let text = text.as_bytes();
         let Some((first, rest)) = self.parts.split_first() else { return text.is_empty() };
-        text.strip_prefix(first.as_str()).is_some_and(|tail| fits(tail, rest))
+        // Where the parts so far may end: at any place, or nowhere.
+        let mut ends = vec![false; text.len() + 1];
+        if let Some(end) = ends.get_mut(first.len())
+            && text.starts_with(first.as_bytes())
+        {
+            *end = true;
+        }
+        for part in rest {
+            ends = after_a_star(text, &ends, part.as_bytes());
+        }
+        ends.last().is_some_and(|end| *end)
     }
 }
 
-/// Whether `text` is: a wild card, the first part, a wild card, the next part, …
-fn fits(text: &str, parts: &[String]) -> bool {
-    let Some((part, rest)) = parts.split_first() else { return text.is_empty() };
-    let reach = text.find(['.', ':', '/']).unwrap_or(text.len());
-    (0..=reach)
-        .filter_map(|skipped| text.get(skipped..))
-        .any(|tail| tail.strip_prefix(part.as_str()).is_some_and(|tail| fits(tail, rest)))
+/// Returns where a part may end that follows a `*`, which begins where others may end.
+fn after_a_star(text: &[u8], starts: &[bool], part: &[u8]) -> Vec<bool> {
+    let mut ends = vec![false; starts.len()];
+    let mut within_a_star = false;
+    for (place, starts) in starts.iter().enumerate() {
+        within_a_star |= *starts;
+        let rest = text.get(place..).unwrap_or_default();
+        if within_a_star
+            && rest.starts_with(part)
+            && let Some(end) = ends.get_mut(place + part.len())
+        {
+            *end = true;
+        }
+        within_a_star &= rest.first().is_some_and(|it| it.is_ascii_alphanumeric() || b"-_".contains(it));
+    }
+    ends
 }
 
 #[cfg(test)]
@@ -51,6 +71,7 @@ mod tests {
         assert!(local.matches("http://localhost:5173"));
         assert!(!local.matches("http://localhost"));
         assert!(!local.matches("http://localhost.evil.com:5173"));
+        assert!(!local.matches("http://localhost:@evil"));
     }
 
     #[test]

@@ -1,0 +1,148 @@
+//! Bodies: what a route takes from one is within its bounds.
+
+use actix_web::http::header::HeaderValue;
+use actix_web::web::Bytes;
+use serde_json::Value;
+
+use numeneon::error::Result;
+use numeneon::untrusted::{
+    Announced, Announcement, Body, Draft, Email, Fields, Password, PasswordChange, ProfileChange, RawFields,
+    SignIn, SignUp, refresh_token, up_to,
+};
+
+/// A bound that short inputs go over too.
+const MOST_CHARACTERS: usize = 20;
+
+/// A body of JSON.
+pub fn json(bytes: &[u8]) {
+    check(parse(b"application/json", bytes));
+}
+
+/// A body as HTML forms send it.
+pub fn form(bytes: &[u8]) {
+    let body = parse(b"application/x-www-form-urlencoded", bytes);
+    assert!(body.is_ok(), "any bytes are a form");
+    check(body);
+}
+
+/// The boundary on the first line, then the body.
+pub fn multipart(bytes: &[u8]) {
+    let (boundary, body) = first_line(bytes);
+    check(parse(&[b"multipart/form-data; boundary=", boundary].concat(), body));
+}
+
+/// Any media type on the first line, then the body.
+pub fn media_type(bytes: &[u8]) {
+    let (media_type, body) = first_line(bytes);
+    check(parse(media_type, body));
+}
+
+/// What another service announces.
+pub fn announcement(bytes: &[u8]) {
+    let media_type = HeaderValue::from_static("application/json");
+    let Ok(fields) = RawFields::parse(Some(&media_type), bytes) else { return };
+    let Ok(draft) = Announced::parse(&fields) else { return };
+    assert!((1..=1_000).contains(&draft.recipients.len()));
+    assert!(draft.recipients.is_sorted_by(|one, next| one < next), "in order, each once");
+    let Announcement { name, data } = &draft.announcement;
+    assert!(name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()));
+    assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')));
+    assert!(data.len() <= 16 * 1024 && serde_json::from_str::<Value>(data).is_ok());
+    assert!(draft.digest().is_ok());
+}
+
+fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (line, rest) = bytes.split_at(end);
+    (line, rest.get(1..).unwrap_or_default())
+}
+
+fn parse(media_type: &[u8], bytes: &[u8]) -> Result<Body> {
+    let media_type = HeaderValue::from_bytes(media_type).ok();
+    Body::parse(media_type.as_ref(), Bytes::copy_from_slice(bytes))
+}
+
+fn check(body: Result<Body>) {
+    let Ok(Ok(fields)) = body.map(Body::fields) else { return };
+    fits_draft(&fields);
+    fits_sign_up(&fields);
+    fits_sign_in(&fields);
+    fits_password_change(&fields);
+    fits_profile(&fields);
+    if let Ok(token) = refresh_token(&fields) {
+        assert!(is_trimmed(&token) && !token.is_empty());
+    }
+    if let Ok(seq) = up_to(&fields) {
+        assert!(seq >= 0);
+    }
+}
+
+fn fits_draft(fields: &Fields) {
+    if let Ok(draft) = Draft::parse(fields, MOST_CHARACTERS) {
+        assert_text(&draft.content, MOST_CHARACTERS);
+        assert!(!draft.content.is_empty());
+    }
+}
+
+fn fits_sign_up(fields: &Fields) {
+    let Ok(sign_up) = SignUp::parse(fields) else { return };
+    let SignUp { username, email, password, first_name, last_name } = sign_up;
+    assert_text(&username, 150);
+    assert!(!username.is_empty());
+    assert!(!username.contains(|letter: char| letter.is_whitespace() || "/\\\"<>:".contains(letter)));
+    assert_text(&first_name, 150);
+    assert_text(&last_name, 150);
+    assert_email(&email);
+    assert_password(&password, 6);
+}
+
+fn fits_sign_in(fields: &Fields) {
+    let Some(SignIn { email, password }) = SignIn::parse(fields) else { return };
+    assert_email(&email);
+    assert_password(&password, 1);
+}
+
+fn fits_password_change(fields: &Fields) {
+    let Ok(PasswordChange { old, new }) = PasswordChange::parse(fields) else { return };
+    assert_password(&old, 1);
+    assert_password(&new, 6);
+}
+
+fn assert_password(password: &Password, least_characters: usize) {
+    let password = std::str::from_utf8(password.expose()).expect("a text");
+    assert_text(password, 1_024);
+    assert!(password.chars().count() >= least_characters && password.len() <= 1_024);
+}
+
+fn assert_email(email: &Email) {
+    let text = email.as_str();
+    assert_text(text, 254);
+    let (local, domain) = text.rsplit_once('@').expect("an address");
+    assert!(!local.is_empty() && domain.contains('.'), "{text:?}");
+    assert_eq!(domain, domain.to_lowercase(), "a domain is kept in small letters");
+    assert_eq!(Email::parse(text).as_ref(), Some(email), "it reads back as it is");
+}
+
+fn fits_profile(fields: &Fields) {
+    let Ok(change) = ProfileChange::parse(fields) else { return };
+    let ProfileChange { bio, avatar, location, website } = change;
+    assert_text(&bio.unwrap_or_default(), 500);
+    assert_text(&location.unwrap_or_default(), 100);
+    for link in [avatar.flatten(), website].into_iter().flatten() {
+        assert_text(&link, 500);
+        let scheme = link.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        assert!(link.is_empty() || scheme == "http" || scheme == "https", "{link:?}");
+    }
+}
+
+/// What goes to a column of text: no white space around it, no NUL, within its bound.
+#[track_caller]
+fn assert_text(text: &str, most_characters: usize) {
+    assert!(is_trimmed(text), "{text:?}");
+    assert!(!text.contains('\0'), "{text:?}");
+    assert!(text.chars().count() <= most_characters, "{text:?}");
+}
+
+fn is_trimmed(text: &str) -> bool {
+    text.trim() == text
+}

@@ -1,0 +1,92 @@
+//! Heads of requests: queries, who asks from where, and the socket's handshake.
+
+use std::sync::LazyLock;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Uri;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::test::TestRequest;
+use numeneon::events::Seq;
+use numeneon::settings::Access;
+use numeneon::untrusted::{
+    Handshake, Parameters, Part, Settings, allowed_origin, bearer, is_known_host, sender, takes_json,
+};
+
+/// The settings as they are without any.
+static DEFAULT: LazyLock<Access> = LazyLock::new(|| {
+    let settings = Settings::from_lookup(&|name| (name == "SECRET_KEY").then(|| "a key".to_owned()));
+    settings.expect("the defaults are good").access
+});
+
+/// A query, as lists, `read_all` and the search read it.
+pub fn query(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let parameters = Parameters::parse(text);
+    if let Ok(part) = Part::parse(&parameters) {
+        assert!(part.limit.is_none_or(|limit| (1..=200).contains(&limit)));
+        assert!(part.before.is_none_or(|before| before >= 0));
+    }
+    if let Ok(user) = sender(&parameters) {
+        assert!(user.number() >= 0);
+    }
+}
+
+/// `Host`, `Origin`, `Accept` and `Authorization`, a line each.
+pub fn head(bytes: &[u8]) {
+    let Some([host, origin, accept, authorization]) = crate::lines(bytes) else { return };
+    let headers = [
+        (header::HOST, host),
+        (header::ORIGIN, origin),
+        (header::ACCEPT, accept),
+        (header::AUTHORIZATION, authorization),
+    ];
+    let Some(request) = request("/api/", headers) else { return };
+    if is_known_host(&request, &DEFAULT) {
+        let name = host.split(':').next().expect("a name").to_ascii_lowercase();
+        assert!(is_ours(&name, &["onrender.com", "vercel.app"]), "{host:?}");
+    }
+    if let Some(allowed) = allowed_origin(&request, &DEFAULT) {
+        assert_eq!(allowed.as_bytes(), origin.as_bytes());
+        // What a browser takes it for is nobody else's. What is no URL no browser sends.
+        if let Ok(url) = url::Url::parse(origin) {
+            let host = url.host_str().expect("a host");
+            assert!(is_ours(host, &["onrender.com", "vercel.app"]), "{origin:?}");
+            assert_eq!((url.username(), url.path(), url.query()), ("", "/", None), "{origin:?}");
+        }
+    }
+    takes_json(&request);
+    if let Ok(token) = bearer(&request) {
+        assert!(!token.is_empty() && !token.contains([' ', '\t']), "{token:?}");
+        assert!(authorization.starts_with("Bearer") && authorization.contains(token));
+    }
+}
+
+/// This machine, or one label below one of these.
+fn is_ours(name: &str, parents: &[&str]) -> bool {
+    let below = |parent: &&str| {
+        name.strip_suffix(parent).and_then(|rest| rest.strip_suffix('.')).is_some_and(|it| !it.contains('.'))
+    };
+    matches!(name, "localhost" | "127.0.0.1") || parents.iter().any(below)
+}
+
+/// The query of a handshake, and the subprotocols that it offers.
+pub fn handshake(bytes: &[u8]) {
+    let Some([query, offered]) = crate::lines(bytes) else { return };
+    let headers = [(header::SEC_WEBSOCKET_PROTOCOL, offered)];
+    let Some(request) = request(&format!("/ws/notifications/?{query}"), headers) else { return };
+    let Ok(handshake) = Handshake::parse(request.request()) else { return };
+    assert!(handshake.cursor.is_none_or(|cursor| (0..Seq::MAX).contains(&cursor)));
+    assert!(handshake.key.is_none_or(|key| !key.is_empty()));
+    let versioned = offered.split(',').any(|protocol| protocol.trim() == "numeneon.v1");
+    assert_eq!(handshake.versioned, versioned);
+}
+
+/// A request with these headers; nothing where no server would have read it so far.
+fn request<const N: usize>(path: &str, headers: [(HeaderName, &str); N]) -> Option<ServiceRequest> {
+    path.parse::<Uri>().ok()?;
+    let mut request = TestRequest::with_uri(path);
+    for (name, value) in headers {
+        request = request.insert_header((name, HeaderValue::from_str(value).ok()?));
+    }
+    Some(request.to_srv_request())
+}

@@ -1,0 +1,82 @@
+//! Tokens: what is accepted was signed with the key, is in time, and is for this.
+
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use numeneon::accounts::{TokenType, Tokens};
+use numeneon::settings::Credentials;
+use secrecy::SecretString;
+use serde_json::Value;
+use sha2::Sha256;
+
+/// What the tokens of this target are signed with: an older key.
+pub const KEY: &str = "a key for fuzzing, and for nothing else";
+
+const HEADER: &[u8] = br#"{"typ":"JWT","alg":"HS256"}"#;
+
+const KINDS: [(TokenType, &str); 3] =
+    [(TokenType::Access, "access"), (TokenType::Refresh, "refresh"), (TokenType::Ticket, "ticket")];
+
+static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
+    let settings = Credentials {
+        access_token: Duration::from_secs(60),
+        refresh_token: Duration::from_secs(60),
+        hashes_at_once: 1,
+    };
+    // A token of an older key takes another way than one of the key that signs now.
+    let keys = ["the key that signs now", KEY].map(SecretString::from);
+    Tokens::new(&keys[0], &keys[1..], &settings)
+});
+
+/// The first byte says what the rest is: a token; claims, to be signed; or a header and
+/// claims on two lines, to be signed.
+pub fn token(bytes: &[u8]) {
+    let Some((kind, rest)) = bytes.split_first() else { return };
+    let token = match kind {
+        b'c' => signed(HEADER, rest),
+        b'h' => {
+            let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            let (header, claims) = rest.split_at(end);
+            signed(header, claims.get(1..).unwrap_or_default())
+        }
+        _ => String::from_utf8_lossy(rest).into_owned(),
+    };
+    for (token_type, name) in KINDS {
+        if let Ok(claim) = TOKENS.read(&token, token_type) {
+            let claims = checked(&token).expect("an accepted token is signed with the key");
+            assert_eq!(claims["token_type"], name, "it is for this");
+            assert!(claims["exp"].as_f64().expect("a time") > now() - 1.0, "it has not ended");
+            assert!(claims.get("iat").is_none_or(|iat| iat.as_f64().expect("a time") <= now()));
+            assert!(claims.get("jti").is_some(), "it has an id");
+            let now = now() as i64;
+            assert!(claim.expires_at >= now && claim.issued_at <= now, "{claim:?}");
+        }
+    }
+}
+
+/// Signs a header and claims, whatever they are.
+pub fn signed(header: &[u8], claims: &[u8]) -> String {
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature = mac(&text).finalize().into_bytes();
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// Returns the claims of a token whose signature this crate finds right by itself.
+fn checked(token: &str) -> Option<Value> {
+    let (text, signature) = token.rsplit_once('.')?;
+    mac(text).verify_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
+    let (_, claims) = text.split_once('.')?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+}
+
+fn mac(text: &str) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("HMAC takes any key");
+    mac.chain_update(text)
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs_f64()
+}
