@@ -4,6 +4,8 @@
 //! The modules in the order in which they stand on each other; each uses only those
 //! above it, which `tests/architecture.rs` checks.
 
+#![forbid(unsafe_code)]
+
 // Why a request was not done.
 pub mod error;
 // Ids that cannot be swapped.

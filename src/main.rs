@@ -2,6 +2,8 @@
 //! account, `numeneon healthy` asks the instance beside it, `numeneon --help` lists the
 //! settings.
 
+#![forbid(unsafe_code)]
+
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;

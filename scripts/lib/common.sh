@@ -30,6 +30,12 @@ nginx_bin() { PATH=$PATH:/usr/sbin:/usr/local/sbin type -P nginx || true; }
 
 chromium_bin() { type -P chromium || type -P chromium-browser || type -P google-chrome || true; }
 
+# Prints where cargo-deny is, if it is: installed by its owner, or by scripts/install.
+cargo_deny_bin() {
+  local own=$ROOT/target/tools/cargo-deny/bin/cargo-deny
+  if [ -x "$own" ]; then printf '%s\n' "$own"; else type -P cargo-deny || true; fi
+}
+
 # --- processes --------------------------------------------------------------
 # A pid file holds a pid and the start time of that process in clock ticks since
 # boot, so that a pid given to another process since then is never signalled.

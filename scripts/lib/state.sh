@@ -42,11 +42,22 @@ remember_state() {
   fi
 }
 
+# Tests look through all logs in the end: see scripts/check-secrets.
+keep_logs() {
+  local log
+  [ -n "${TEST_LOG_FOLDER:-}" ] || return 0
+  for log in "$STATE"/instance-*/log; do
+    [ -e "$log" ] || continue
+    cp "$log" "$(mktemp "$TEST_LOG_FOLDER/cluster-XXXXXXXX.log")"
+  done
+}
+
 # Removes what a cluster has made, and the folder itself if it was made for it.
 remove_state() {
   local new_folder
   new_folder=$(cat "$STATE/new_folder")
   if [ -L "$LATEST" ] && [ "$(realpath -m "$LATEST")" = "$STATE" ]; then rm "$LATEST"; fi
+  keep_logs
   rm -rf "$STATE"/{postgres,redis,nginx,tls,cluster.env,cluster.json,binary,new_folder,initdb.log} "$STATE"/instance-*
   if "$new_folder"; then rmdir "$STATE" 2>/dev/null || rm -rf "$STATE"; fi
 }

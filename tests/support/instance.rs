@@ -31,6 +31,7 @@ pub struct Starting {
 
 impl Instance {
     pub fn start(settings: BTreeMap<&'static str, String>) -> Starting {
+        super::logs::keep();
         let (port_sender, ports) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {

@@ -10,6 +10,7 @@
 mod call;
 mod database;
 mod instance;
+pub mod logs;
 mod person;
 mod redis;
 mod socket;

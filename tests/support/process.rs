@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use reqwest::Method;
 use tempfile::TempDir;
 
+use crate::support::logs;
 use crate::support::{Call, Dial, LIMIT, NO_LIMITS, Person};
 use crate::wait::{block_until, signal};
 
@@ -62,7 +63,12 @@ impl Program {
 
     /// Runs it to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("the program runs")
+        let output = self.command(arguments).output().expect("the program runs");
+        if let Some(mut kept) = logs::file("run") {
+            kept.write_all(&output.stdout).expect("a log is kept");
+            kept.write_all(&output.stderr).expect("a log is kept");
+        }
+        output
     }
 
     /// Starts it, to serve.
@@ -77,8 +83,12 @@ impl Program {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().expect("standard error"));
         let writing = log.clone();
+        let mut kept = logs::file("process");
         let reading = thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
+                if let Some(kept) = &mut kept {
+                    writeln!(kept, "{line}").expect("a log is kept");
+                }
                 writing.lock().expect("no panic while locked").push(line);
             }
         });

@@ -4,6 +4,8 @@
 //! `numeneon-faults` kills its parts one after the other and counts what was
 //! lost. The modules are listed in the order in which they depend on each other.
 
+#![forbid(unsafe_code)]
+
 pub mod frame;
 pub mod http;
 pub mod memory;

@@ -1,5 +1,7 @@
 //! `numeneon-faults`: see [`numeneon_tools::faults`].
 
+#![forbid(unsafe_code)]
+
 use clap::Parser;
 use numeneon_tools::faults::{self, options::Options};
 use std::io::Write;

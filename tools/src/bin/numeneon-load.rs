@@ -1,5 +1,7 @@
 //! `numeneon-load`: see [`numeneon_tools::load`].
 
+#![forbid(unsafe_code)]
+
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use numeneon_tools::load::{self, options::Options, report::Report};
