@@ -186,7 +186,8 @@ pub(super) struct AnnouncementForm {
 pub(super) struct Answer {
     /// How many people it was for.
     pub(super) recipients: usize,
-    /// Ids in the request that are nobody's.
+    /// Numbers in the request that are nobody's id.
+    #[schema(value_type = Vec<i64>)]
     pub(super) unknown_user_ids: Vec<UserId>,
 }
 
