@@ -6,13 +6,14 @@
 import { createFeed } from './feed.js'
 import { createPosition } from './position.js'
 
-/** @import { Client, ClientOptions, Frame, Status, Timings } from './types.js' */
+/** @import { Client, ClientOptions, Frame, GetToken, Status, Timings } from './types.js' */
 
 /** @type {Timings} */
 const TIMINGS = {
   backoffMinMs: 500,
   backoffMaxMs: 20_000,
   restartMs: 1000,
+  pauseMs: 30_000,
   steadyMs: 5000,
   openMs: 10_000,
   pingMs: 25_000,
@@ -87,7 +88,8 @@ export function createClient(options) {
     connect() {
       feed ??= createFeed({
         url: () => socketUrl(options.url),
-        getToken: options.getToken,
+        getToken: /** @type {GetToken} */ (options.getTicket ?? options.getToken),
+        usesTickets: !!options.getTicket,
         share: options.share !== false,
         position,
         WebSocket: options.WebSocket ?? globalThis.WebSocket,

@@ -15,10 +15,12 @@ import { backoffMs, jitterMs } from './backoff.js'
 const FINAL = ['token missing', 'user not found', 'user inactive']
 const REFUSED = 4001
 const RESTARTING = 1012
+const TOO_MANY = 4029
 
 /**
  * @typedef {object} Parts
  * @property {GetToken} getToken
+ * @property {boolean} usesTickets whether what `getToken` answers goes into the address instead of a subprotocol
  * @property {(token: string) => boolean | Promise<boolean>} admit whether to open a socket with this token;
  *   if not, nothing happens until `attempt()`
  * @property {() => string} address asked for every socket, with the cursor of that moment
@@ -29,12 +31,14 @@ const RESTARTING = 1012
  */
 
 /** @param {Parts} parts */
-export function createConnection({ getToken, admit, address, onFrame, onState, WebSocket, timings }) {
+export function createConnection({ getToken, usesTickets, admit, address, onFrame, onState, WebSocket, timings }) {
   /** Raised whenever what is under way stops counting, such as a token asked for before `stop()`. */
   let round = 0
   let attempts = 0
   let liveAt = 0
   let startedAt = 0
+  /** Before then no hint makes an attempt: the service has asked for a pause. */
+  let pausedUntil = 0
   /** @type {ConnectionState} */
   let state = 'closed'
   /** @type {string | null} */
@@ -75,20 +79,21 @@ export function createConnection({ getToken, admit, address, onFrame, onState, W
   function end(next, why) {
     drop()
     refusal = refusedToken = undefined
-    attempts = liveAt = 0
+    attempts = liveAt = pausedUntil = 0
     reason = why
     tell(next)
   }
 
-  /** @param {string} why @param {number} [windowMs] */
-  function wait(why, windowMs) {
+  /** @param {string} why @param {number} [windowMs] @param {number} [leastMs] */
+  function wait(why, windowMs, leastMs = 0) {
     drop()
     // Only a connection that held counts as success. If an opened socket did,
     // a service that opens and closes at once would be asked without a pause.
     if (liveAt && Date.now() - liveAt >= timings.steadyMs) attempts = 0
     liveAt = 0
-    const delay = windowMs !== undefined && !attempts ? jitterMs(windowMs) : backoffMs(attempts, timings)
+    const delay = leastMs + (windowMs !== undefined && (leastMs || !attempts) ? jitterMs(windowMs) : backoffMs(attempts, timings))
     attempts++
+    pausedUntil = Date.now() + leastMs
     reason = why
     arm(delay, attempt)
     tell(networkIsAway() ? 'offline' : 'waiting', Date.now() + delay)
@@ -104,7 +109,7 @@ export function createConnection({ getToken, admit, address, onFrame, onState, W
     try {
       const token = await getToken(refusal ? { refused: refusal } : {})
       if (mine !== round) return
-      if (!token) return end('refused', 'token missing')
+      if (!token) return end('refused', refusal ?? 'token missing')
       if (token === refusedToken) return end('refused', refusal ?? null)
       const admitted = await admit(token)
       if (mine !== round) return
@@ -120,8 +125,10 @@ export function createConnection({ getToken, admit, address, onFrame, onState, W
     /** @type {WebSocket} */
     let opened
     try {
-      // As a subprotocol the token is in no URL, so in no log and no history.
-      opened = new WebSocket(address(), ['numeneon.v1', `bearer.${token}`])
+      // As a subprotocol the token is in no URL, so in no log and no history. A ticket may be: it is used up.
+      const url = new URL(address())
+      if (usesTickets) url.searchParams.set('ticket', token)
+      opened = new WebSocket(url.href, usesTickets ? ['numeneon.v1'] : ['numeneon.v1', `bearer.${token}`])
     } catch (error) {
       // An address or a token that no attempt can send.
       return end('refused', String(error))
@@ -153,6 +160,7 @@ export function createConnection({ getToken, admit, address, onFrame, onState, W
   /** @param {number} code @param {string} why @param {string} token */
   function closed(code, why, token) {
     socket = undefined
+    if (code === TOO_MANY) return wait(why || 'too many', timings.pauseMs, timings.pauseMs)
     if (code !== REFUSED) return wait(why || `closed with ${code}`, code === RESTARTING ? timings.restartMs : undefined)
     if (refusal || FINAL.includes(why)) return end('refused', why)
     refusal = reason = why || 'refused'
@@ -177,6 +185,7 @@ export function createConnection({ getToken, admit, address, onFrame, onState, W
       const isWaiting = state === 'waiting' || state === 'offline'
       if (state === 'live') probe()
       else if (isWaiting && networkIsAway()) tell('offline', nextAttemptAt)
+      else if (isWaiting && Date.now() < pausedUntil) tell('waiting', nextAttemptAt)
       // An attempt that began on the old network may hang until its time is up.
       else if (isWaiting || (state === 'connecting' && socket && Date.now() - startedAt > 2000)) attempt()
     },

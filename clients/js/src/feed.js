@@ -20,6 +20,7 @@ const KEPT_FRAMES = 128
  * @param {object} parts
  * @param {() => URL} parts.url of the socket, asked when it is needed: on a server there is no page to derive it from
  * @param {GetToken} parts.getToken
+ * @param {boolean} parts.usesTickets
  * @param {boolean} parts.share
  * @param {ReturnType<typeof import('./position.js').createPosition>} parts.position
  * @param {SocketClass} parts.WebSocket
@@ -27,7 +28,7 @@ const KEPT_FRAMES = 128
  * @param {(frame: Frame & { [key: string]: any }) => void} parts.onFrame
  * @param {(status: Status) => void} parts.onStatus
  */
-export function createFeed({ url, getToken, share, position, WebSocket, timings, onFrame, onStatus }) {
+export function createFeed({ url, getToken, usesTickets, share, position, WebSocket, timings, onFrame, onStatus }) {
   /** The last number that has come through the socket of this tab. @type {number | undefined} */
   let sent
   /** The last number of the inbox when the socket was opened. */
@@ -47,6 +48,7 @@ export function createFeed({ url, getToken, share, position, WebSocket, timings,
 
   const connection = createConnection({
     getToken,
+    usesTickets,
     WebSocket,
     timings,
     onFrame: receive,

@@ -11,7 +11,7 @@ import { CLOSED, createClient } from './client.js'
 import { createInbox, EMPTY } from './inbox.js'
 
 /** @import { ReactNode } from 'react' */
-/** @import { Client, ClientOptions, Events, Handler, Status } from './types.js' */
+/** @import { Client, ClientOptions, Events, GetToken, Handler, Status } from './types.js' */
 /** @import { Rest } from './rest.js' */
 /** @import { InboxState } from './inbox.js' */
 
@@ -26,7 +26,7 @@ const Numeneon = createContext(/** @type {Signed | null | undefined} */ (undefin
  *
  * @typedef {Omit<ClientOptions, 'getToken' | 'url' | 'cursor'>
  *   & ({ rest: Rest, url?: undefined, getToken?: undefined, user?: undefined }
- *     | { rest?: undefined, url?: string, getToken: ClientOptions['getToken'], user: string | number | null })
+ *     | { rest?: undefined, url?: string, getToken: GetToken, user: string | number | null })
  *   & { children?: ReactNode }} NumeneonProviderProps
  */
 
@@ -135,7 +135,7 @@ export function useNotifications() {
  * The requests of an inbox without a REST client: with the app's own tokens, and a fresh one after a 401.
  *
  * @param {string | undefined} url
- * @param {ClientOptions['getToken']} getToken
+ * @param {GetToken} getToken
  */
 function requestWith(url, getToken) {
   return async (/** @type {string} */ method, /** @type {string} */ path, /** @type {object | undefined} */ body = undefined) => {

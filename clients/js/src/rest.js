@@ -82,23 +82,28 @@ export function createRest({ url = '', storage, storageKey = 'numeneon:session',
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
+   * @param {(make: () => Promise<any>) => Promise<any>} [by] what makes the request
    * @returns {Promise<any>}
    */
-  async function request(method, path, body) {
+  async function request(method, path, body, by = (make) => make()) {
     const { tokens } = session
     const token = await session.access()
     if (tokens !== session.tokens) throw signedOut()
     try {
-      return await send(method, path, body, token)
+      return await by(() => send(method, path, body, token))
     } catch (error) {
       if (!token || !(error instanceof RestError) || error.status !== 401) throw error
       const fresh = await session.access(token)
       if (!fresh || tokens !== session.tokens) throw error
-      return send(method, path, body, fresh)
+      return by(() => send(method, path, body, fresh))
     }
   }
 
   const get = (/** @type {string} */ path, /** @type {object} */ query = {}) => request('GET', path + queryOf(query))
+  /** @param {{ refused?: string }} [ask] @returns {Promise<string | null>} */
+  const accessToken = ({ refused } = {}) => session.access(refused && session.tokens?.access)
+  /** @returns {Promise<{ ticket: string, expires_in: number }>} */
+  const wsTicket = () => post('auth/ws-ticket/')
   const post = (/** @type {string} */ path, /** @type {object | undefined} */ body = undefined) => request('POST', path, body)
 
   return {
@@ -113,11 +118,14 @@ export function createRest({ url = '', storage, storageKey = 'numeneon:session',
     /** Calls the listener when somebody signs in or out; returns the function that ends this. */
     subscribe: session.subscribe,
 
-    /** The `getToken` of a client that shares this session. @type {(ask?: { refused?: string }) => Promise<string | null>} */
-    accessToken: ({ refused } = {}) => session.access(refused && session.tokens?.access),
+    /** The `getToken` of a client that shares this session. */
+    accessToken,
 
-    /** Any other route, with this session. */
-    request,
+    /** The `getTicket` of a client that shares this session. @param {{ refused?: string }} [ask] @returns {Promise<string | null>} */
+    socketTicket: async (ask) => (await accessToken(ask)) && (await wsTicket()).ticket,
+
+    /** Any other route, with this session. @type {(method: string, path: string, body?: object) => Promise<any>} */
+    request: (method, path, body) => request(method, path, body),
 
     /** @param {SignUp} account @returns {Promise<{ message: string, user: Me }>} without signing in */
     signUp: (account) => send('POST', 'auth/signup/', account),
@@ -127,8 +135,39 @@ export function createRest({ url = '', storage, storageKey = 'numeneon:session',
       session.signIn(await send('POST', 'auth/login/', credentials))
     },
 
-    /** Forgets the tokens. The service keeps none, so there is nothing to tell it. */
+    /** Forgets the tokens, and tells the service nothing: see `logout`. */
     signOut: session.signOut,
+
+    /** Forgets the tokens, also when it rejects, and has the refresh token refused from then on. */
+    async logout() {
+      const { tokens } = session
+      session.signOut()
+      if (!tokens) return
+      try {
+        await send('POST', 'auth/logout/', { refresh: tokens.refresh })
+      } catch (error) {
+        // One that is no good any more has nothing to be ended.
+        if (!(error instanceof RestError && error.status === 401)) throw error
+      }
+    },
+
+    /** Ends every session of whoever is signed in, on all devices, and then this one. */
+    async logoutAll() {
+      await post('auth/logout/all/')
+      session.signOut()
+    },
+
+    /**
+     * Ends every other session, on all devices; this one goes on with new tokens.
+     *
+     * @param {{ old_password: string, new_password: string }} passwords @returns {Promise<void>}
+     */
+    async changePassword(passwords) {
+      await request('POST', 'auth/password/', passwords, session.replace)
+    },
+
+    /** Opens one socket, as `?ticket=`. */
+    wsTicket,
 
     /** @returns {Promise<Me>} */
     me: () => get('auth/me/'),

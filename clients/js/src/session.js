@@ -2,7 +2,8 @@
  * Who is signed in: their two tokens, kept in a storage, and renewed when they expire.
  *
  * However many requests find the access token stale, it is renewed once. A
- * renewal that ends after a sign-out changes nothing.
+ * renewal that ends after a sign-out changes nothing. While a request is under
+ * way that ends all tokens and answers new ones, renewals wait for it.
  */
 
 import { claims } from './token.js'
@@ -25,6 +26,8 @@ export function createSession({ key, storage, renew }) {
   let tokens = parse(storage?.getItem(key))
   /** @type {Promise<void> | undefined} */
   let renewal
+  /** While all tokens are being replaced. Another tab's renewal is refused then, and signs out for all. */
+  let isReplacing = false
   /** What the clock of this machine is ahead of the service's, as of the last token that came. */
   let aheadSeconds = 0
   /** @type {Set<() => void>} */
@@ -45,7 +48,7 @@ export function createSession({ key, storage, renew }) {
 
   /** Another tab signed in, out, or renewed the tokens. @param {{ key: string | null, newValue: string | null }} event */
   function onStorage(event) {
-    if (event.key !== key && event.key !== null) return
+    if ((event.key !== key && event.key !== null) || (isReplacing && !event.newValue)) return
     const next = parse(event.newValue)
     if (next && tokens && personOf(next) === personOf(tokens)) Object.assign(tokens, next)
     else if (next || tokens) put(next, true)
@@ -58,15 +61,23 @@ export function createSession({ key, storage, renew }) {
     renewal ??= renew(mine.refresh)
       .then((next) => {
         if (mine !== tokens) return
-        if (!next) return put(null)
-        Object.assign(mine, next)
-        noteClock(next.access)
-        store()
+        if (next) return take(mine, next)
+        // Another tab may have newer ones, and word of it may be under way still.
+        const kept = parse(storage?.getItem(key))
+        if (kept && kept.refresh !== mine.refresh && personOf(kept) === personOf(mine)) Object.assign(mine, kept)
+        else put(null)
       })
       .finally(() => {
         if (mine === tokens) renewal = undefined
       })
     return renewal
+  }
+
+  /** The same sign-in goes on with other tokens. @param {Tokens} mine @param {Tokens} next */
+  function take(mine, next) {
+    Object.assign(mine, { access: next.access, refresh: next.refresh })
+    noteClock(next.access)
+    store()
   }
 
   /** @param {string} access just made by the service */
@@ -89,6 +100,30 @@ export function createSession({ key, storage, renew }) {
     signOut: () => put(null),
 
     /**
+     * Makes a request that answers tokens in place of all that there were.
+     *
+     * @template {Tokens} Answer
+     * @param {() => Promise<Answer>} make
+     */
+    async replace(make) {
+      await renewal?.catch(() => {})
+      const mine = tokens
+      isReplacing = true
+      const made = make()
+      const replacement = made
+        .then((next) => mine && mine === tokens && take(mine, next))
+        // The sign-out of another tab that was passed over counts after all.
+        .catch(() => mine === tokens && storage && !storage.getItem(key) && put(null))
+        .then(() => {
+          isReplacing = false
+          if (renewal === replacement) renewal = undefined
+        })
+      renewal = replacement
+      await replacement
+      return made
+    },
+
+    /**
      * Answers an access token to use now, or null when nobody is signed in.
      *
      * @param {string} [stale] one that was refused
@@ -98,7 +133,10 @@ export function createSession({ key, storage, renew }) {
       if (!mine) return null
       const { exp = Infinity, iat = 0 } = claims(mine.access)
       const goodUntil = exp - Math.min(SPARE_SECONDS, (exp - iat) / 4)
-      if (stale === mine.access || goodUntil + aheadSeconds < Date.now() / 1000) await renewOnce()
+      const isStale = () => stale === mine.access || goodUntil + aheadSeconds < Date.now() / 1000
+      // What was waited for first may have been a request that failed, and renewed nothing.
+      if (renewal && isStale()) await renewal
+      if (mine === tokens && isStale()) await renewOnce()
       return mine === tokens ? mine.access : null
     },
 

@@ -114,6 +114,7 @@
  * @property {number} backoffMinMs 500: the window of the first wait; each wait is a random part of its window
  * @property {number} backoffMaxMs 20 000: windows double up to this one
  * @property {number} restartMs 1 000: the window after 1012, when the other instances are there already
+ * @property {number} pauseMs 30 000: the least wait after 4029 (too many), and the window beyond it
  * @property {number} steadyMs 5 000: a connection that held this long begins again with the first window
  * @property {number} openMs 10 000: for the token, the handshake and the first frame together
  * @property {number} pingMs 25 000: silence after which the service is asked for a sign of life
@@ -122,14 +123,20 @@
  */
 
 /**
- * @typedef {object} ClientOptions
+ * @typedef {object} CommonOptions
  * @property {string} [url] where the service is, such as `https://api.example.org`; the page's own origin if absent
- * @property {GetToken} getToken
  * @property {KeyValueStorage | null} [storage] keeps the cursor, apart for each person, so that a reload misses nothing
  * @property {number} [cursor] the last `seq` that the page has already, if it loaded the inbox over REST
  * @property {boolean} [share] one socket for all tabs of this origin, on unless false
  * @property {SocketClass} [WebSocket] where there is none, or to watch the wire
  * @property {Partial<Timings>} [timings]
+ */
+
+/**
+ * `getTicket` answers a ticket of `POST /api/auth/ws-ticket/`, which travels in the address and goes before
+ * the token: for proxies that do not pass subprotocols on.
+ *
+ * @typedef {CommonOptions & ({ getToken: GetToken, getTicket?: GetToken } | { getToken?: undefined, getTicket: GetToken })} ClientOptions
  */
 
 /**

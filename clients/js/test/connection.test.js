@@ -279,3 +279,93 @@ test('an address that no socket can have is a refusal', async (t) => {
   assert.equal(client.status.state, 'refused')
   assert.match(client.status.reason ?? '', /invalid subprotocol/)
 })
+
+test('a ticket travels in the address, a new one for each attempt', async (t) => {
+  let tickets = 0
+  const { service } = start(t, { getTicket: () => tokenOf(1, { ticket: ++tickets }) })
+  await settled()
+  assert.equal(service.socket.url.searchParams.get('ticket'), tokenOf(1, { ticket: 1 }))
+  assert.deepEqual(service.socket.protocols, ['numeneon.v1'])
+  service.socket.establish(7)
+  service.socket.end(1006)
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.equal(service.socket.url.searchParams.get('ticket'), tokenOf(1, { ticket: 2 }))
+  assert.equal(service.socket.cursor, '7')
+})
+
+test('a ticket that came too late is replaced at once', async (t) => {
+  /** @type {any[]} */
+  const asked = []
+  const { service } = start(t, { getTicket: (ask) => (asked.push(ask), tokenOf(1, { ticket: asked.length })) })
+  await settled()
+  service.socket.end(4001, 'ticket expired')
+  await settled()
+  assert.deepEqual(asked, [{}, { refused: 'ticket expired' }])
+  assert.equal(service.sockets.length, 2)
+})
+
+test('signed out, it does not come back with the same token, and says why', async (t) => {
+  const { client, service, asked } = start(t, { getToken: () => tokenOf(1) })
+  await settled()
+  service.socket.establish(0)
+  service.socket.end(4001, 'signed out')
+  t.mock.timers.tick(600_000)
+  await settled()
+  assert.deepEqual(asked, [{}, { refused: 'signed out' }])
+  assert.equal(service.sockets.length, 1)
+  assert.deepEqual([client.status.state, client.status.reason], ['refused', 'signed out'])
+})
+
+test('signed out with no other token to be had, it says why as well', async (t) => {
+  const { client, service } = start(t, { getToken: ({ refused }) => (refused ? null : tokenOf(1)) })
+  await settled()
+  service.socket.establish(0)
+  service.socket.end(4001, 'signed out')
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.deepEqual([client.status.state, client.status.reason], ['refused', 'signed out'])
+})
+
+test('signed out by a change of password in this page, it comes back with the new token', async (t) => {
+  const { client, service } = start(t)
+  await settled()
+  service.socket.establish(7)
+  service.socket.end(4001, 'signed out')
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.equal(service.socket.token, tokenOf(1, { asked: 2 }))
+  assert.equal(service.socket.cursor, '7')
+  service.socket.establish(7)
+  assert.equal(client.status.state, 'live')
+})
+
+test('too many sockets: it waits for half a minute at least', async (t) => {
+  const { client, service } = start(t)
+  await settled()
+  service.socket.establish(0)
+  t.mock.timers.tick(5000)
+  service.socket.end(4029, 'too many sockets')
+  assert.deepEqual([client.status.state, client.status.reason], ['waiting', 'too many sockets'])
+  assert.equal(client.status.nextAttemptAt, Date.now() + 30_000 + 30_000 * HALF)
+})
+
+test('too many again and again: each time as long a pause', async (t) => {
+  const { service, statuses } = start(t)
+  const waits = []
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await settled()
+    service.socket.end(4029, 'too many connects')
+    const wait = (statuses.at(-1)?.nextAttemptAt ?? 0) - Date.now()
+    waits.push(wait)
+    t.mock.timers.tick(wait)
+  }
+  assert.deepEqual(waits, [45_000, 45_000, 45_000])
+})
+
+test('a service that cannot be asked now is a loss like any other', async (t) => {
+  const { service, statuses } = start(t)
+  await settled()
+  service.socket.end(1013, 'try again later')
+  assert.equal(statuses.at(-1)?.nextAttemptAt, Date.now() + 500 * HALF)
+})
