@@ -1,0 +1,88 @@
+//! `numeneon-announce`: posts to `/api/events/` as another service does, as fast as it is
+//! answered, and prints how fast that is.
+
+use anyhow::ensure;
+use clap::Parser;
+use hdrhistogram::Histogram;
+use numeneon_tools::http::{Client, Endpoint};
+use numeneon_tools::people::parse_ids;
+use std::io::Write;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+/// Measures publishing from other services.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "numeneon-announce", version)]
+struct Options {
+    /// Instance that is posted to
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    url: Endpoint,
+    /// A key of the server's SERVICE_KEYS, without its name
+    #[arg(long, value_name = "KEY", env = "SERVICE_KEY", hide_env_values = true)]
+    service_key: String,
+    /// People of these ids are the recipients
+    #[arg(long, value_name = "FIRST-LAST", value_parser = parse_ids)]
+    ids: RangeInclusive<u64>,
+    /// Recipients of each announcement: a random one of the people and those after it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    recipients: u64,
+    /// Connections that post at once
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    concurrency: usize,
+    /// Duration of the posting
+    #[arg(long, value_name = "S", default_value_t = 20)]
+    seconds: u64,
+    /// Bytes of the data
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    bytes: usize,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let people = options.ids.end() - options.ids.start() + 1;
+    ensure!((1..=people).contains(&options.recipients), "more recipients than people, or none");
+    let started = Instant::now();
+    let posting = (0..options.concurrency).map(|_| tokio::spawn(post(options.clone())));
+    let mut times = Histogram::<u64>::new(3)?;
+    for posted in futures_util::future::join_all(posting).await {
+        times.add(posted??)?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let announcements = times.len() as f64 / seconds;
+    let ms = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1000.0;
+    let text = format!(
+        "{:.0} announcements a second, {:.0} events a second; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms\n",
+        announcements,
+        announcements * options.recipients as f64,
+        ms(0.5),
+        ms(0.99),
+        times.max() as f64 / 1000.0,
+    );
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Posts over one connection and returns how long each took, in microseconds.
+async fn post(options: Options) -> anyhow::Result<Histogram<u64>> {
+    let mut client = Client::new(options.url);
+    let mut times = Histogram::new(3)?;
+    let end = Instant::now() + Duration::from_secs(options.seconds);
+    let data = "x".repeat(options.bytes.saturating_sub(2));
+    let last_first = options.ids.end() - (options.recipients - 1);
+    while Instant::now() < end {
+        let first = fastrand::u64(*options.ids.start()..=last_first);
+        let ids: Vec<_> = (first..first + options.recipients).collect();
+        let body = format!(r#"{{"user_ids":{ids:?},"type":"load","data":"{data}"}}"#);
+        let began = Instant::now();
+        let answer =
+            client.request("POST", "/api/events/", Some(&options.service_key), Some(body.as_bytes())).await?;
+        times.record(u64::try_from(began.elapsed().as_micros())?)?;
+        let text = String::from_utf8_lossy(&answer.body);
+        ensure!(
+            answer.status == 201 && text.contains(r#""unknown_user_ids":[]"#),
+            "{} {text}",
+            answer.status
+        );
+    }
+    Ok(times)
+}
