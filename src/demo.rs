@@ -14,8 +14,9 @@ static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/clients/js/src");
 
 /// Nothing but what this service itself serves; sockets may be anywhere, as the client
 /// that the page is made with may be pointed at another instance.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self' ws: wss:; require-trusted-types-for 'script'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
 
 /// `GET /demo`: to where the page's own relative links work.
 ///

@@ -14,23 +14,16 @@ use actix_web::{HttpMessage, HttpResponse, ResponseError};
 use tracing::field::display;
 
 use crate::accounts::Viewer;
-use crate::cors;
 use crate::error::{Error, Kind};
 use crate::health::Health;
 use crate::settings::{Access, Settings};
 use crate::telemetry::{Metrics, RequestId, RequestLabels, RouteLabels};
+use crate::{browser_headers, cors};
 
 /// The request's id: taken in from a proxy or a client, and answered.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Cloudflare's name for a request, taken in where there is no other.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
-
-const HEADERS: [(HeaderName, &str); 4] = [
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-];
 
 /// What requests and answers pass.
 ///
@@ -125,10 +118,8 @@ fn finish<B>(response: &mut ServiceResponse<B>, origin: Option<HeaderValue>, is_
         // The next request on this connection belongs to another instance.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
+    browser_headers::add(response);
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
     let vary = if is_api { "Accept, origin" } else { "origin" };
     headers.insert(header::VARY, HeaderValue::from_static(vary));
     cors::mark(headers, origin);

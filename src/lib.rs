@@ -59,6 +59,8 @@ pub mod openapi;
 pub mod demo;
 // Whose pages may read answers.
 pub mod cors;
+// What browsers must not do with answers.
+pub mod browser_headers;
 // What all requests and answers pass.
 pub mod edge;
 // Every URL on one page.

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Answer, Laptop};
+use crate::support::{Answer, Laptop, PASSWORD};
 
 const PREFLIGHT: [(&str, &str); 3] = [
     (
@@ -133,17 +133,69 @@ async fn every_answer_has_the_headers_of_safety() {
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "same-origin"),
             ("cross-origin-opener-policy", "same-origin"),
+            ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
             ("content-type", "application/json"),
         ] {
             assert_eq!(answer.header(name).as_deref(), Some(value), "{}", answer.text);
         }
-        for name in ["server", "etag", "content-encoding", "set-cookie", "transfer-encoding", "x-powered-by"]
-        {
+        for name in [
+            "strict-transport-security",
+            "server",
+            "etag",
+            "content-encoding",
+            "set-cookie",
+            "transfer-encoding",
+            "x-powered-by",
+        ] {
             assert_eq!(answer.header(name), None, "{name}");
         }
         let length = answer.header("content-length").and_then(|text| text.parse().ok());
         assert_eq!(length, Some(answer.text.len()));
     }
+}
+
+#[tokio::test]
+async fn nobody_keeps_what_the_api_answers() {
+    let stage = Laptop.stage();
+    let ada = stage.person("ada").await;
+    for path in ["/api/auth/me/", "/api/messages/", "/api/auth/users/ada/", "/api/nowhere/"] {
+        for answer in [stage.here().get(path).by(&ada).await, stage.here().get(path).await] {
+            assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"), "{path}");
+        }
+    }
+    let body = json!({ "email": ada.email, "password": PASSWORD });
+    let tokens = stage.here().post("/api/auth/login/").json(&body).await;
+    assert_eq!((tokens.status, tokens.header("cache-control").as_deref()), (200, Some("no-store")));
+}
+
+#[rstest]
+#[case("0", "https", None)]
+#[case("1", "https", Some("max-age=31536000"))]
+#[case("1", "http, HTTPS", Some("max-age=31536000"))]
+#[case("1", "https, http", None)]
+#[case("1", "", None)]
+#[tokio::test]
+async fn only_a_trusted_proxy_says_that_there_is_tls(
+    #[case] trusted_proxies: &str,
+    #[case] protocol: &str,
+    #[case] expected: Option<&str>,
+) {
+    let stage = Laptop.stage_with(&[("TRUSTED_PROXIES", trusted_proxies)]);
+    for path in ["/api/auth/me/", "/demo/", "/"] {
+        let answer = stage.here().get(path).header("x-forwarded-proto", protocol).await;
+        assert_eq!(answer.header("strict-transport-security").as_deref(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_demo_runs_nothing_but_its_own_files() {
+    let stage = Laptop.stage();
+    let policy = stage.here().get("/demo/").await.header("content-security-policy").unwrap();
+    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.split("; ").any(|it| it == part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
 }
 
 #[tokio::test]
