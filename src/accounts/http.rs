@@ -73,6 +73,9 @@ pub async fn change_numbered_profile(
     Ok(HttpResponse::Ok().json(me))
 }
 
+/// More characters than any username or name has, also where small letters are more.
+const LONGEST_SEARCH: usize = 500;
+
 /// Finds people by username or name: 20 at most, never the viewer.
 ///
 /// With fewer than two characters it answers the newest accounts.
@@ -85,8 +88,9 @@ pub async fn change_numbered_profile(
 )]
 pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Result<HttpResponse> {
     let text = parameters.value("q").unwrap_or_default().trim().to_owned();
-    if text.contains('\0') {
-        // No name has one, and PostgreSQL takes none in a text.
+    // No name has a NUL, and PostgreSQL takes none in a text. None is longer than this
+    // either, and SQLite takes no pattern that is far longer.
+    if text.contains('\0') || text.chars().count() > LONGEST_SEARCH {
         return Ok(HttpResponse::Ok().json(Vec::<Found>::new()));
     }
     let asker: UserId = viewer.id;

@@ -125,6 +125,19 @@ async fn a_short_search_lists_the_newest_without_superusers(#[values(Laptop, Clu
 
 #[rstest]
 #[tokio::test]
+async fn a_search_for_far_more_than_a_name_is_no_fault(#[values(Laptop, Cluster)] kind: Kind) {
+    let stage = kind.stage();
+    let asker = stage.person("zoe").await;
+    for text in ["x".repeat(501), "%".repeat(20_000), "x".repeat(60_000)] {
+        assert_eq!(search(&stage, &asker, &text).await, [] as [Value; 0]);
+    }
+    let longest = "x".repeat(150);
+    stage.import(&longest, "", "");
+    assert_eq!(usernames(&stage, &asker, &longest).await, [longest]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_search_for_nul_is_no_fault(#[values(Laptop, Cluster)] kind: Kind) {
     let stage = kind.stage();
     let asker = stage.person("zoe").await;

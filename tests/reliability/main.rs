@@ -10,6 +10,7 @@ mod private_redis;
 mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod slow_clients;
 mod slow_reader;
 mod stop;
 #[path = "../support/mod.rs"]
