@@ -75,7 +75,7 @@ pub struct Handshake {
     pub versioned: bool,
 }
 
-/// Opens a socket; `docs/asyncapi.yaml` has its frames.
+/// Opens a socket; `docs/protocol.md` has its frames.
 #[utoipa::path(
     get,
     path = "/ws/notifications/",
