@@ -31,7 +31,8 @@ use crate::{edge, listener, monitor, routes};
 /// commonly keep theirs, so that it is they who close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long a client may take to send the head of a request.
+/// How long a client may take to send the head of a connection's first request. The library
+/// bounds none of a later one.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a socket that took nothing in its time is left to the session, which closes
