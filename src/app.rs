@@ -1,11 +1,9 @@
 //! The [`App`] is one instance of the service, from start to a graceful stop.
 
-use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::HttpServer;
-use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_server::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use tokio::runtime::Handle;
@@ -22,18 +20,11 @@ use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
 use crate::notifications::{Endings, PositionCheck, Roster};
 use crate::retention::Retention;
+use crate::server::{self, Bounds};
 use crate::services::Callers;
 use crate::settings::{Settings, Shutdown};
 use crate::telemetry::Metrics;
 use crate::{edge, listener, monitor, routes};
-
-/// How long an idle HTTP connection is kept: longer than the 60 s for which proxies
-/// commonly keep theirs, so that it is they who close it.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// How long a client may take to send the head of a connection's first request. The library
-/// bounds none of a later one.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a socket that took nothing in its time is left to the session, which closes
 /// it with 4008, before the kernel ends its connection.
@@ -175,9 +166,12 @@ fn serve(
     let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
     let requests = Data::new(settings.requests);
     let health = Data::new(health.clone());
-    let workers = settings.workers;
-    let (stall, requests_limit) = (settings.socket.write_timeout + LAST_WORD, settings.shutdown.requests);
-    let most_connections = settings.max_connections.div_ceil(workers);
+    let bounds = Bounds {
+        workers: settings.workers,
+        connections: settings.max_connections,
+        stall: settings.socket.write_timeout + LAST_WORD,
+        finish: settings.shutdown.requests,
+    };
     let settings = Data::new(settings);
     let sockets = Data::new(Sockets {
         tokens: tokens.clone(),
@@ -190,7 +184,7 @@ fn serve(
         metrics: metrics.clone(),
     });
     let (db, events, metrics) = (Data::new(db), Data::new(events), Data::new(metrics));
-    let server = HttpServer::new(move || {
+    let server = server::serve(listener, bounds, move || {
         actix_web::App::new()
             .app_data(settings.clone())
             .app_data(requests.clone())
@@ -205,15 +199,6 @@ fn serve(
             .app_data(metrics.clone())
             .wrap(from_fn(edge::pass))
             .configure(routes::configure)
-    })
-    .workers(workers)
-    .max_connections(most_connections)
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_LIMIT)
-    .shutdown_timeout(requests_limit.as_secs())
-    .disable_signals()
-    .on_connect(move |connection: &dyn Any, _: &mut Extensions| listener::tune(connection, stall))
-    .listen(listener)?
-    .run();
+    })?;
     Ok(server)
 }

@@ -67,6 +67,10 @@ pub mod edge;
 pub mod routes;
 // The port: opening it, tuning connections, shutting it.
 pub mod listener;
+// A TCP stream that does not wait forever.
+pub mod connection;
+// HTTP on a listener.
+pub mod server;
 // What an operator does to an account.
 pub mod admin;
 // The port for those who watch.

@@ -1,7 +1,6 @@
 //! The listener is the port's own side of a socket: how it is opened, how connections
 //! are tuned, and how its door is shut without losing anybody.
 
-use std::any::Any;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
@@ -75,11 +74,9 @@ pub fn refuse_new_connections(_: &TcpListener) {}
 
 /// Sends frames at once, and has the kernel end a connection whose client takes
 /// nothing: HTTP's own dispatcher waits for it forever.
-pub fn tune(connection: &dyn Any, stall: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        let socket = SockRef::from(stream);
-        // A connection that is gone already cannot be tuned, and need not be.
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_tcp_user_timeout(Some(stall));
-    }
+pub fn tune(connection: &TcpStream, stall: Duration) {
+    let socket = SockRef::from(connection);
+    // A connection that is gone already cannot be tuned, and need not be.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_user_timeout(Some(stall));
 }

@@ -2,20 +2,28 @@
 //! two questions of health. What stands in front of the main port never reaches it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{App, HttpRequest, HttpResponse};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Cause, Error, Result, Unauthenticated};
 use crate::health::{self, Health};
+use crate::server::{self, Bounds};
 use crate::telemetry::Metrics;
 use crate::{listener, secret, settings};
 
 /// Connections held at once: a handful of servers that scrape.
 const MOST_CONNECTIONS: usize = 64;
+
+/// How long whoever scrapes may take nothing of an answer.
+const STALL: Duration = Duration::from_secs(10);
+
+/// How long answers have to finish: this server is stopped without waiting for them.
+const FINISH: Duration = Duration::ZERO;
 
 /// What the monitor answers from.
 struct Monitor {
@@ -41,7 +49,8 @@ pub fn serve(
     let (health, token) = (health.clone(), settings.metrics_token.clone());
     let monitor = Data::new(Monitor { health: health.clone(), metrics: metrics.clone(), token });
     let health = Data::new(health);
-    let server = HttpServer::new(move || {
+    let bounds = Bounds { workers: 1, connections: MOST_CONNECTIONS, stall: STALL, finish: FINISH };
+    let server = server::serve(listener, bounds, move || {
         App::new()
             .app_data(monitor.clone())
             .app_data(health.clone())
@@ -49,12 +58,7 @@ pub fn serve(
             .route("/healthz", web::get().to(health::alive))
             .route("/readyz", web::get().to(health::ready))
             .default_service(web::to(unknown))
-    })
-    .workers(1)
-    .max_connections(MOST_CONNECTIONS)
-    .disable_signals()
-    .listen(listener)?
-    .run();
+    })?;
     Ok(Some((server, address)))
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod healing;
+mod kept_connections;
 #[path = "../support/private_redis.rs"]
 mod private_redis;
 #[path = "../support/process.rs"]
