@@ -95,7 +95,7 @@ impl SignUp {
             Some(value) => text("display_name", value)?,
         };
         let (first_name, last_name) = display_name.split_once(' ').unwrap_or((&display_name, ""));
-        let (first_name, last_name) = (first_name.to_owned(), last_name.trim_start().to_owned());
+        let (first_name, last_name) = (first_name.trim_end().to_owned(), last_name.trim_start().to_owned());
         at_most("display_name", &first_name, NAME)?;
         at_most("display_name", &last_name, NAME)?;
         Ok(Self { username, email, password, first_name, last_name })

@@ -44,6 +44,7 @@ async fn an_account_is_answered_with_its_profile_and_without_tokens(#[values(Lap
 #[case(json!("Ada"), "Ada", "")]
 #[case(json!("Ada Lovelace"), "Ada", "Lovelace")]
 #[case(json!("Ada King of Lovelace"), "Ada", "King of Lovelace")]
+#[case(json!("Ada\t \tLovelace"), "Ada", "Lovelace")]
 #[tokio::test]
 async fn a_display_name_is_split_at_its_first_space(
     #[case] name: Value,
