@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::table::SETTINGS;
+use super::telemetry::parse_log_filter;
 use super::{DatabaseUrl, Pattern};
 
 /// What is wrong with a setting: one line, which names it.
@@ -176,7 +177,7 @@ impl<'a> Source<'a> {
 
     pub(super) fn log_filter(&self, name: &'static str) -> Result<String, Wrong> {
         let text = self.text(name);
-        tracing_subscriber::EnvFilter::try_new(&text).map_err(|error| Wrong::new(name, error))?;
+        parse_log_filter(&text).map_err(|error| Wrong::new(name, error))?;
         Ok(text)
     }
 }

@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 use super::Wrong;
 use super::source::Source;
@@ -21,6 +23,20 @@ pub struct Telemetry {
     pub log_json: bool,
     /// Whether standard error is a terminal.
     pub on_a_terminal: bool,
+}
+
+impl Telemetry {
+    /// Returns what decides which lines are logged.
+    pub fn log_filter(&self) -> EnvFilter {
+        // It was parsed before it became a setting.
+        parse_log_filter(&self.log).unwrap_or_default()
+    }
+}
+
+/// Values of fields stand for themselves: as regular expressions, a few stars in a row take seconds
+/// to be read.
+pub(super) fn parse_log_filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().with_regex(false).parse(text)
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {

@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use super::RequestId;
 use crate::settings::Telemetry;
@@ -44,7 +44,7 @@ pub fn log_to_stderr(settings: &Telemetry) -> Flush {
         .event_format(Lines { json: settings.log_json })
         .with_writer(writer)
         .with_ansi(!settings.log_json && settings.on_a_terminal)
-        .with_filter(EnvFilter::new(&settings.log));
+        .with_filter(settings.log_filter());
     // Fails only if a subscriber is there already, as in tests.
     if tracing_subscriber::registry().with(lines).try_init().is_ok() {
         let _ = DROPPED.set(dropped);
