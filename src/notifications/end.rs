@@ -1,5 +1,5 @@
 //! An [`End`] is why a session ended, or why it did not begin: every close code of the
-//! service is on this page.
+//! service is on this page, and described in `docs/asyncapi.yaml`.
 
 use actix_ws::{CloseCode, CloseReason};
 
@@ -70,5 +70,45 @@ impl End {
             Self::ByClient(_) => "by_client",
             Self::Gone => "gone",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::End;
+
+    #[test]
+    fn every_end_of_the_service_is_described() -> Result<(), Box<dyn std::error::Error>> {
+        let document = include_str!("../../docs/asyncapi.yaml");
+        let document: serde_json::Value = serde_saphyr::from_str(document)?;
+        let described = document["channels"]["notifications"]["x-close-codes"].as_array();
+        let ends = [
+            End::Refused("token missing"),
+            End::SignedOut,
+            End::TooMany("too many frames"),
+            End::TooSlow,
+            End::Restart,
+            End::TryAgain,
+            End::Full,
+            End::Binary,
+            End::TooLarge,
+            End::Protocol,
+        ];
+        for end in ends {
+            // Another kind of end belongs into this test: the compiler says so.
+            match end {
+                End::Refused(_) | End::SignedOut | End::TooMany(_) | End::TooSlow | End::Restart => {}
+                End::TryAgain | End::Full | End::Binary | End::TooLarge | End::Protocol => {}
+                End::ByClient(_) | End::Gone => {}
+            }
+            let close = end.reason().ok_or("no close frame")?;
+            let (code, reason) = (u16::from(close.code), close.description.unwrap_or_default());
+            let is_described = described.into_iter().flatten().any(|it| {
+                it["code"] == code
+                    && it["reasons"].as_array().is_some_and(|all| all.contains(&reason.as_str().into()))
+            });
+            assert!(is_described, "docs/asyncapi.yaml: {code} {reason}");
+        }
+        Ok(())
     }
 }

@@ -75,7 +75,7 @@ pub struct Handshake {
     pub versioned: bool,
 }
 
-/// Opens a socket; `docs/protocol.md` has its frames.
+/// Opens a socket; `docs/asyncapi.yaml` describes its frames, and `docs/protocol.md` tells of them.
 #[utoipa::path(
     get,
     path = "/ws/notifications/",

@@ -3,7 +3,7 @@
 //! Each handler states what it takes and what only it answers, in its
 //! `#[utoipa::path]`; the [answers of many](common) are added here. That every route is
 //! in it, and nothing else, is for `tests/api/description.rs` to see. Sockets speak in
-//! frames: those are in `docs/protocol.md`.
+//! frames: those are in `docs/asyncapi.yaml`, and told in `docs/protocol.md`.
 
 mod common;
 

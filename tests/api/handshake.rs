@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Answer, Person, SECRET_KEY, Stage, claims, forge, seconds_now};
+use crate::support::{Answer, Person, SECRET_KEY, Stage, claims, description, forge, seconds_now};
 
 /// A handshake as bare HTTP, so that a refusal can be read.
 async fn handshake(stage: &Stage, query: &str, headers: &[(&str, &str)]) -> Answer {
@@ -20,7 +20,11 @@ async fn handshake(stage: &Stage, query: &str, headers: &[(&str, &str)]) -> Answ
     for (name, value) in headers {
         call = call.header(name, value);
     }
-    call.await
+    let answer = call.await;
+    if answer.status != 101 {
+        description().refused(answer.status, &answer.headers, answer.text.as_bytes());
+    }
+    answer
 }
 
 /// Every kind of bad token: what it is, and what is said of it.

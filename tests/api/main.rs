@@ -7,6 +7,8 @@
 mod support;
 
 mod access_tokens;
+mod async_description;
+mod async_ends;
 mod bodies;
 mod description;
 mod django;

@@ -105,7 +105,7 @@ async fn any_number_of_missed_events_is_replayed(#[values(Laptop, Cluster)] kind
     let stage = kind.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let rows: Vec<_> = (1..=MISSED)
-        .map(|seq| format!("({}, {seq}, 'new_message', '{{\"id\":{seq}}}', CURRENT_TIMESTAMP)", bob.id))
+        .map(|seq| format!("({}, {seq}, 'new_post', '{{\"id\":{seq}}}', CURRENT_TIMESTAMP)", bob.id))
         .collect();
     stage.sql(&format!(
         "UPDATE inboxes SET last_seq = {MISSED} WHERE user_id = {}; \
@@ -116,7 +116,7 @@ async fn any_number_of_missed_events_is_replayed(#[values(Laptop, Cluster)] kind
     let mut socket = stage.there().resume(&bob, 0).await;
     let frames = socket.next_many(1000).await;
     assert_eq!(seqs(&frames), (1..=MISSED).collect::<Vec<_>>());
-    assert_eq!(frames[999], json!({ "type": "new_message", "data": { "id": MISSED }, "seq": MISSED }));
+    assert_eq!(frames[999], json!({ "type": "new_post", "data": { "id": MISSED }, "seq": MISSED }));
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
@@ -152,7 +152,7 @@ fn append_silently(stage: &Stage, person: &Person, seq: i64) {
     stage.sql(&format!(
         "UPDATE inboxes SET last_seq = {seq} WHERE user_id = {id}; \
          INSERT INTO inbox_events (user_id, seq, type, data, created_at) \
-         VALUES ({id}, {seq}, 'new_message', '{{\"id\":0}}', CURRENT_TIMESTAMP)",
+         VALUES ({id}, {seq}, 'new_post', '{{\"id\":0}}', CURRENT_TIMESTAMP)",
         id = person.id
     ));
 }
@@ -168,7 +168,7 @@ async fn a_gap_is_read_from_the_inbox_first(#[values(Laptop, Cluster)] kind: Kin
     stage.here().message(&ada, &bob, "three").await;
     let frames = socket.next_many(3).await;
     assert_eq!(seqs(&frames), [1, 2, 3]);
-    assert_eq!(frames[0], json!({ "type": "new_message", "data": { "id": 0 }, "seq": 1 }));
+    assert_eq!(frames[0], json!({ "type": "new_post", "data": { "id": 0 }, "seq": 1 }));
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 

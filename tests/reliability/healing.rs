@@ -202,7 +202,7 @@ async fn an_event_whose_instance_died_before_publishing_it_is_healed() {
     // What a commit leaves, without what follows it.
     database.execute(&format!(
         "UPDATE inboxes SET last_seq = 2 WHERE user_id = {0}; \
-         INSERT INTO inbox_events (user_id, seq, type, data, created_at) VALUES ({0}, 2, 'new_message', '{{}}', now())",
+         INSERT INTO inbox_events (user_id, seq, type, data, created_at) VALUES ({0}, 2, 'new_post', '{{}}', now())",
         bob.id
     ));
     dies.kill();
@@ -223,7 +223,7 @@ async fn the_periodical_check_finds_what_nothing_else_reveals() {
     for seq in 1..4 {
         stage.sql(&format!(
             "UPDATE inboxes SET last_seq = {seq} WHERE user_id = {0}; \
-             INSERT INTO inbox_events (user_id, seq, type, data, created_at) VALUES ({0}, {seq}, 'new_message', '{{}}', now())",
+             INSERT INTO inbox_events (user_id, seq, type, data, created_at) VALUES ({0}, {seq}, 'new_post', '{{}}', now())",
             bob.id
         ));
         let frame =

@@ -9,6 +9,7 @@
 
 mod call;
 mod database;
+mod description;
 mod instance;
 pub mod logs;
 mod person;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use call::{Answer, Call};
 pub use database::Database;
+pub use description::description;
 pub use instance::Instance;
 pub use person::{PASSWORD, Person};
 pub use redis::{redis_publish, subscribers, url as redis_url};

@@ -1,4 +1,5 @@
-//! A [`Socket`] is an open WebSocket to `/ws/notifications/`, as a client holds one.
+//! A [`Socket`] is an open WebSocket to `/ws/notifications/`, as a client holds one. What goes
+//! over it must be as the [description](super::description) says.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{Instance, LIMIT, Person};
+use super::{Instance, LIMIT, Person, description};
 
 /// A handshake in the making.
 pub struct Dial {
@@ -79,7 +80,12 @@ impl Dial {
             tcp.set_recv_buffer_size(bytes).expect("a smaller buffer");
         }
         let tcp = tcp.connect(([127, 0, 0, 1], self.port).into()).await?;
-        let (stream, answer) = tokio_tungstenite::client_async(request, tcp).await?;
+        let opened = tokio_tungstenite::client_async(request, tcp).await;
+        if let Err(Error::Http(answer)) = &opened {
+            let body = answer.body().as_deref().unwrap_or_default();
+            description().refused(answer.status().as_u16(), answer.headers(), body);
+        }
+        let (stream, answer) = opened?;
         Ok(Socket { stream, headers: answer.headers().clone(), greeting: Value::Null })
     }
 }
@@ -98,10 +104,14 @@ impl Socket {
     pub async fn frame(&mut self) -> Message {
         loop {
             let frame = timeout(LIMIT, self.stream.next()).await.expect("a frame in time");
-            match frame.expect("the socket is open").expect("the connection holds") {
-                Message::Ping(_) => {}
-                frame => return frame,
+            let frame = frame.expect("the socket is open").expect("the connection holds");
+            match &frame {
+                Message::Ping(_) => continue,
+                Message::Text(text) => drop(description().told(text)),
+                Message::Close(Some(end)) => description().closed(end.code.into(), &end.reason),
+                _ => {}
             }
+            return frame;
         }
     }
 
@@ -150,6 +160,9 @@ impl Socket {
     }
 
     pub async fn send(&mut self, frame: Message) {
+        if let Message::Text(text) = &frame {
+            description().said(text);
+        }
         timeout(LIMIT, self.stream.send(frame)).await.expect("sent in time").expect("the connection holds");
     }
 
