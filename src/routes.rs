@@ -39,6 +39,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(at("/demo/{path:.*}", "Demo", Open, get(demo::file)))
         //
         .service(at("/api/schema/", "Schema", Open, get(openapi::document)))
+        .service(at("/api/docs", "Docs", Open, get(openapi::page::moved)))
+        .service(at("/api/docs/{path:.*}", "Docs", Open, get(openapi::page::file)))
         //
         .service(at("/api/auth/signup/", "Signup", Open, post(sign_in::sign_up)))
         .service(at("/api/auth/login/", "Login", Open, post(sign_in::log_in)))

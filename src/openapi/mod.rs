@@ -6,6 +6,7 @@
 //! frames: those are in `docs/asyncapi.yaml`, and told in `docs/protocol.md`.
 
 mod common;
+pub mod page;
 
 use std::sync::LazyLock;
 

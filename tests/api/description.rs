@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rstest::rstest;
 use serde_json::Value;
 
 use crate::support::*;
@@ -10,7 +11,7 @@ use crate::support::*;
 type Operations = BTreeMap<String, BTreeSet<String>>;
 
 /// Pages to look at: no program calls them.
-const PAGES: [&str; 2] = ["/demo", "/demo/{path}"];
+const PAGES: [&str; 4] = ["/demo", "/demo/{path}", "/api/docs", "/api/docs/{path}"];
 
 /// Returns the paths on the page of all URLs, `{user:[0-9]+}` as `{user}`.
 fn paths_on_the_page() -> Vec<String> {
@@ -115,4 +116,30 @@ async fn every_operation_has_a_name_of_its_own_and_says_what_it_does() {
             assert!(summary.ends_with('.'), "{method} {path} does not say what it does: {summary:?}");
         }
     }
+}
+
+#[rstest]
+#[case("", "text/html")]
+#[case("swagger-initializer.js", "text/javascript")]
+#[case("swagger-ui-bundle.js", "text/javascript")]
+#[case("swagger-ui.css", "text/css")]
+#[tokio::test]
+async fn its_page_asks_nobody_else(#[case] file: &str, #[case] media_type: &str) {
+    let stage = Laptop.stage();
+    let answer =
+        stage.here().get(&format!("/api/docs/{file}")).header("accept", "text/html, */*;q=0.8").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type").as_deref(), Some(media_type));
+    let policy = answer.header("content-security-policy").expect("a policy");
+    let sources = policy.split(';').flat_map(|directive| directive.split_whitespace().skip(1));
+    let foreign: Vec<_> = sources.filter(|it| !["'none'", "'self'", "data:"].contains(it)).collect();
+    assert!(foreign.is_empty(), "{policy}");
+}
+
+#[tokio::test]
+async fn its_page_has_no_other_files() {
+    let stage = Laptop.stage();
+    stage.here().get("/api/docs/no-such-file.js").await.details(404, "Not found.");
+    let moved = stage.here().get("/api/docs").await;
+    assert_eq!((moved.status, moved.header("location").as_deref()), (301, Some("/api/docs/")));
 }
