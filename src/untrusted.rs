@@ -25,7 +25,7 @@ pub use crate::edge::{is_known_host, takes_json};
 
 // The socket: its handshake, what a client says, and what arrives for it.
 pub use crate::events::SessionsEnded;
-pub use crate::notifications::socket::Handshake;
+pub use crate::notifications::handshake::Handshake;
 pub use crate::notifications::{answer, seq};
 
 // Settings: an operator's, and still read with care.

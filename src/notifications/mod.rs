@@ -5,6 +5,7 @@
 //!   order.
 //! - [`inbound`] is what a client sends.
 //! - [`end`] has every close code.
+//! - [`handshake`] is what a client asks a socket with.
 //! - [`session`] is one socket's life.
 //! - [`roster`] knows the sessions of this process; one timer pings them all.
 //! - [`endings`] closes sessions that were ended on another instance.
@@ -14,6 +15,7 @@ mod commands;
 mod end;
 mod endings;
 mod feed;
+pub mod handshake;
 pub mod http;
 mod inbound;
 mod position_check;

@@ -1,12 +1,13 @@
 //! `/ws/notifications/`: who may open a socket, and the way into a session.
 
-use actix_web::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use actix_web::http::header::{HeaderValue, ORIGIN, UPGRADE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytestring::ByteString;
 
 use super::end::End;
 use super::feed::Feed;
+use super::handshake::{Handshake, Key, PROTOCOL};
 use super::inbound::Inbound;
 use super::queries;
 use super::roster::{NoRoom, Place, Roster};
@@ -21,9 +22,6 @@ use crate::events::{Events, Seq};
 use crate::limits::Limits;
 use crate::settings::Settings;
 use crate::telemetry::{Metrics, RequestId};
-
-/// The subprotocol of clients that can be told why they are refused.
-const PROTOCOL: &str = "numeneon.v1";
 
 /// What sessions stand on. A cheap handle.
 #[derive(Clone)]
@@ -44,35 +42,6 @@ pub struct Sockets {
     pub settings: Data<Settings>,
     /// What is counted.
     pub metrics: Metrics,
-}
-
-/// With what somebody asks for a socket.
-#[derive(Debug)]
-pub enum Key {
-    /// An access token.
-    Token(String),
-    /// A ticket, good for one socket.
-    Ticket(String),
-}
-
-impl Key {
-    /// Whether there is nothing of it.
-    pub const fn is_empty(&self) -> bool {
-        match self {
-            Self::Token(text) | Self::Ticket(text) => text.is_empty(),
-        }
-    }
-}
-
-/// What a handshake asks for.
-#[derive(Debug)]
-pub struct Handshake {
-    /// Who asks.
-    pub key: Option<Key>,
-    /// The last number that the client has.
-    pub cursor: Option<Seq>,
-    /// Whether the client offers `numeneon.v1`.
-    pub versioned: bool,
 }
 
 /// Opens a socket; `docs/asyncapi.yaml` describes its frames, and `docs/protocol.md` tells of them.
@@ -139,12 +108,7 @@ impl Sockets {
         }
         let (account, claim) = match self.identify(&handshake).await {
             Ok(identified) => identified,
-            Err(Refusal::Failed(error)) => return Err(error),
-            Err(refusal) => {
-                let why = handshake.words(&refusal);
-                let refusal = Error::Unfit(Kind::Forbidden, why.into());
-                return self.refuse(request, payload, &handshake, End::Refused(why), refusal);
-            }
+            Err(refusal) => return self.refuse_key(request, payload, &handshake, refusal),
         };
         let place = match self.roster.enter(account.id, claim.issued_at) {
             Ok(place) => place,
@@ -156,6 +120,10 @@ impl Sockets {
                 return self.refuse(request, payload, &handshake, end, refusal);
             }
         };
+        // Last, so that a ticket whose handshake found no room is good for another try.
+        if let Err(refusal) = self.spend(&handshake, &claim).await {
+            return self.refuse_key(request, payload, &handshake, refusal);
+        }
         let (response, socket, inbound) = upgrade(request, payload)?;
         let beginning =
             self.clone().begin(account, claim.issued_at, place, handshake.cursor, socket, inbound);
@@ -186,15 +154,35 @@ impl Sockets {
             Some(Key::Token(token)) => (token, TokenType::Access),
             Some(Key::Ticket(ticket)) => (ticket, TokenType::Ticket),
         };
-        let (account, claim) = accounts::identify(&self.tokens, &self.db, token, token_type).await?;
-        if token_type == TokenType::Ticket {
-            let ticket = claim.clone();
-            let spent = self.events.commit(move |unit| admission::spend(unit, &ticket)).await;
-            if !spent.map_err(Refusal::Failed)? {
-                return Err(Refusal::Token(Fault::Ended));
-            }
+        accounts::identify(&self.tokens, &self.db, token, token_type).await
+    }
+
+    /// Uses a ticket up. One of many who bring the same one gets in.
+    async fn spend(&self, handshake: &Handshake, claim: &Claim) -> std::result::Result<(), Refusal> {
+        if !matches!(handshake.key, Some(Key::Ticket(_))) {
+            return Ok(());
         }
-        Ok((account, claim))
+        let ticket = claim.clone();
+        match self.events.commit(move |unit| admission::spend(unit, &ticket)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::Token(Fault::Ended)),
+            Err(error) => Err(Refusal::Failed(error)),
+        }
+    }
+
+    fn refuse_key(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        handshake: &Handshake,
+        refusal: Refusal,
+    ) -> Result<HttpResponse> {
+        if let Refusal::Failed(error) = refusal {
+            return Err(error);
+        }
+        let why = handshake.words(&refusal);
+        let refusal = Error::Unfit(Kind::Forbidden, why.into());
+        self.refuse(request, payload, handshake, End::Refused(why), refusal)
     }
 
     /// Refuses a handshake. For a client that offers [`PROTOCOL`] the socket is opened
@@ -259,65 +247,4 @@ fn upgrade(
 ) -> Result<(HttpResponse, actix_ws::Session, actix_ws::MessageStream)> {
     actix_ws::handle_with_protocols(request, payload, &[PROTOCOL])
         .map_err(|error| Error::Unfit(Kind::Invalid, format!("No WebSocket handshake: {error}").into()))
-}
-
-impl Handshake {
-    /// Says why nobody is let in.
-    const fn words(&self, refusal: &Refusal) -> &'static str {
-        match (refusal, &self.key) {
-            (Refusal::UserNotFound, _) => "user not found",
-            (Refusal::UserInactive, _) => "user inactive",
-            (_, None) => "token missing",
-            (Refusal::Token(Fault::Expired), Some(Key::Token(_))) => "token expired",
-            (Refusal::Token(Fault::Ended), Some(Key::Token(_))) => "token revoked",
-            (_, Some(Key::Token(_))) => "token invalid",
-            (Refusal::Token(Fault::Expired), Some(Key::Ticket(_))) => "ticket expired",
-            (Refusal::Token(Fault::Ended), Some(Key::Ticket(_))) => "ticket used",
-            (_, Some(Key::Ticket(_))) => "ticket invalid",
-        }
-    }
-
-    /// Reads the query and the offered subprotocols. A token among the latter wins: it
-    /// is not in a URL. A ticket comes next.
-    ///
-    /// # Errors
-    ///
-    /// 400 if the cursor is no number.
-    pub fn parse(request: &HttpRequest) -> Result<Self> {
-        let mut handshake = Self { key: None, cursor: None, versioned: false };
-        let (mut token, mut ticket, mut cursor) = (None, None, None);
-        for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
-            match &*name {
-                // The first one counts.
-                "token" if token.is_none() => token = Some(value.into_owned()),
-                "ticket" if ticket.is_none() => ticket = Some(value.into_owned()),
-                "cursor" if cursor.is_none() => cursor = Some(value),
-                _ => {}
-            }
-        }
-        handshake.cursor = cursor.map(|digits| parse_cursor(&digits)).transpose()?;
-        let mut bearer = None;
-        let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
-        for protocol in offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
-            match protocol.trim() {
-                PROTOCOL => handshake.versioned = true,
-                other => {
-                    if let Some(token) = other.strip_prefix("bearer.") {
-                        bearer = Some(token.to_owned());
-                    }
-                }
-            }
-        }
-        let keys = [bearer.map(Key::Token), ticket.map(Key::Ticket), token.map(Key::Token)];
-        handshake.key = keys.into_iter().flatten().next().filter(|key| !key.is_empty());
-        Ok(handshake)
-    }
-}
-
-/// A number beyond 64 bits is ahead of every inbox.
-fn parse_cursor(digits: &str) -> Result<Seq> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::Unfit(Kind::Invalid, "cursor must be a whole number".into()));
-    }
-    Ok(digits.parse().unwrap_or(Seq::MAX).min(Seq::MAX - 1))
 }

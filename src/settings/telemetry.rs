@@ -52,3 +52,21 @@ pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {
         on_a_terminal,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::parse_log_filter;
+
+    #[test]
+    fn fields_are_no_patterns_that_take_seconds_to_be_read() {
+        let stars = "*".repeat(20);
+        let started = Instant::now();
+        assert!(
+            parse_log_filter(&format!("info[{{a=\"b......................{stars}_{stars}\"}}]=debug"))
+                .is_ok()
+        );
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+}

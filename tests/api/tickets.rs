@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Dial, Instance, Person, SECRET_KEY, claims, forge, seconds_now};
+use crate::support::{Dial, Instance, Person, SECRET_KEY, claims, forge, seconds_now, until};
 
 async fn ticket(instance: &Instance, person: &Person) -> String {
     let answer = instance.post("/api/auth/ws-ticket/").by(person).await.is(201);
@@ -52,6 +52,20 @@ async fn of_many_who_use_a_ticket_at_once_one_gets_in(#[values(Laptop, Cluster)]
     let dials = stage.in_turn().take(8).map(|instance| with(instance, &ticket).upgrade());
     let opened = futures_util::future::join_all(dials).await;
     assert_eq!(opened.iter().filter(|socket| socket.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_ticket_whose_handshake_found_no_room_is_good_for_another_try() {
+    let stage = Laptop.stage_with(&[("MAX_SOCKETS_BY_PERSON", "1")]);
+    let ada = stage.person("ada").await;
+    let first = stage.here().socket(&ada).await;
+    let ticket = ticket(stage.here(), &ada).await;
+    let error = with(stage.here(), &ticket).upgrade().await.err().expect("a refusal");
+    let tokio_tungstenite::tungstenite::Error::Http(answer) = error else { panic!("{error}") };
+    assert_eq!(answer.status(), 429);
+    first.close().await;
+    until("there is room", async || with(stage.here(), &ticket).upgrade().await.is_ok()).await;
+    refused(stage.here(), &ticket, "ticket used").await;
 }
 
 #[rstest]

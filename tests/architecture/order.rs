@@ -43,6 +43,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
             "inbound",
             "session",
             "position_check",
+            "handshake",
             "socket",
             "http",
             "mod",
