@@ -17,13 +17,15 @@ use crate::accounts::Viewer;
 use crate::error::{Error, Kind};
 use crate::health::Health;
 use crate::settings::{Access, Settings};
-use crate::telemetry::{Metrics, RequestId, RequestLabels, RouteLabels};
+use crate::telemetry::{Metrics, RequestId, RequestLabels, RouteLabels, Span, TraceParent};
 use crate::{browser_headers, cors};
 
 /// The request's id: taken in from a proxy or a client, and answered.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Cloudflare's name for a request, taken in where there is no other.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
+/// The span of a proxy or a client that causes the request, taken in for its trace.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What requests and answers pass.
 ///
@@ -35,13 +37,16 @@ pub async fn pass<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
     let id = request_id(&request);
-    id.clone().scope(answer(request, next, id)).await
+    let span = span(&request, &id);
+    let answer = Span::within(span.parent(), answer(request, next, id.clone(), span));
+    id.scope(answer).await
 }
 
 async fn answer<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
     id: RequestId,
+    span: Span,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
     let started = Instant::now();
     let settings = request.app_data::<Data<Settings>>().cloned();
@@ -55,7 +60,7 @@ async fn answer<B: MessageBody>(
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    tell(&response, started);
+    tell(&response, started, span);
     Ok(response)
 }
 
@@ -63,6 +68,14 @@ async fn answer<B: MessageBody>(
 fn request_id(request: &ServiceRequest) -> RequestId {
     let given = |name| request.headers().get(name)?.to_str().ok().and_then(RequestId::parse);
     given(REQUEST_ID).or_else(|| given(CF_RAY)).unwrap_or_else(RequestId::make)
+}
+
+/// Begins the span of a request. What watches the process is not worth one.
+fn span(request: &ServiceRequest, id: &RequestId) -> Span {
+    if is_probe(request.path()) {
+        return Span::none();
+    }
+    Span::of_request(id, || request.headers().get(TRACE_PARENT)?.to_str().ok().and_then(TraceParent::parse))
 }
 
 /// Returns the answer to a request that goes no further.
@@ -125,9 +138,9 @@ fn finish<B>(response: &mut ServiceResponse<B>, origin: Option<HeaderValue>, is_
     cors::mark(headers, origin);
 }
 
-/// Counts a request and logs it. No path and no query is told: they may hold a name or
-/// a token.
-fn tell<B>(response: &ServiceResponse<B>, started: Instant) {
+/// Counts a request, logs it and ends its span. No path and no query is told: they may
+/// hold a name or a token.
+fn tell<B>(response: &ServiceResponse<B>, started: Instant, span: Span) {
     let (request, took, status) = (response.request(), started.elapsed(), response.status().as_u16());
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
     let method = known_method(request.method());
@@ -138,6 +151,7 @@ fn tell<B>(response: &ServiceResponse<B>, started: Instant) {
     } else {
         tracing::info!(method, route, status, duration_ms, user.id = user, "request");
     }
+    span.answered(method, &route, status);
     let Some(metrics) = request.app_data::<Data<Metrics>>() else { return };
     let labels = RouteLabels { route: route.clone(), method };
     metrics.request_seconds.get_or_create(&labels).observe(took.as_secs_f64());

@@ -45,6 +45,8 @@ fn print(text: &str) -> Result<(), Cause> {
 fn serve() -> Result<(), Cause> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
+    #[cfg(feature = "otlp")]
+    let _traces = telemetry::export_traces(&settings.telemetry)?;
     let host = settings.host.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async move {

@@ -22,6 +22,7 @@ pub use crate::accounts::{Claim, Stored, Tokens, bearer};
 // The head of a request.
 pub use crate::cors::allowed_origin;
 pub use crate::edge::{is_known_host, takes_json};
+pub use crate::telemetry::TraceParent;
 
 // The socket: its handshake, what a client says, and what arrives for it.
 pub use crate::events::SessionsEnded;

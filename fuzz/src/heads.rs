@@ -9,7 +9,8 @@ use actix_web::test::TestRequest;
 use numeneon::events::Seq;
 use numeneon::settings::Access;
 use numeneon::untrusted::{
-    Handshake, Parameters, Part, Settings, allowed_origin, bearer, is_known_host, sender, takes_json,
+    Handshake, Parameters, Part, Settings, TraceParent, allowed_origin, bearer, is_known_host, sender,
+    takes_json,
 };
 
 /// The settings as they are without any.
@@ -80,6 +81,17 @@ pub fn handshake(bytes: &[u8]) {
     // A header with anything but ASCII offers nothing.
     let versioned = offered.is_ascii() && offered.split(',').any(|it| it.trim() == "numeneon.v1");
     assert_eq!(handshake.versioned, versioned);
+}
+
+/// `traceparent`, which goes on to other instances and to a collector.
+pub fn trace_parent(bytes: &[u8]) {
+    let Some(parent) = std::str::from_utf8(bytes).ok().and_then(TraceParent::parse) else { return };
+    assert!(parent.trace_id != 0 && parent.span_id != 0);
+    let text = parent.to_string();
+    assert_eq!(text.len(), TraceParent::LENGTH);
+    assert_eq!(TraceParent::parse(&text), Some(parent));
+    // But for the version and the flags it goes on as it came.
+    assert_eq!(text.as_bytes().get(2..53), bytes.get(2..53));
 }
 
 /// A request with these headers; nothing where no server would have read it so far.

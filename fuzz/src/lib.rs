@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "query", run: heads::query },
     Target { name: "head", run: heads::head },
     Target { name: "handshake", run: heads::handshake },
+    Target { name: "trace_parent", run: heads::trace_parent },
     Target { name: "frame", run: sockets::frame },
     Target { name: "payload", run: sockets::payload },
     Target { name: "hash", run: stored::hash },

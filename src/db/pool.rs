@@ -13,6 +13,7 @@ use super::AnyConnection;
 use super::transaction::{Attempt, DEAD_WITHIN, Fate, Verdict, in_transaction, keep_if_alive};
 use crate::error::{Cause, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
+use crate::telemetry::Span;
 
 /// What a call may take beyond the statement's own limit, which the server keeps: for
 /// the way there and back.
@@ -188,6 +189,17 @@ impl Db {
 
     /// Runs work on a connection; a transaction comes with the verdict on it.
     async fn on_connection<T, F>(&self, verdict: Option<Arc<Verdict>>, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> (Result<T>, Fate) + Send + 'static,
+    {
+        let mut span = Span::step(if verdict.is_some() { "database transaction" } else { "database read" });
+        let answer = self.on_lease(verdict, work).await;
+        span.note(&answer);
+        answer
+    }
+
+    async fn on_lease<T, F>(&self, verdict: Option<Arc<Verdict>>, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut AnyConnection) -> (Result<T>, Fate) + Send + 'static,

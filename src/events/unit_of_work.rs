@@ -13,7 +13,7 @@ use crate::channel_layer::{ChannelLayer, Group, Payload};
 use crate::db::{AnyConnection, Db};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
-use crate::telemetry::{EventLabels, Metrics, Origin, RequestId};
+use crate::telemetry::{EventLabels, Metrics, Origin, RequestId, Span, TraceParent};
 use crate::timestamp::Timestamp;
 
 /// One transaction and the events it emits.
@@ -146,11 +146,11 @@ impl Events {
             let value = command(&mut unit)?;
             Ok((value, unit.close()?))
         };
-        let (this, request_id) = (self.clone(), RequestId::current());
+        let (this, request_id, parent) = (self.clone(), RequestId::current(), Span::current());
         let (value, published) = self
             .db
             .transaction(act, move |outcome| match outcome {
-                Ok((value, closed)) => Ok((value, this.committed(closed, request_id))),
+                Ok((value, closed)) => Ok((value, this.committed(closed, request_id, parent))),
                 Err(error) => {
                     // COMMIT may have been carried out and its answer lost.
                     if matches!(error, Error::Unavailable(_)) {
@@ -168,17 +168,26 @@ impl Events {
     }
 
     /// Counts what was committed in this moment, and begins to publish it.
-    fn committed(&self, closed: Closed, request_id: Option<RequestId>) -> Option<JoinHandle<()>> {
+    fn committed(
+        &self,
+        closed: Closed,
+        request_id: Option<RequestId>,
+        parent: Option<TraceParent>,
+    ) -> Option<JoinHandle<()>> {
         for (name, count) in closed.emitted {
             self.metrics.events_emitted.get_or_create(&EventLabels { r#type: name }).inc_by(count);
         }
         if closed.frames.is_empty() {
             return None;
         }
-        let origin = Arc::new(Origin::committed_now(request_id));
+        let span = Span::publication(parent, closed.frames.len());
+        let origin = Arc::new(Origin::committed_now(request_id, span.parent()));
         let payload = |bytes| Payload { bytes, origin: Some(origin.clone()) };
         let payloads = closed.frames.into_iter().map(|(group, bytes)| (group, payload(bytes))).collect();
         let layer = self.layer.clone();
-        Some(self.runtime.spawn(async move { layer.publish_all(payloads).await }))
+        Some(self.runtime.spawn(async move {
+            layer.publish_all(payloads).await;
+            span.end();
+        }))
     }
 }

@@ -20,7 +20,7 @@ use crate::accounts::Account;
 use crate::events::Seq;
 use crate::ids::UserId;
 use crate::settings::Socket;
-use crate::telemetry::{CloseLabels, Metrics};
+use crate::telemetry::{CloseLabels, Metrics, Span};
 
 /// How long a closing frame may take to leave: it takes milliseconds. A reader that
 /// takes nothing does not get it; the kernel ends its connection.
@@ -122,7 +122,9 @@ impl Sender<'_> {
                 (None, frame.into(), None)
             }
         };
+        let span = Span::delivery(origin.as_deref());
         self.text(frame).await?;
+        span.end();
         self.metrics.frames_sent.inc();
         if let Some(origin) = origin {
             self.metrics.delivery_delay_seconds.observe(origin.age_seconds());

@@ -24,7 +24,7 @@ pub use rate::{Rate, Rates};
 pub use service_keys::ServiceKey;
 pub use source::Wrong;
 pub use table::{SETTINGS, Setting, help};
-pub use telemetry::Telemetry;
+pub use telemetry::{Telemetry, Traces};
 
 use source::Source;
 

@@ -70,6 +70,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns a part of a whole.
+    pub(super) fn ratio(&self, name: &'static str) -> Result<f64, Wrong> {
+        let text = self.text(name);
+        match text.parse::<f64>() {
+            Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+            _ => Err(Wrong::new(name, format!("{text:?} is not a number from 0 to 1"))),
+        }
+    }
+
     /// Returns a count whose default is the number of cores.
     pub(super) fn count_or_cores(
         &self,

@@ -69,6 +69,8 @@ pub const SETTINGS: &[Setting] = settings![
     "SHUTDOWN_REQUESTS_SECONDS", "s", "15", "then: how long requests in flight may take";
     "METRICS_ADDRESS", "address", "", "where /metrics is served, for instance 127.0.0.1:9464; unset: nowhere";
     "METRICS_TOKEN", "text", "", "bearer token that /metrics asks for; unset: it asks for none";
+    "OTLP_ENDPOINT", "URL", "", "collector that traces go to by OTLP/HTTP, for instance http://127.0.0.1:4318; needs a build with the feature otlp; unset: none";
+    "OTLP_SAMPLE_RATIO", "0 to 1", "1", "the part of traces begun here that are recorded";
     "DEMO", "true/false", "[true on a laptop]", "whether /demo/ is served; a laptop is SQLite without Redis";
     "LOG", "filter", "info", "what is logged, for instance info,numeneon=debug";
     "LOG_FORMAT", "text/json", "[text on a terminal, else json]", "how it is logged";

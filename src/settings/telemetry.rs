@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use url::Url;
 
 use super::Wrong;
 use super::source::Source;
@@ -23,6 +24,17 @@ pub struct Telemetry {
     pub log_json: bool,
     /// Whether standard error is a terminal.
     pub on_a_terminal: bool,
+    /// Where traces go, if anywhere; only in a build with the feature `otlp`.
+    pub traces: Option<Traces>,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// The collector's URL for traces.
+    pub endpoint: String,
+    /// The part of traces begun here that are recorded: 0 to 1.
+    pub sample_ratio: f64,
 }
 
 impl Telemetry {
@@ -50,14 +62,63 @@ pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {
             None => !on_a_terminal,
         },
         on_a_terminal,
+        traces: traces(source)?,
     })
+}
+
+fn traces(source: &Source<'_>) -> Result<Option<Traces>, Wrong> {
+    const ENDPOINT: &str = "OTLP_ENDPOINT";
+    let sample_ratio = source.ratio("OTLP_SAMPLE_RATIO")?;
+    let Some(text) = source.optional(ENDPOINT) else { return Ok(None) };
+    let endpoint = collector(&text).map_err(|why| Wrong::new(ENDPOINT, why))?;
+    // Last, so that every build says what else is wrong.
+    if !cfg!(feature = "otlp") {
+        return Err(Wrong::new(ENDPOINT, "needs a build with traces: cargo build --features otlp"));
+    }
+    Ok(Some(Traces { endpoint, sample_ratio }))
+}
+
+/// Returns where a collector takes traces, or what is wrong with its URL, without its
+/// text: it may hold a password.
+fn collector(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("not a URL, as http://127.0.0.1:4318: {error}"))?;
+    match url.scheme() {
+        "http" => {}
+        "https" if cfg!(feature = "tls") => {}
+        "https" => return Err("https:// needs a build with TLS: cargo build --features otlp,tls".into()),
+        other => return Err(format!("{other}:// is neither http:// nor https://")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a name or a password in the URL would not be sent".into());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the URL goes on after its path".into());
+    }
+    Ok(format!("{}/v1/traces", url.as_str().trim_end_matches('/')))
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::parse_log_filter;
+    use super::{collector, parse_log_filter};
+
+    #[test]
+    fn a_collector_is_named_without_the_path_for_traces() {
+        for (given, expected) in [
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+            ("http://collector:4318/", "http://collector:4318/v1/traces"),
+            ("HTTP://collector/otlp/", "http://collector/otlp/v1/traces"),
+            ("http://[::1]:4318", "http://[::1]:4318/v1/traces"),
+        ] {
+            assert_eq!(collector(given).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_collector_behind_tls_is_for_builds_with_tls() {
+        assert_eq!(collector("https://collector").is_ok(), cfg!(feature = "tls"));
+    }
 
     #[test]
     fn fields_are_no_patterns_that_take_seconds_to_be_read() {

@@ -1,17 +1,32 @@
 //! Telemetry is what the service tells its operators: [log lines](log_to_stderr) and
-//! [`Metrics`], held together by the [`RequestId`].
+//! [`Metrics`], held together by the [`RequestId`]; in a build with the feature `otlp`
+//! also traces, made of [`Span`]s.
 //!
 //! None of it ever holds a token, a password or a message.
 
 mod logs;
 mod metrics;
+#[cfg(not(feature = "otlp"))]
+mod no_span;
 mod origin;
 mod request_id;
+#[cfg(feature = "otlp")]
+mod span;
+mod trace_parent;
+#[cfg(feature = "otlp")]
+mod traces;
 
 pub use logs::{Flush, log_to_stderr};
 pub use metrics::{
     BuildLabels, CloseLabels, Counts, EventLabels, LimitLabels, Metrics, Raised, ReplayLabels, RequestLabels,
     RouteLabels,
 };
+#[cfg(not(feature = "otlp"))]
+pub use no_span::Span;
 pub use origin::Origin;
 pub use request_id::RequestId;
+#[cfg(feature = "otlp")]
+pub use span::Span;
+pub use trace_parent::TraceParent;
+#[cfg(feature = "otlp")]
+pub use traces::{Traces, export_traces};

@@ -1,9 +1,9 @@
 //! An [`Origin`] tells where a payload comes from. It travels with the payload and is
-//! for logs and metrics only: nothing else may depend on it.
+//! for logs, metrics and traces only: nothing else may depend on it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::RequestId;
+use super::{RequestId, TraceParent};
 
 /// The request that caused a payload, and the moment of its commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +13,14 @@ pub struct Origin {
     /// The moment after its COMMIT, in microseconds since 1970 by the clock of the
     /// instance that committed.
     pub committed_us: u64,
+    /// The span of its publication, if that is recorded.
+    pub trace_parent: Option<TraceParent>,
 }
 
 impl Origin {
     /// The origin of what was committed just now.
-    pub fn committed_now(request_id: Option<RequestId>) -> Self {
-        Self { request_id, committed_us: now_us() }
+    pub fn committed_now(request_id: Option<RequestId>, trace_parent: Option<TraceParent>) -> Self {
+        Self { request_id, committed_us: now_us(), trace_parent }
     }
 
     /// Returns how long ago it was committed, in seconds. Two machines' clocks differ:
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn what_comes_from_the_future_is_told_as_new() {
-        let mut origin = Origin::committed_now(None);
+        let mut origin = Origin::committed_now(None, None);
         origin.committed_us += 3_600_000_000;
         assert!(origin.age_seconds().abs() < f64::EPSILON);
         origin.committed_us -= 2 * 3_600_000_000;

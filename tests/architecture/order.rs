@@ -7,7 +7,10 @@ use super::source::{self, Source};
 /// need be there; one that is not named here uses what it likes.
 const FOLDERS: &[(&str, &[&str])] = &[
     ("db", &["connection", "failure", "migrations", "transaction", "pool", "mod"]),
-    ("telemetry", &["request_id", "origin", "logs", "metrics", "mod"]),
+    (
+        "telemetry",
+        &["request_id", "trace_parent", "origin", "logs", "metrics", "traces", "span", "no_span", "mod"],
+    ),
     ("channel_layer", &["group", "payload", "hub", "memory", "redis", "mod"]),
     ("limits", &["key", "pace", "moments", "shared", "limit", "meter", "known", "password_try", "mod"]),
     ("events", &["event", "inbox", "unit_of_work", "mod"]),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use numeneon::channel_layer::{Capacity, Overflow, Payload};
-use numeneon::telemetry::{Origin, RequestId};
+use numeneon::telemetry::{Origin, RequestId, TraceParent};
 use rstest::rstest;
 use tokio::time::timeout;
 
@@ -134,8 +134,9 @@ async fn where_a_frame_comes_from_arrives_beside_it(
     let group = new_group();
     let member = pair.far.subscribe(&group).await;
     let frame = Bytes::from_static(br#"{"type":"a","data":{},"seq":1}"#);
-    for request_id in [None, RequestId::parse("8f1e-FRA")] {
-        let origin = Some(Arc::new(Origin::committed_now(request_id)));
+    let parent = TraceParent { trace_id: 1, span_id: 2, is_sampled: true };
+    for (request_id, parent) in [(None, None), (RequestId::parse("8f1e-FRA"), None), (None, Some(parent))] {
+        let origin = Some(Arc::new(Origin::committed_now(request_id, parent)));
         let payload = Payload { bytes: frame.clone(), origin };
         pair.near.layer.publish(group.clone(), payload.clone()).await;
         assert_eq!(timeout(LIMIT, member.next()).await.expect("in time"), Ok(payload));

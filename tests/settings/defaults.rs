@@ -77,6 +77,7 @@ fn every_setting_has_its_default() {
     assert!(settings.telemetry.metrics_token.is_none() && settings.telemetry.metrics_address.is_none());
     assert!(!settings.demo);
     let telemetry = &settings.telemetry;
+    assert!(telemetry.traces.is_none());
     assert_eq!((telemetry.log.as_str(), telemetry.log_json), ("info", !telemetry.on_a_terminal));
 }
 

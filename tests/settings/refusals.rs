@@ -73,6 +73,19 @@ const WRONG: &[(&str, &[&str])] = &[
     ("SHUTDOWN_DELAY_SECONDS", &["-1", "301", "x"]),
     ("SHUTDOWN_SPREAD_SECONDS", &["-1", "301", "x"]),
     ("SHUTDOWN_REQUESTS_SECONDS", &["-1", "301", "x"]),
+    (
+        "OTLP_ENDPOINT",
+        &[
+            "127.0.0.1:4318",
+            "localhost:4318",
+            "grpc://127.0.0.1:4317",
+            "http://",
+            "http://somebody:something@127.0.0.1:4318",
+            "http://127.0.0.1:4318/?key=1",
+            "http://127.0.0.1:4318/#1",
+        ],
+    ),
+    ("OTLP_SAMPLE_RATIO", &["-0.1", "1.1", "50%", "NaN", "inf", "x"]),
     ("DEMO", &["maybe", "2"]),
     ("METRICS_ADDRESS", &["9464", "localhost:9464", "127.0.0.1", "127.0.0.1:65536"]),
     ("LOG", &["numeneon=loudly", "[[["]),
@@ -123,6 +136,25 @@ fn wrong_values_of_every_setting_are_tried() {
     tried.sort_unstable();
     known.sort_unstable();
     assert_eq!(tried, known);
+}
+
+#[test]
+fn what_a_build_cannot_do_is_refused_with_the_feature_that_it_lacks() {
+    let folder = TempDir::new().expect("a folder");
+    let run = |name, value| {
+        let program = Program::within(&folder).with("PORT", "0").with("LOG", "off").with(name, value);
+        refused(&program.run(&[]), name)
+    };
+    if !cfg!(feature = "otlp") {
+        let text = run("OTLP_ENDPOINT", "http://127.0.0.1:4318");
+        assert!(text.contains("cargo build --features otlp\n"), "{text}");
+    }
+    if !cfg!(feature = "tls") {
+        let text = run("OTLP_ENDPOINT", "https://collector.example.org");
+        assert!(text.contains("--features otlp,tls"), "{text}");
+        let text = run("REDIS_URL", "rediss://cache.example.org");
+        assert!(text.contains("`tls`"), "{text}");
+    }
 }
 
 #[test]

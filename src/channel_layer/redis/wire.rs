@@ -2,8 +2,10 @@
 //! very end of them if they are a JSON object.
 //!
 //! ```text
-//! {"type":…,"data":…,"seq":5,"meta":{"request_id":"…","committed_us":1764…}}
+//! {"type":…,"data":…,"seq":5,"meta":{"request_id":"…","traceparent":"00-…","committed_us":1764…}}
 //! ```
+//!
+//! `request_id` is there if a request caused it, `traceparent` if its trace is recorded.
 //!
 //! So other services that listen still read JSON. The key is taken off again here, in
 //! just that form and at just that place: within an object that a client or another
@@ -14,15 +16,19 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::payload::Payload;
-use crate::telemetry::{Origin, RequestId};
+use crate::telemetry::{Origin, RequestId, TraceParent};
 
 const META: &[u8] = br#","meta":{"#;
 const REQUEST_ID: &[u8] = br#""request_id":""#;
+const TRACE_PARENT: &[u8] = br#""traceparent":""#;
 const COMMITTED: &[u8] = br#""committed_us":"#;
 
-/// The longest that an origin is in Redis: the three texts above, an id of 128
-/// characters, a number of 16 digits, and what stands between and after them.
-const LONGEST: usize = META.len() + REQUEST_ID.len() + 128 + 2 + COMMITTED.len() + MOST_DIGITS + 2;
+/// The longest that an origin is in Redis: the four texts above, an id of 128
+/// characters, a parent, a number of 16 digits, and what stands between and after them.
+const LONGEST: usize = META.len()
+    + (REQUEST_ID.len() + 128 + 2)
+    + (TRACE_PARENT.len() + TraceParent::LENGTH + 2)
+    + (COMMITTED.len() + MOST_DIGITS + 2);
 
 /// Digits of a moment at most: enough until the year 2286.
 const MOST_DIGITS: usize = 16;
@@ -41,6 +47,11 @@ pub(super) fn encode(payload: &Payload) -> Bytes {
     if let Some(id) = &origin.request_id {
         wire.put_slice(REQUEST_ID);
         wire.put_slice(id.as_str().as_bytes());
+        wire.put_slice(b"\",");
+    }
+    if let Some(parent) = &origin.trace_parent {
+        wire.put_slice(TRACE_PARENT);
+        wire.put_slice(parent.to_string().as_bytes());
         wire.put_slice(b"\",");
     }
     wire.put_slice(COMMITTED);
@@ -66,16 +77,25 @@ fn split(wire: &[u8]) -> Option<(&[u8], Origin)> {
     let start = wire.len() - tail.len() + tail.windows(META.len()).rposition(|window| window == META)?;
     let (open, rest) = wire.split_at(start);
     let mut rest = rest.strip_prefix(META)?.strip_suffix(b"}}")?;
-    let mut request_id = None;
+    let (mut request_id, mut trace_parent) = (None, None);
     if let Some(after) = rest.strip_prefix(REQUEST_ID) {
-        let end = after.iter().position(|byte| *byte == b'"')?;
-        request_id = Some(RequestId::parse(std::str::from_utf8(&after[..end]).ok()?)?);
-        rest = after[end..].strip_prefix(b"\",")?;
+        let (text, after) = quoted(after)?;
+        (request_id, rest) = (Some(RequestId::parse(text)?), after);
+    }
+    if let Some(after) = rest.strip_prefix(TRACE_PARENT) {
+        let (text, after) = quoted(after)?;
+        (trace_parent, rest) = (Some(TraceParent::parse(text)?), after);
     }
     let digits = rest.strip_prefix(COMMITTED)?;
     let is_number = (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
     let committed_us = std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()?;
-    open.starts_with(b"{\"").then_some((open, Origin { request_id, committed_us }))
+    open.starts_with(b"{\"").then_some((open, Origin { request_id, committed_us, trace_parent }))
+}
+
+/// Splits off a text that ends with a quote and a comma.
+fn quoted(rest: &[u8]) -> Option<(&str, &[u8])> {
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    Some((std::str::from_utf8(&rest[..end]).ok()?, rest[end..].strip_prefix(b"\",")?))
 }
 
 #[cfg(test)]
@@ -86,12 +106,18 @@ mod tests {
 
     use super::{decode, encode};
     use crate::channel_layer::Payload;
-    use crate::telemetry::{Origin, RequestId};
+    use crate::telemetry::{Origin, RequestId, TraceParent};
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn payload(text: &str, id: Option<&str>) -> Payload {
-        let request_id = id.and_then(RequestId::parse);
-        let origin = Some(Arc::new(Origin { request_id, committed_us: 1_764_000_000_000_000 }));
-        Payload { bytes: Bytes::copy_from_slice(text.as_bytes()), origin }
+        traced(text, id, None)
+    }
+
+    fn traced(text: &str, id: Option<&str>, parent: Option<&str>) -> Payload {
+        let (request_id, trace_parent) = (id.and_then(RequestId::parse), parent.and_then(TraceParent::parse));
+        let origin = Origin { request_id, committed_us: 1_764_000_000_000_000, trace_parent };
+        Payload { bytes: Bytes::copy_from_slice(text.as_bytes()), origin: Some(Arc::new(origin)) }
     }
 
     #[test]
@@ -100,11 +126,17 @@ mod tests {
         let expected =
             r#"{"type":"a","seq":5,"meta":{"request_id":"8f1e-FRA","committed_us":1764000000000000}}"#;
         assert_eq!(encode(&with_id), expected);
+        let expected = format!(
+            r#"{{"a":1,"meta":{{"request_id":"8f1e","traceparent":"{PARENT}","committed_us":1764000000000000}}}}"#
+        );
+        assert_eq!(encode(&traced(r#"{"a":1}"#, Some("8f1e"), Some(PARENT))), expected);
         for id in [None, Some("8f1e-FRA"), Some(&*"x".repeat(128))] {
-            let payload = payload(r#"{"type":"a","data":{"meta":{}},"seq":5}"#, id);
-            let wire = encode(&payload);
-            assert!(serde_json::from_slice::<serde_json::Value>(&wire).is_ok());
-            assert_eq!(decode(&wire), payload);
+            for parent in [None, Some(PARENT)] {
+                let payload = traced(r#"{"type":"a","data":{"meta":{}},"seq":5}"#, id, parent);
+                let wire = encode(&payload);
+                assert!(serde_json::from_slice::<serde_json::Value>(&wire).is_ok());
+                assert_eq!(decode(&wire), payload);
+            }
         }
     }
 
@@ -131,6 +163,8 @@ mod tests {
             r#"{"type":"a","meta":{"request_id":"","committed_us":1}}"#,
             r#"{"type":"a","meta":{"committed_us":1,"request_id":"a"}}"#,
             r#"{"type":"a","meta":{"committed_us":1,"more":1}}"#,
+            r#"{"type":"a","meta":{"traceparent":"00-0-0-01","committed_us":1}}"#,
+            r#"{"type":"a","meta":{"traceparent":"","request_id":"a","committed_us":1}}"#,
             r#"{"meta":{"committed_us":1}}"#,
             r#"{"type":"a","data":{"b":1,"meta":{"committed_us":1}}}"#,
             r#"{"type":"a","data":",\"meta\":{\"committed_us\":1}}"}"#,

@@ -1,0 +1,145 @@
+//! A [`Span`] is one step of a request's way, from when it is made until it is dropped.
+//! Together they are the request's trace, up to the delivery on another instance.
+//!
+//! There is none unless traces are [exported](super::export_traces), and none of what no
+//! request has caused. A span holds patterns, numbers and ids of requests: no path, no
+//! name, nothing of a body.
+
+use std::borrow::Cow;
+
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanKind, Status, TraceContextExt, TraceFlags, TraceState, Tracer,
+};
+use opentelemetry::{Context, KeyValue};
+
+use super::traces::tracer;
+use super::{Origin, RequestId, TraceParent};
+use crate::error::{Error, Result};
+
+tokio::task_local! {
+    static CURRENT: TraceParent;
+}
+
+/// A step of a request's way, if its trace is recorded.
+///
+/// Each idle socket has room for one, so it is as small as can be.
+#[must_use = "it lasts for as long as it is held"]
+pub struct Span(Option<Box<opentelemetry_sdk::trace::Span>>);
+
+impl Span {
+    /// None begins.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// A request's own span. What the request gives for its parent is asked for only if
+    /// traces are exported.
+    pub fn of_request(id: &RequestId, given: impl FnOnce() -> Option<TraceParent>) -> Self {
+        if tracer().is_none() {
+            return Self(None);
+        }
+        Self::begin("request", SpanKind::Server, given(), vec![request_id(id)])
+    }
+
+    /// A step that waits for the database, within the request that the running task serves.
+    pub fn step(name: &'static str) -> Self {
+        Self::caused(name, SpanKind::Client, Self::current(), Vec::new)
+    }
+
+    /// The publication of so many payloads, which the parent has caused.
+    pub fn publication(parent: Option<TraceParent>, payloads: usize) -> Self {
+        let count = i64::try_from(payloads).unwrap_or(i64::MAX);
+        Self::caused("publish", SpanKind::Producer, parent, || vec![KeyValue::new("payloads", count)])
+    }
+
+    /// The delivery to one socket of what came from there.
+    pub fn delivery(origin: Option<&Origin>) -> Self {
+        let id = origin.and_then(|origin| origin.request_id.as_ref());
+        let parent = origin.and_then(|origin| origin.trace_parent);
+        Self::caused("deliver", SpanKind::Consumer, parent, || id.map(request_id).into_iter().collect())
+    }
+
+    /// Returns what names this span as the cause of others, if it is recorded.
+    pub fn parent(&self) -> Option<TraceParent> {
+        let context = self.0.as_ref()?.span_context();
+        let trace_id = u128::from_be_bytes(context.trace_id().to_bytes());
+        let span_id = u64::from_be_bytes(context.span_id().to_bytes());
+        Some(TraceParent { trace_id, span_id, is_sampled: true })
+    }
+
+    /// Returns the span of the request that the running task serves, if it is recorded.
+    pub fn current() -> Option<TraceParent> {
+        CURRENT.try_with(|parent| *parent).ok()
+    }
+
+    /// Runs a future as a part of the parent's work: its steps are told as caused by it.
+    pub async fn within<F: Future>(parent: Option<TraceParent>, future: F) -> F::Output {
+        match parent {
+            Some(parent) => CURRENT.scope(parent, future).await,
+            None => future.await,
+        }
+    }
+
+    /// Notes how a request was answered, and ends its span.
+    pub fn answered(mut self, method: &'static str, route: &str, status: u16) {
+        let Some(span) = &mut self.0 else { return };
+        span.update_name(format!("{method} {route}"));
+        span.set_attribute(KeyValue::new("http.request.method", method));
+        span.set_attribute(KeyValue::new("http.route", route.to_owned()));
+        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
+        if status >= 500 {
+            span.set_status(Status::error(""));
+        }
+    }
+
+    /// Notes whether it came to a fault of the server. The cause is the log's.
+    pub fn note<T>(&mut self, answer: &Result<T>) {
+        if let (Some(span), Err(Error::Unavailable(_) | Error::Internal(_))) = (&mut self.0, answer) {
+            span.set_status(Status::error(""));
+        }
+    }
+
+    /// Ends it.
+    pub fn end(self) {}
+
+    /// Begins a span if there is a parent: a step of nobody's request is not told.
+    fn caused(
+        name: &'static str,
+        kind: SpanKind,
+        parent: Option<TraceParent>,
+        attributes: impl FnOnce() -> Vec<KeyValue>,
+    ) -> Self {
+        if parent.is_none() {
+            return Self(None);
+        }
+        Self::begin(name, kind, parent, attributes())
+    }
+
+    fn begin(
+        name: impl Into<Cow<'static, str>>,
+        kind: SpanKind,
+        parent: Option<TraceParent>,
+        attributes: Vec<KeyValue>,
+    ) -> Self {
+        let Some(tracer) = tracer() else { return Self(None) };
+        // Only these have a parent elsewhere.
+        let is_remote = matches!(kind, SpanKind::Server | SpanKind::Consumer);
+        let context = parent.map_or_else(Context::new, |parent| {
+            Context::new().with_remote_span_context(SpanContext::new(
+                parent.trace_id.into(),
+                parent.span_id.into(),
+                TraceFlags::default().with_sampled(parent.is_sampled),
+                is_remote,
+                TraceState::NONE,
+            ))
+        });
+        let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
+        let span = builder.start_with_context(tracer, &context);
+        // Of one that is not recorded nothing is told: its steps need not begin either.
+        Self(span.is_recording().then(|| Box::new(span)))
+    }
+}
+
+fn request_id(id: &RequestId) -> KeyValue {
+    KeyValue::new("request.id", id.as_str().to_owned())
+}
