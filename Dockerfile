@@ -18,12 +18,12 @@ COPY tools/Cargo.toml tools/
 RUN mkdir -p src fuzz/src/bin tools/src \
  && touch src/lib.rs fuzz/src/lib.rs fuzz/src/bin/numeneon-fuzz.rs tools/src/lib.rs \
  && printf 'fn main() {}\n' >src/main.rs \
- && cargo build --release --locked --features tls --bin numeneon
+ && cargo build --release --locked --features tls,otlp --bin numeneon
 
 # The service itself. Its files may be older than the stand-ins, and cargo goes by time.
 COPY . .
 RUN touch src/lib.rs src/main.rs \
- && cargo build --release --locked --features tls --bin numeneon \
+ && cargo build --release --locked --features tls,otlp --bin numeneon \
  && strip target/release/numeneon
 
 # --- run ----------------------------------------------------------------------

@@ -56,7 +56,7 @@ impl Drop for Traces {
 ///
 /// # Errors
 ///
-/// If the client cannot be made, as without any certificates for `https://`.
+/// If the exporter or its client cannot be made: one line that names the setting.
 pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, Cause> {
     let Some(settings) = &settings.traces else { return Ok(None) };
     // Fails only if there is one already. Without it the client would not start.
@@ -77,7 +77,8 @@ pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, Cause> {
         .with_timeout(EXPORT_LIMIT)
         // The next batch comes soon enough to try it.
         .with_retry_policy(RetryPolicy::disabled())
-        .build()?;
+        .build();
+    let exporter = exporter.map_err(|error| format!("OTLP_ENDPOINT: {error}"))?;
     let config = BatchConfigBuilder::default()
         .with_max_queue_size(MOST_SPANS_WAITING)
         .with_max_export_batch_size(BATCH)
