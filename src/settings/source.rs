@@ -9,7 +9,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::table::SETTINGS;
-use super::telemetry::parse_log_filter;
 use super::{DatabaseUrl, Pattern};
 
 /// What is wrong with a setting: one line, which names it.
@@ -182,11 +181,5 @@ impl<'a> Source<'a> {
         let wrong =
             |_| Wrong::new(name, format!("{text:?} is not an address with a port, as 127.0.0.1:9464"));
         text.parse().map(Some).map_err(wrong)
-    }
-
-    pub(super) fn log_filter(&self, name: &'static str) -> Result<String, Wrong> {
-        let text = self.text(name);
-        parse_log_filter(&text).map_err(|error| Wrong::new(name, error))?;
-        Ok(text)
     }
 }

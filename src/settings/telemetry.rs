@@ -47,8 +47,14 @@ impl Telemetry {
 
 /// Values of fields stand for themselves: as regular expressions, a few stars in a row take seconds
 /// to be read.
-pub(super) fn parse_log_filter(text: &str) -> Result<EnvFilter, ParseError> {
+fn parse_log_filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().with_regex(false).parse(text)
+}
+
+fn read_log_filter(source: &Source<'_>) -> Result<String, Wrong> {
+    let text = source.text("LOG");
+    parse_log_filter(&text).map_err(|error| Wrong::new("LOG", error))?;
+    Ok(text)
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {
@@ -56,7 +62,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {
     Ok(Telemetry {
         metrics_address: source.address("METRICS_ADDRESS")?,
         metrics_token: source.optional("METRICS_TOKEN").map(SecretString::from),
-        log: source.log_filter("LOG")?,
+        log: read_log_filter(source)?,
         log_json: match source.optional("LOG_FORMAT") {
             Some(_) => source.choice("LOG_FORMAT", &["text", "json"])? == "json",
             None => !on_a_terminal,
