@@ -120,14 +120,11 @@ async fn a_logout_everywhere_ends_all_that_was_let_in_on_every_instance(
     }
     let mut bobs = stage.there().socket(&bob).await;
 
-    let started = Instant::now();
     let answer = stage.here().post("/api/auth/logout/all/").bearer(&before.access).await;
     answer.says(200, json!({ "message": "Logged out everywhere." }));
     for socket in &mut sockets {
         assert_eq!(socket.closed().await, (4001, "signed out".to_owned()));
     }
-    // It takes milliseconds; were it left to the position check, half a minute.
-    assert!(started.elapsed() < Duration::from_secs(5), "all sockets in {:?}", started.elapsed());
     both_are_refused(&stage, &before).await;
     let refused = stage.there().dial().token(&before.access).upgrade().await.err().expect("a refusal");
     assert!(refused.to_string().contains("403"), "{refused}");
@@ -136,6 +133,26 @@ async fn a_logout_everywhere_ends_all_that_was_let_in_on_every_instance(
     assert_eq!(told.closed().await, (4001, "token revoked".to_owned()));
 
     bobs.has_nothing_before_a_message(stage.here(), &cid, &bob).await;
+}
+
+/// It takes milliseconds, and where nothing is heard of it half a minute. Of three, so that one
+/// pause of a busy machine says nothing.
+#[tokio::test]
+async fn a_logout_everywhere_closes_sockets_on_another_instance_within_a_second() {
+    let stage = Cluster.stage();
+    let ada = stage.person("ada").await;
+    let mut quickest = Duration::MAX;
+    for _ in 0..3 {
+        let access = Pair::of(&log_in(stage.here(), &ada, PASSWORD).await.is(200)).access;
+        let mut socket = stage.there().dial().token(&access).open().await;
+        let started = Instant::now();
+        let (answer, end) =
+            tokio::join!(stage.here().post("/api/auth/logout/all/").bearer(&access), socket.closed());
+        quickest = quickest.min(started.elapsed());
+        answer.is(200);
+        assert_eq!(end, (4001, "signed out".to_owned()));
+    }
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
 #[rstest]
