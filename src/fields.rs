@@ -138,6 +138,32 @@ impl PartialSchema for Digits {
     }
 }
 
+/// A whole number from 0 to the largest that 64 bits with a sign hold, as such or in digits.
+pub struct WholeNumber;
+
+impl WholeNumber {
+    /// Reads digits, and nothing but digits.
+    pub fn from_digits(text: &str) -> Option<i64> {
+        // The library takes a sign too.
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    }
+}
+
+impl ToSchema for WholeNumber {}
+
+impl PartialSchema for WholeNumber {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::Integer, Type::String]);
+        ObjectBuilder::new()
+            .schema_type(types)
+            .minimum(Some(0))
+            .maximum(Some(i64::MAX as isize))
+            .pattern(Some("^[0-9]{1,19}$"))
+            .examples([7])
+            .into()
+    }
+}
+
 /// What a request's query says, by name. Of several values of one name the last
 /// counts, and names that a route does not know are passed over.
 #[derive(Debug)]

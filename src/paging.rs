@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::IntoParams;
 
 use crate::error::{FieldErrors, Result};
-use crate::fields::Parameters;
+use crate::fields::{Parameters, WholeNumber};
 
 /// Items in one page.
 pub const LIMITS: RangeInclusive<i64> = 1..=200;
@@ -22,7 +22,7 @@ pub struct Part {
     #[param(minimum = 1, maximum = 200, nullable = false)]
     pub limit: Option<i64>,
     /// Only items before this number.
-    #[param(minimum = 0, nullable = false)]
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_isize, nullable = false)]
     pub before: Option<i64>,
 }
 
@@ -34,8 +34,8 @@ impl Part {
     /// 400 by field.
     pub fn parse(parameters: &Parameters) -> Result<Self> {
         let mut errors = FieldErrors::default();
-        let limit = parameters.value("limit").and_then(|text| match text.parse() {
-            Ok(limit) if LIMITS.contains(&limit) => Some(limit),
+        let limit = parameters.value("limit").and_then(|text| match WholeNumber::from_digits(text) {
+            Some(limit) if LIMITS.contains(&limit) => Some(limit),
             _ => {
                 errors.add(
                     "limit",
@@ -44,13 +44,12 @@ impl Part {
                 None
             }
         });
-        let before = parameters.value("before").and_then(|text| match text.parse::<u64>() {
-            // A number beyond what is ever given out is after everything.
-            Ok(before) => Some(i64::try_from(before).unwrap_or(i64::MAX)),
-            Err(_) => {
+        let before = parameters.value("before").and_then(|text| {
+            let before = WholeNumber::from_digits(text);
+            if before.is_none() {
                 errors.add("before", "A whole number is required.");
-                None
             }
+            before
         });
         errors.or(Self { limit, before })
     }

@@ -14,7 +14,7 @@ use crate::error::body::FieldErrors;
 use crate::error::{Error, Result};
 use crate::events::inbox::{self, Kept, Position};
 use crate::events::{Events, Seq};
-use crate::fields::{Body, Digits, Fields, Parameters};
+use crate::fields::{Body, Fields, Parameters, WholeNumber};
 use crate::paging::{self, Part};
 use crate::timestamp::Timestamp;
 
@@ -103,7 +103,7 @@ fn row(position: Position, (envelope, created_at): Kept) -> Result<Row> {
 #[expect(dead_code, reason = "describes what `up_to` reads by name")]
 struct ReadForm {
     /// The last number that was read.
-    up_to: Digits,
+    up_to: WholeNumber,
 }
 
 /// What is left.
@@ -139,7 +139,7 @@ pub fn up_to(fields: &Fields) -> Result<Seq> {
     let number = match fields.value("up_to") {
         None => return Err(Error::field("up_to", "This field is required.")),
         Some(Value::Number(number)) => number.as_i64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(Value::String(text)) => WholeNumber::from_digits(text.trim()),
         Some(_) => None,
     };
     match number {

@@ -118,6 +118,21 @@ async fn every_operation_has_a_name_of_its_own_and_says_what_it_does() {
     }
 }
 
+#[tokio::test]
+async fn it_says_which_numbers_are_taken() {
+    let stage = Laptop.stage();
+    let description = description(&stage).await;
+    let bounds = |schema: &Value| (schema["minimum"].as_i64(), schema["maximum"].as_i64());
+    for path in ["/api/messages/", "/api/messages/conversation/{user}/", "/api/notifications/"] {
+        let parameters = description["paths"][path]["get"]["parameters"].as_array().expect("parameters");
+        let before = parameters.iter().find(|it| it["name"] == "before").expect("before");
+        assert_eq!(bounds(&before["schema"]), (Some(0), Some(i64::MAX)), "{path}: {before}");
+    }
+    let up_to = &description["components"]["schemas"]["ReadForm"]["properties"]["up_to"];
+    let name = up_to["$ref"].as_str().and_then(|it| it.rsplit('/').next()).expect("a schema of its own");
+    assert_eq!(bounds(&description["components"]["schemas"][name]), (Some(0), Some(i64::MAX)), "{up_to}");
+}
+
 #[rstest]
 #[case("", "text/html")]
 #[case("swagger-initializer.js", "text/javascript")]

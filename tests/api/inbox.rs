@@ -93,6 +93,8 @@ async fn what_is_read_counts_down_and_never_up(#[values(Laptop, Cluster)] kind: 
     read(&stage, &bob, json!(1000)).await.says(200, json!({ "unread_count": 0 }));
     stage.here().message(&ada, &bob, "x").await;
     assert_eq!(get(&stage, &bob, "").await["unread_count"], 1);
+    read(&stage, &bob, json!(i64::MAX)).await.says(200, json!({ "unread_count": 0 }));
+    read(&stage, &bob, json!(" 0009223372036854775807 ")).await.is(200);
     // Another's inbox is another's.
     assert_eq!(get(&stage, &ada, "").await["unread_count"], 0);
 }
@@ -127,6 +129,12 @@ async fn reading_is_told_to_the_persons_sockets_without_a_number(#[values(Laptop
 #[case(json!({ "up_to": "x" }))]
 #[case(json!({ "up_to": -1 }))]
 #[case(json!({ "up_to": 1.5 }))]
+#[case(json!({ "up_to": 7.0 }))]
+#[case(json!({ "up_to": "7.0" }))]
+#[case(json!({ "up_to": "+7" }))]
+#[case(json!({ "up_to": 9_223_372_036_854_775_808_u64 }))]
+#[case(json!({ "up_to": "9223372036854775808" }))]
+#[case(json!({ "up_to": 1e26 }))]
 #[case(json!({ "up_to": [1] }))]
 #[case(json!({ "up_to": true }))]
 #[tokio::test]

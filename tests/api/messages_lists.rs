@@ -90,7 +90,7 @@ async fn pages_go_from_the_newest_backwards(#[values(Laptop, Cluster)] kind: Kin
         assert_eq!(ids(&page.is(200)), whole[2..4]);
         let page = stage.there().get(&format!("{path}?before={}", whole[0])).by(&ada).await;
         assert_eq!((next(&page), page.is(200)), (None, json!([])));
-        let page = stage.there().get(&format!("{path}?limit=2&before={}", u64::MAX)).by(&ada).await;
+        let page = stage.there().get(&format!("{path}?limit=2&before={}", i64::MAX)).by(&ada).await;
         assert_eq!(ids(&page.is(200)), whole[5..]);
     }
 }
@@ -103,6 +103,10 @@ async fn pages_go_from_the_newest_backwards(#[values(Laptop, Cluster)] kind: Kin
 #[case("limit=1.5")]
 #[case("before=x")]
 #[case("before=-1")]
+#[case("before=%2B1")]
+#[case("before=7.0")]
+#[case("before=9223372036854775808")]
+#[case("before=99999999999999999999")]
 #[tokio::test]
 async fn a_page_that_cannot_be_is_refused(#[case] query: &str) {
     let stage = Laptop.stage();
