@@ -12,7 +12,8 @@ nginx_configure() {
   mkdir -p "$folder"
   cp "$ROOT/deploy/nginx.conf" "$folder/nginx.conf"
   printf 'listen 127.0.0.1:%s;\n' "$1" >"$folder/listen.conf"
-  : >"$folder/instances-for-requests.conf" >"$folder/instances-for-sockets.conf"
+  : >"$folder/instances-for-requests.conf"
+  : >"$folder/instances-for-sockets.conf"
   for instance in $(instances); do
     address=127.0.0.1:$(cat "$STATE/instance-$instance/port")
     printf 'server %s max_fails=1 fail_timeout=%ss;\n' "$address" "$NGINX_FAIL_TIMEOUT_SECONDS" \
