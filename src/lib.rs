@@ -32,6 +32,8 @@ pub mod limits;
 // What happened, how it is kept and told.
 pub mod events;
 
+// A TCP stream that does not wait forever.
+pub mod connection;
 // Where a request comes from.
 pub mod client_address;
 // A request's body and query, by name.
@@ -67,8 +69,6 @@ pub mod edge;
 pub mod routes;
 // The port: opening it, tuning connections, shutting it.
 pub mod listener;
-// A TCP stream that does not wait forever.
-pub mod connection;
 // HTTP on a listener.
 pub mod server;
 // What an operator does to an account.

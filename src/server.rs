@@ -19,8 +19,12 @@ use crate::listener;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a client may take to send the head of a connection's first request. What bounds
-/// a later one is [`crate::connection::REQUEST_LIMIT`].
+/// a later one is in [`crate::connection`].
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a connection that is closed is still read from: what arrives at a closed one is
+/// answered by a reset, which takes back the last answer or close frame that was not read yet.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What one server may take.
 #[derive(Clone, Copy)]
@@ -64,6 +68,10 @@ where
             })
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_LIMIT)
+            .client_disconnect_timeout(FAREWELL)
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(connection.switch());
+            })
             .local_addr(address)
             // The default one: nothing asks it for its host or address.
             .finish(map_config(app, |()| AppConfig::default()));

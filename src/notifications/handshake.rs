@@ -88,7 +88,7 @@ impl Handshake {
             }
         }
         let keys = [bearer.map(Key::Token), ticket.map(Key::Ticket), token.map(Key::Token)];
-        handshake.key = keys.into_iter().flatten().next().filter(|key| !key.is_empty());
+        handshake.key = keys.into_iter().flatten().find(|key| !key.is_empty());
         Ok(handshake)
     }
 }

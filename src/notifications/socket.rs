@@ -1,5 +1,8 @@
 //! `/ws/notifications/`: who may open a socket, and the way into a session.
 
+use std::fmt::Display;
+
+use actix_http::ws;
 use actix_web::http::header::{HeaderValue, ORIGIN, UPGRADE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -15,6 +18,7 @@ use super::session::{self, Session};
 use crate::accounts::{self, Account, Claim, Fault, Refusal, TokenType, Tokens, admission};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
 use crate::client_address::ClientAddress;
+use crate::connection::Switch;
 use crate::db::Db;
 use crate::error::body::Detail;
 use crate::error::{Error, Kind, Result};
@@ -97,6 +101,7 @@ impl Sockets {
         if !upgrades.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
             return Err(Error::Unfit(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
         }
+        ws::verify_handshake(request.head()).map_err(|error| no_handshake(&error))?;
         self.check_origin(request)?;
         if self.roster.is_closing() {
             return Err(Error::unavailable("the instance is stopping"));
@@ -245,6 +250,14 @@ fn upgrade(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<(HttpResponse, actix_ws::Session, actix_ws::MessageStream)> {
-    actix_ws::handle_with_protocols(request, payload, &[PROTOCOL])
-        .map_err(|error| Error::Unfit(Kind::Invalid, format!("No WebSocket handshake: {error}").into()))
+    let upgraded = actix_ws::handle_with_protocols(request, payload, &[PROTOCOL]);
+    let upgraded = upgraded.map_err(|error| no_handshake(&error))?;
+    if let Some(switch) = request.conn_data::<Switch>() {
+        switch.to_socket();
+    }
+    Ok(upgraded)
+}
+
+fn no_handshake(error: &dyn Display) -> Error {
+    Error::Unfit(Kind::Invalid, format!("No WebSocket handshake: {error}").into())
 }

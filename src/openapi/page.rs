@@ -14,8 +14,11 @@ use crate::error::{Error, Result};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// For how long browsers keep the files: they change with the service only.
+/// For how long browsers keep the large files: they change with the service only.
 const KEPT: &str = "public, max-age=3600";
+
+/// Those that name the others are asked for anew.
+const NAMING: [&str; 3] = ["", "index.html", "swagger-initializer.js"];
 
 /// Shows every operation at a glance. What is typed in, tokens with it, is gone with the page.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
@@ -47,7 +50,10 @@ pub async fn file(path: Path<String>) -> Result<HttpResponse> {
     answer
         .content_type(file.content_type)
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::CACHE_CONTROL, KEPT));
+        .insert_header((
+            header::CACHE_CONTROL,
+            if NAMING.contains(&path.as_str()) { "no-cache" } else { KEPT },
+        ));
     if file.gzpipped {
         // Every browser takes it, and nobody else has a use for the page.
         answer.insert_header((header::CONTENT_ENCODING, "gzip"));

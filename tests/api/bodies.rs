@@ -2,6 +2,8 @@
 
 use rstest::rstest;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::Kind::{self, Cluster, Laptop};
 use crate::support::{Call, Stage};
@@ -140,6 +142,26 @@ async fn a_body_over_64_kib_is_refused(#[values(Laptop, Cluster)] kind: Kind) {
     assert_eq!(refresh(&stage).body("application/x-www-form-urlencoded", form).await.status, 413);
     // The connection serves the next request all the same.
     send(1_000).await.is(201);
+}
+
+#[tokio::test]
+async fn who_is_answered_before_the_body_has_come_may_send_it_to_its_end() {
+    const BODY: usize = 1 << 20;
+    let stage = Laptop.stage();
+    let mut stream = TcpStream::connect(("127.0.0.1", stage.here().port())).await.expect("a connection");
+    let head = format!(
+        "POST /api/messages/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {BODY}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("it is open");
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(answer, b"HTTP/1.1 401");
+    // Bytes that arrive at a closed connection would reset it, and the answer with it.
+    stream.write_all(&vec![b' '; BODY]).await.expect("it is taken");
+    stream.shutdown().await.expect("it is open still");
+    stream.read_to_end(&mut answer).await.expect("the answer to its end, and no reset");
+    assert!(answer.ends_with(b"}"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ async fn an_access_token_is_no_refresh_token_at_a_logout_either() {
 async fn a_logout_everywhere_ends_all_that_was_let_in_on_every_instance(
     #[values(Laptop, Cluster)] kind: Kind,
 ) {
-    let stage = kind.stage();
+    let stage = kind.stage_with(&NEVER);
     let [ada, bob, cid] = stage.people(["ada", "bob", "cid"]).await;
     let before = Pair::of(&log_in(stage.there(), &ada, PASSWORD).await.is(200));
     let mut sockets = Vec::new();
@@ -135,24 +135,27 @@ async fn a_logout_everywhere_ends_all_that_was_let_in_on_every_instance(
     bobs.has_nothing_before_a_message(stage.here(), &cid, &bob).await;
 }
 
-/// It takes milliseconds, and where nothing is heard of it half a minute. Of three, so that one
-/// pause of a busy machine says nothing.
+/// How often positions are compared where a test shows that it is not this that closes sockets.
+const NEVER: [(&str, &str); 1] = [("POSITION_CHECK_SECONDS", "3600")];
+
+/// The second quickest of three, so that one pause of a busy machine says nothing.
 #[tokio::test]
 async fn a_logout_everywhere_closes_sockets_on_another_instance_within_a_second() {
-    let stage = Cluster.stage();
+    let stage = Cluster.stage_with(&NEVER);
     let ada = stage.person("ada").await;
-    let mut quickest = Duration::MAX;
+    let mut took = Vec::new();
     for _ in 0..3 {
         let access = Pair::of(&log_in(stage.here(), &ada, PASSWORD).await.is(200)).access;
         let mut socket = stage.there().dial().token(&access).open().await;
         let started = Instant::now();
         let (answer, end) =
             tokio::join!(stage.here().post("/api/auth/logout/all/").bearer(&access), socket.closed());
-        quickest = quickest.min(started.elapsed());
+        took.push(started.elapsed());
         answer.is(200);
         assert_eq!(end, (4001, "signed out".to_owned()));
     }
-    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+    took.sort();
+    assert!(took[1] < Duration::from_secs(1), "{took:?}");
 }
 
 #[rstest]
@@ -195,7 +198,7 @@ async fn tokens_of_the_old_backend_end_too() {
 #[rstest]
 #[tokio::test]
 async fn a_new_password_ends_the_rest_and_answers_tokens_that_stay(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+    let stage = kind.stage_with(&NEVER);
     let ada = stage.person("ada").await;
     let before = Pair::of(&log_in(stage.here(), &ada, PASSWORD).await.is(200));
     let mut socket = stage.there().dial().token(&before.access).open().await;

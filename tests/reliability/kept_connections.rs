@@ -26,7 +26,7 @@ const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const POST: &str = "POST /api/messages/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                     Transfer-Encoding: chunked\r\n\r\n";
 
-/// Someone who sends a whole request, and then something each second for ever.
+/// Someone who sends a whole request, and then something each second forever.
 struct Keeper {
     request: &'static str,
     status: &'static str,
