@@ -25,7 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-PORT, FOLDER = int(sys.argv[1]), sys.argv[2]
+PORT, FOLDER, TOKEN = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 # How long anything may be waited for: a batch leaves after a second.
 LIMIT = 20
@@ -61,7 +61,8 @@ class Collector(BaseHTTPRequestHandler):
             self.answers.wait(LIMIT)
             return
         kind = self.headers["content-type"]
-        check("a batch is protobuf for /v1/traces", (self.path, kind) == ("/v1/traces", "application/x-protobuf"))
+        expected = (f"/{TOKEN}/v1/traces", "application/x-protobuf")
+        check("a batch is protobuf for the endpoint's path", (self.path, kind) == expected)
         batch = ExportTraceServiceRequest.FromString(body)
         with self.lock:
             self.bodies.append(body)
@@ -334,6 +335,9 @@ def check_secrets(secret):
     check("this search finds what is there", b"POST /api/messages/" in everything)
     for name, text in secret.items():
         check(f"no span holds {name}", text.encode() not in everything)
+    for instance in instances():
+        check("the collector's token is in no log", not log_has(instance, TOKEN))
+    check("that search finds what is there", log_has(1, "exporting traces"))
     print(f"{len(Collector.spans)} spans in {len(Collector.bodies)} batches, none with a secret")
 
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-use url::Url;
+use url::{Position, Url};
 
 use super::Wrong;
 use super::source::Source;
@@ -31,8 +31,10 @@ pub struct Telemetry {
 /// Where traces go.
 #[derive(Clone, Debug)]
 pub struct Traces {
-    /// The collector's URL for traces.
-    pub endpoint: String,
+    /// The collector's URL for traces. Some have a token in their path.
+    pub endpoint: SecretString,
+    /// The collector's host and port, for the log.
+    pub collector: String,
     /// The part of traces begun here that are recorded: 0 to 1.
     pub sample_ratio: f64,
 }
@@ -76,18 +78,20 @@ fn traces(source: &Source<'_>) -> Result<Option<Traces>, Wrong> {
     const ENDPOINT: &str = "OTLP_ENDPOINT";
     let sample_ratio = source.ratio("OTLP_SAMPLE_RATIO")?;
     let Some(text) = source.optional(ENDPOINT) else { return Ok(None) };
-    let endpoint = collector(&text).map_err(|why| Wrong::new(ENDPOINT, why))?;
+    let url = collector(&text).map_err(|why| Wrong::new(ENDPOINT, why))?;
     // Last, so that every build says what else is wrong.
     if !cfg!(feature = "otlp") {
         return Err(Wrong::new(ENDPOINT, "needs a build with traces: cargo build --features otlp"));
     }
-    Ok(Some(Traces { endpoint, sample_ratio }))
+    let collector = url[Position::BeforeHost..Position::AfterPort].to_owned();
+    Ok(Some(Traces { endpoint: url.as_str().into(), collector, sample_ratio }))
 }
 
 /// Returns where a collector takes traces, or what is wrong with its URL, without its
 /// text: it may hold a password.
-fn collector(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("not a URL, as http://127.0.0.1:4318: {error}"))?;
+fn collector(text: &str) -> Result<Url, String> {
+    let mut url =
+        Url::parse(text).map_err(|error| format!("not a URL, as http://127.0.0.1:4318: {error}"))?;
     match url.scheme() {
         "http" => {}
         "https" if cfg!(feature = "tls") => {}
@@ -100,7 +104,9 @@ fn collector(text: &str) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("the URL goes on after its path".into());
     }
-    Ok(format!("{}/v1/traces", url.as_str().trim_end_matches('/')))
+    let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -117,7 +123,7 @@ mod tests {
             ("HTTP://collector/otlp/", "http://collector/otlp/v1/traces"),
             ("http://[::1]:4318", "http://[::1]:4318/v1/traces"),
         ] {
-            assert_eq!(collector(given).as_deref(), Ok(expected));
+            assert_eq!(collector(given).map(String::from).as_deref(), Ok(expected));
         }
     }
 

@@ -17,6 +17,8 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter,
 };
 
+use secrecy::ExposeSecret;
+
 use crate::error::Cause;
 use crate::settings::Telemetry;
 
@@ -72,7 +74,7 @@ pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, Cause> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_http_client(client)
-        .with_endpoint(&settings.endpoint)
+        .with_endpoint(settings.endpoint.expose_secret())
         .with_protocol(Protocol::HttpBinary)
         .with_timeout(EXPORT_LIMIT)
         // The next batch comes soon enough to try it.
@@ -85,7 +87,8 @@ pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, Cause> {
         .with_scheduled_delay(BATCH_DELAY)
         .build();
     let instance = uuid::Uuid::new_v4().to_string();
-    tracing::info!(endpoint = settings.endpoint, service.instance.id = instance, "exporting traces");
+    // Not the whole URL: some collectors have a token in its path.
+    tracing::info!(collector = settings.collector, service.instance.id = instance, "exporting traces");
     let resource = Resource::builder_empty().with_service_name("numeneon").with_attributes([
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         KeyValue::new("service.instance.id", instance),
