@@ -27,8 +27,9 @@ export async function startCluster() {
         ...process.env,
         DEMO: 'true',
         ACCESS_TOKEN_SECONDS: String(ACCESS_TOKEN_SECONDS),
-        // A drain long enough to be one, for a test that waits for it.
-        SHUTDOWN_DELAY_SECONDS: '1',
+        // Longer than nginx passes over an instance that has failed: fail_timeout is a second, and it
+        // counts in whole ones. Else both are out for it when one is restarted after the other was killed.
+        SHUTDOWN_DELAY_SECONDS: '3',
         SHUTDOWN_SPREAD_SECONDS: '1',
       },
     })
