@@ -1,32 +1,33 @@
-//! A frame is one text message that the server sends over a socket.
+//! A frame is one text message that the server sends on a socket.
 //!
-//! Frames are read into borrowed types, without a tree of JSON values: at
-//! thousands of frames a second the reader must not be what is measured.
+//! Frames are parsed into borrowed types, without a tree of JSON values, so that
+//! parsing thousands of frames a second does not distort the measurement.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// The outer shape that all frames share.
+/// The fields that all frames share.
 #[derive(Debug, Deserialize)]
 pub struct Frame<'a> {
-    /// What happened, `new_message` for instance.
+    /// The frame's type, for instance `new_message`.
     #[serde(rename = "type", borrow)]
     pub kind: Cow<'a, str>,
-    /// The position in the person's inbox; absent from frames that are not kept.
+    /// The position in the user's inbox; absent from notices.
     pub seq: Option<u64>,
-    /// The event itself, still as text.
+    /// The event's data, not parsed.
     #[serde(borrow)]
     pub data: Option<&'a RawValue>,
-    /// Who the socket belongs to; only in `connection_established`.
+    /// The user to whom the socket belongs; only in `connection_established`.
     pub user_id: Option<u64>,
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the outer shape of a frame.
+    /// Parses a frame.
     ///
     /// # Errors
-    /// When the text is not a JSON object of that shape.
+    ///
+    /// If the text is not a JSON object with these fields.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
     }
@@ -37,7 +38,7 @@ impl<'a> Frame<'a> {
 pub struct NewMessage<'a> {
     /// The message's id.
     pub id: u64,
-    /// The text, which the programs of this crate write and understand.
+    /// The text, as written by the tools of this crate.
     #[serde(borrow)]
     pub content: Cow<'a, str>,
 }
@@ -57,7 +58,7 @@ struct Person {
     id: u64,
 }
 
-/// What an event is about: enough to tell two events of one inbox apart.
+/// The subject of an event, which distinguishes the events of one inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Identity {
     /// A message, by its id.
@@ -66,12 +67,12 @@ pub enum Identity {
     FriendRequest(u64),
     /// An acceptance, by the id of the friend.
     FriendAccepted(u64),
-    /// Something that these programs did not cause.
+    /// An event that these tools did not cause.
     Other,
 }
 
 impl Identity {
-    /// Returns the identity of an event from its kind and its data.
+    /// Returns the identity of an event of this type with this data.
     #[must_use]
     pub fn of(kind: &str, data: &str) -> Self {
         match kind {
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_message_is_read_in_any_key_order() -> serde_json::Result<()> {
+    fn a_new_message_is_parsed_in_any_key_order() -> serde_json::Result<()> {
         let text = r#"{"seq": 7, "type": "new_message", "data": {"content": "a \u00e9", "sender": {"id": 1, "username": "x"}, "created_at": "", "id": 9}}"#;
         let frame = Frame::parse(text)?;
         assert_eq!((frame.kind.as_ref(), frame.seq), ("new_message", Some(7)));
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_event_is_still_something() {
+    fn an_unknown_event_has_an_identity() {
         assert_eq!(Identity::of("new_post", "{}"), Identity::Other);
         assert_eq!(Identity::of("new_message", "[]"), Identity::Other);
     }

@@ -1,8 +1,8 @@
-//! An HTTP/1.1 client that costs less than what it measures.
+//! A minimal HTTP/1.1 client, so that the load tool does not become the bottleneck.
 //!
-//! One [`Client`] is one kept-alive connection with one request in flight. It
-//! speaks plain `http://` and answers that carry `Content-Length` or are
-//! chunked; redirects, compression and TLS are outside its use.
+//! One [`Client`] is one keep_alive-alive connection with one request in flight. It
+//! supports plain `http://` and responses with `Content-Length` or in chunks, but
+//! no redirects, compression or TLS.
 
 use anyhow::{Context, bail};
 use std::fmt;
@@ -12,13 +12,13 @@ use std::str::FromStr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Largest head of an answer that is read before giving up.
+/// Largest response head that is accepted.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Where a server listens: an `http://` URL, resolved once.
+/// The address of a server: an `http://` URL, resolved once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `host:port`, as the `Host` header has it.
+    /// `host:port`, as sent in the `Host` header.
     pub authority: String,
     /// The first address of that host.
     pub address: SocketAddr,
@@ -28,9 +28,8 @@ impl FromStr for Endpoint {
     type Err = anyhow::Error;
 
     fn from_str(url: &str) -> anyhow::Result<Self> {
-        let rest = url
-            .strip_prefix("http://")
-            .with_context(|| format!("{url}: only http:// URLs are understood"))?;
+        let rest =
+            url.strip_prefix("http://").with_context(|| format!("{url}: only http:// URLs are supported"))?;
         let host = rest.split('/').next().unwrap_or(rest);
         let authority = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let address = std::net::ToSocketAddrs::to_socket_addrs(&authority)
@@ -47,12 +46,12 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A complete answer.
+/// A complete response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The body, whole.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
@@ -72,21 +71,22 @@ impl Client {
         Self { endpoint, stream: None, buffer: Vec::with_capacity(4096) }
     }
 
-    /// Sends one request and reads its answer.
+    /// Sends one request and returns the response.
     ///
-    /// There is no time limit in here. A future dropped half-way leaves the
-    /// connection closed, so that the next request cannot read this answer.
+    /// There is no timeout. Dropping the future midway closes the connection, so
+    /// that the next request cannot read this request's response.
     ///
     /// # Errors
-    /// When the connection cannot be made or ends before the whole answer. The
-    /// server may have carried the request out all the same.
+    ///
+    /// If the connection cannot be opened or ends before the response is complete.
+    /// The server may have carried out the request in either case.
     pub async fn request(
         &mut self,
         method: &str,
         path: &str,
         bearer: Option<&str>,
         body: Option<&[u8]>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
@@ -107,11 +107,11 @@ impl Client {
             self.buffer.extend_from_slice(b"\r\n");
         }
         stream.write_all(&self.buffer).await?;
-        let (answer, keep) = read_answer(&mut stream, &mut self.buffer).await?;
-        if keep {
+        let (response, keep_alive) = read_response(&mut stream, &mut self.buffer).await?;
+        if keep_alive {
             self.stream = Some(stream);
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -123,11 +123,11 @@ enum Length {
 struct Head {
     status: u16,
     length: Length,
-    keep: bool,
+    keep_alive: bool,
     bytes: usize,
 }
 
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<(Answer, bool)> {
+async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<(Response, bool)> {
     buffer.clear();
     let head = loop {
         read_more(stream, buffer).await?;
@@ -135,7 +135,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Re
             break head;
         }
         if buffer.len() > MAX_HEAD_BYTES {
-            bail!("the head of the answer is over {MAX_HEAD_BYTES} bytes");
+            bail!("the response head is over {MAX_HEAD_BYTES} bytes");
         }
     };
     let body = match head.length {
@@ -147,32 +147,33 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Re
         }
         Length::Chunked => read_chunks(stream, buffer, head.bytes).await?,
     };
-    Ok((Answer { status: head.status, body }, head.keep))
+    Ok((Response { status: head.status, body }, head.keep_alive))
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
     buffer.reserve(4096);
     if stream.read_buf(buffer).await? == 0 {
-        bail!("the connection ended before the answer did");
+        bail!("the connection ended before the response was complete");
     }
     Ok(())
 }
 
 fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; 48];
-    let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(bytes) = response.parse(buffer)? else {
+    let mut parsed = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(bytes) = parsed.parse(buffer)? else {
         return Ok(None);
     };
-    let mut head = Head { status: response.code.unwrap_or(0), length: Length::Known(0), keep: true, bytes };
-    for header in response.headers.iter() {
+    let mut head =
+        Head { status: parsed.code.unwrap_or(0), length: Length::Known(0), keep_alive: true, bytes };
+    for header in parsed.headers.iter() {
         let value = std::str::from_utf8(header.value).unwrap_or("").trim();
         if header.name.eq_ignore_ascii_case("content-length") {
             head.length = Length::Known(value.parse().context("Content-Length")?);
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             head.length = Length::Chunked;
         } else if header.name.eq_ignore_ascii_case("connection") {
-            head.keep = !value.eq_ignore_ascii_case("close");
+            head.keep_alive = !value.eq_ignore_ascii_case("close");
         }
     }
     Ok(Some(head))
@@ -194,7 +195,7 @@ async fn read_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>, mut at: usize
                 at += line + size + 2;
             }
             Ok(httparse::Status::Partial) => read_more(stream, buffer).await?,
-            Err(error) => bail!("broken chunk: {error}"),
+            Err(error) => bail!("invalid chunk: {error}"),
         }
     }
 }
@@ -203,7 +204,7 @@ async fn read_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>, mut at: usize
 mod tests {
     use super::*;
 
-    async fn answer_to(raw: &'static [u8]) -> anyhow::Result<(Answer, bool)> {
+    async fn response_to(raw: &'static [u8]) -> anyhow::Result<(Response, bool)> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(async move {
@@ -211,34 +212,34 @@ mod tests {
             stream.write_all(raw).await
         });
         let mut stream = TcpStream::connect(address).await?;
-        let answer = read_answer(&mut stream, &mut Vec::new()).await;
+        let response = read_response(&mut stream, &mut Vec::new()).await;
         server.await??;
-        answer
+        response
     }
 
     #[tokio::test]
-    async fn a_body_of_known_length_is_read_whole() -> anyhow::Result<()> {
+    async fn a_body_with_content_length_is_read_whole() -> anyhow::Result<()> {
         let raw = b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello";
-        let (answer, keep) = answer_to(raw).await?;
-        assert_eq!((answer.status, answer.body, keep), (201, b"hello".to_vec(), true));
+        let (response, keep_alive) = response_to(raw).await?;
+        assert_eq!((response.status, response.body, keep_alive), (201, b"hello".to_vec(), true));
         Ok(())
     }
 
     #[tokio::test]
-    async fn chunks_are_joined_and_close_is_heeded() -> anyhow::Result<()> {
+    async fn chunks_are_joined_and_connection_close_is_respected() -> anyhow::Result<()> {
         let raw = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-        let (answer, keep) = answer_to(raw).await?;
-        assert_eq!((answer.body, keep), (b"abcde".to_vec(), false));
+        let (response, keep_alive) = response_to(raw).await?;
+        assert_eq!((response.body, keep_alive), (b"abcde".to_vec(), false));
         Ok(())
     }
 
     #[tokio::test]
-    async fn an_answer_cut_short_is_an_error() {
-        assert!(answer_to(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel").await.is_err());
+    async fn a_truncated_response_is_an_error() {
+        assert!(response_to(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel").await.is_err());
     }
 
     #[test]
-    fn only_plain_http_is_understood() {
+    fn only_plain_http_is_supported() {
         assert!("https://127.0.0.1:1".parse::<Endpoint>().is_err());
         assert!("http://127.0.0.1:1/x".parse::<Endpoint>().is_ok());
     }

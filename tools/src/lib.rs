@@ -1,8 +1,8 @@
-//! What measures and torments a running Numeneon.
+//! Load and fault-injection tools for a running Numeneon.
 //!
-//! Two programs stand on this crate: `numeneon-load` sizes a deployment, and
-//! `numeneon-faults` kills its parts one after the other and counts what was
-//! lost. The modules are listed in the order in which they depend on each other.
+//! `numeneon-load` and `numeneon-announce` measure a deployment. `numeneon-faults`
+//! injects faults into a cluster, one after the other, and counts what was lost.
+//! A module uses only those that stand above it.
 
 #![forbid(unsafe_code)]
 

@@ -1,11 +1,12 @@
-//! The memory of other processes, as the kernel counts it.
+//! The resident memory of other processes, as reported by the kernel.
 
 use anyhow::Context;
 
 /// Returns the resident memory of a process in bytes.
 ///
 /// # Errors
-/// When there is no such process, or the system has no `/proc`.
+///
+/// If there is no such process, or the system has no `/proc`.
 pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid}"))?;

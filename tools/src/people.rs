@@ -1,6 +1,6 @@
-//! The people of a test: accounts on the server, with a token each.
+//! The people of a run: accounts on the server, each with an access token.
 
-use crate::http::{Answer, Client, Endpoint};
+use crate::http::{Client, Endpoint, Response};
 use crate::token;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -8,16 +8,16 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Sign-ups in flight at once. Each costs the server a password hash; more of
-/// them would only wait for each other.
-const SIGN_UPS_AT_ONCE: usize = 4;
+/// Concurrent sign-ups. Each costs the server a password hash, so more of them
+/// would only wait for each other.
+const CONCURRENT_SIGN_UPS: usize = 4;
 
 /// One account.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// The account's id.
     pub id: u64,
-    /// A good access token.
+    /// A valid access token.
     pub token: Arc<str>,
 }
 
@@ -36,18 +36,19 @@ struct LoggedIn {
     access: String,
 }
 
-/// Signs up and logs in that many new people, in any order.
+/// Signs up and logs in `count` new people, in no particular order.
 ///
-/// Their names carry a random part, so that runs against one database do not
-/// meet each other's.
+/// Their names have a random part, so that several runs against one database do
+/// not clash.
 ///
 /// # Errors
-/// When the server refuses one of them.
+///
+/// If the server rejects one of them.
 pub async fn sign_up(endpoint: &Endpoint, count: usize) -> anyhow::Result<Vec<Person>> {
     let run = format!("{:08x}", fastrand::u32(..));
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..SIGN_UPS_AT_ONCE.min(count) {
+    for _ in 0..CONCURRENT_SIGN_UPS.min(count) {
         let (endpoint, run, next) = (endpoint.clone(), run.clone(), Arc::clone(&next));
         tasks.spawn(async move {
             let mut client = Client::new(endpoint);
@@ -72,37 +73,39 @@ async fn sign_up_one(client: &mut Client, name: &str) -> anyhow::Result<Person> 
     let password = format!("{:032x}", fastrand::u128(..));
     let email = format!("{name}@example.com");
     let body = serde_json::json!({"username": name, "email": email, "password": password});
-    let answer = post(client, "/api/auth/signup/", &body).await?;
-    ensure!(answer.status == 201, "sign-up: {}", describe(&answer));
-    let signed_up: SignedUp = serde_json::from_slice(&answer.body).context("sign-up's answer")?;
+    let response = post(client, "/api/auth/signup/", &body).await?;
+    ensure!(response.status == 201, "sign-up: {}", describe(&response));
+    let signed_up: SignedUp = serde_json::from_slice(&response.body).context("sign-up response")?;
     let body = serde_json::json!({"email": email, "password": password});
-    let answer = post(client, "/api/auth/login/", &body).await?;
-    ensure!(answer.status == 200, "login: {}", describe(&answer));
-    let logged_in: LoggedIn = serde_json::from_slice(&answer.body).context("login's answer")?;
+    let response = post(client, "/api/auth/login/", &body).await?;
+    ensure!(response.status == 200, "login: {}", describe(&response));
+    let logged_in: LoggedIn = serde_json::from_slice(&response.body).context("login response")?;
     Ok(Person { id: signed_up.user.id, token: logged_in.access.into() })
 }
 
-async fn post(client: &mut Client, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
+async fn post(client: &mut Client, path: &str, body: &serde_json::Value) -> anyhow::Result<Response> {
     let body = body.to_string();
     client.request("POST", path, None, Some(body.as_bytes())).await.with_context(|| format!("POST {path}"))
 }
 
-fn describe(answer: &Answer) -> String {
-    format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))
+fn describe(response: &Response) -> String {
+    format!("{} {}", response.status, String::from_utf8_lossy(&response.body))
 }
 
-/// Returns people who exist already, with tokens made from the secret key.
+/// Returns people who exist already, with tokens signed with the secret key.
 ///
 /// # Errors
-/// When a token cannot be made.
+///
+/// If a token cannot be signed.
 pub fn with_ids(ids: RangeInclusive<u64>, secret_key: &str) -> anyhow::Result<Vec<Person>> {
     ids.map(|id| Ok(Person { id, token: token::access(secret_key, id)?.into() })).collect()
 }
 
-/// Reads a range of ids written as `1000-1999`.
+/// Parses a range of ids, written as `1000-1999`.
 ///
 /// # Errors
-/// When the text is no such range.
+///
+/// If the text is not such a range.
 pub fn parse_ids(text: &str) -> anyhow::Result<RangeInclusive<u64>> {
     let Some((first, last)) = text.split_once('-') else {
         bail!("expected FIRST-LAST");
@@ -115,7 +118,7 @@ pub fn parse_ids(text: &str) -> anyhow::Result<RangeInclusive<u64>> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_range_of_ids_is_two_numbers() -> anyhow::Result<()> {
+    fn a_range_of_ids_has_a_first_and_a_last() -> anyhow::Result<()> {
         assert_eq!(super::parse_ids("3-5")?, 3..=5);
         assert!(super::parse_ids("5-3").is_err());
         assert!(super::parse_ids("5").is_err());

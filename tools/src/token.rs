@@ -1,8 +1,8 @@
-//! Access tokens made from the server's secret key, for people who exist already.
+//! Access tokens signed with the server's secret key, for people who exist already.
 //!
-//! A password hash costs tens of milliseconds of a core, so ten thousand people
-//! are not signed up for a measurement; they are seeded in the database, and
-//! their tokens are made here.
+//! A password hash takes tens of milliseconds of processor time, so ten thousand
+//! people are not signed up for a measurement: they are seeded in the database, and
+//! their tokens are signed here.
 
 use anyhow::Context;
 use base64::Engine;
@@ -11,18 +11,19 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds that a token from here is good for, as the server's own are.
-const ACCESS_SECONDS: u64 = 3600;
+/// How long a token is valid: as long as the server's own.
+const ACCESS_TOKEN_SECONDS: u64 = 3600;
 
-/// Returns an access token of the user, signed with the secret key.
+/// Returns an access token for the user, signed with the secret key.
 ///
 /// # Errors
-/// When the clock stands before 1970.
+///
+/// If the clock is set before 1970.
 pub fn access(secret_key: &str, user_id: u64) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = format!(
         r#"{{"token_type":"access","exp":{},"iat":{now},"jti":"{:032x}","user_id":"{user_id}"}}"#,
-        now + ACCESS_SECONDS,
+        now + ACCESS_TOKEN_SECONDS,
         fastrand::u128(..),
     );
     let mut token = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);

@@ -1,5 +1,5 @@
-//! `numeneon-announce`: posts to `/api/events/` as another service does, as fast as it is
-//! answered, and prints how fast that is.
+//! `numeneon-announce`: posts to `/api/events/` as an integration does, as fast as the
+//! server responds, and prints the rate and the latencies.
 
 use anyhow::ensure;
 use clap::Parser;
@@ -10,29 +10,29 @@ use std::io::Write;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-/// Measures publishing from other services.
+/// Measures publishing from integrations.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "numeneon-announce", version)]
 struct Options {
-    /// Instance that is posted to
+    /// Instance to post to
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     url: Endpoint,
     /// A key of the server's SERVICE_KEYS, without its name
     #[arg(long, value_name = "KEY", env = "SERVICE_KEY", hide_env_values = true)]
     service_key: String,
-    /// People of these ids are the recipients
+    /// Ids of the people who are the recipients
     #[arg(long, value_name = "FIRST-LAST", value_parser = parse_ids)]
     ids: RangeInclusive<u64>,
-    /// Recipients of each announcement: a random one of the people and those after it
+    /// Recipients of each announcement: consecutive ids from a random start
     #[arg(long, value_name = "N", default_value_t = 1)]
     recipients: u64,
-    /// Connections that post at once
+    /// Connections that post concurrently
     #[arg(long, value_name = "N", default_value_t = 16)]
     concurrency: usize,
-    /// Duration of the posting
+    /// Duration of the run, in seconds
     #[arg(long, value_name = "S", default_value_t = 20)]
     seconds: u64,
-    /// Bytes of the data
+    /// Size of the data, in bytes
     #[arg(long, value_name = "N", default_value_t = 100)]
     bytes: usize,
 }
@@ -41,7 +41,10 @@ struct Options {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let people = options.ids.end() - options.ids.start() + 1;
-    ensure!((1..=people).contains(&options.recipients), "more recipients than people, or none");
+    ensure!(
+        (1..=people).contains(&options.recipients),
+        "--recipients must be between 1 and the number of people"
+    );
     let started = Instant::now();
     let posting = (0..options.concurrency).map(|_| tokio::spawn(post(options.clone())));
     let mut times = Histogram::<u64>::new(3)?;
@@ -62,7 +65,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// Posts over one connection and returns how long each took, in microseconds.
+/// Posts over one connection and returns the response times in microseconds.
 async fn post(options: Options) -> anyhow::Result<Histogram<u64>> {
     let mut client = Client::new(options.url);
     let mut times = Histogram::new(3)?;
@@ -74,14 +77,14 @@ async fn post(options: Options) -> anyhow::Result<Histogram<u64>> {
         let ids: Vec<_> = (first..first + options.recipients).collect();
         let body = format!(r#"{{"user_ids":{ids:?},"type":"load","data":"{data}"}}"#);
         let began = Instant::now();
-        let answer =
+        let response =
             client.request("POST", "/api/events/", Some(&options.service_key), Some(body.as_bytes())).await?;
         times.record(u64::try_from(began.elapsed().as_micros())?)?;
-        let text = String::from_utf8_lossy(&answer.body);
+        let text = String::from_utf8_lossy(&response.body);
         ensure!(
-            answer.status == 201 && text.contains(r#""unknown_user_ids":[]"#),
+            response.status == 201 && text.contains(r#""unknown_user_ids":[]"#),
             "{} {text}",
-            answer.status
+            response.status
         );
     }
     Ok(times)

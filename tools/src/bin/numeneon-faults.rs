@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
         Ok(report) => {
             let text =
                 if options.json { format!("{:#}\n", serde_json::json!(report)) } else { report.to_string() };
-            // Whoever reads may have seen enough.
+            // The reader of a pipe may have closed it.
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::from(u8::from(!report.broken.is_empty()))
         }

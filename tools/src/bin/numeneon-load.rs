@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match run(options) {
         Ok(report) => {
             let text = if json { format!("{:#}\n", serde_json::json!(report)) } else { report.to_string() };
-            // Whoever reads may have seen enough.
+            // The reader of a pipe may have closed it.
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::from(u8::from(!report.is_clean()))
         }
@@ -26,9 +26,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> anyhow::Result<Report> {
-    // Thousands of sockets need more files than shells usually allow by default.
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    // Thousands of sockets need more file descriptors than the usual default of shells.
+    let (_, max) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, max, max)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(options.threads).enable_all().build()?;
     runtime.block_on(async { tokio::spawn(async move { load::run(&options).await }).await? })

@@ -1,13 +1,13 @@
-//! The clock of a run: all that it notes counts milliseconds from its start.
+//! The clock of a run: all of its times are milliseconds since its start.
 
 use std::time::Instant;
 
-/// A moment to count from.
+/// The start of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
 
 impl Clock {
-    /// Starts at zero.
+    /// Returns a clock that starts at zero.
     #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())

@@ -1,4 +1,4 @@
-//! The cluster under test, as `scripts/cluster` made it.
+//! The cluster under test, which `scripts/cluster` started.
 
 use crate::http::Endpoint;
 use anyhow::{Context, bail, ensure};
@@ -10,17 +10,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-/// Above the longest that any command of the script may take by itself: a rolling
-/// restart, with half a minute for each instance.
+/// How long a command of the script may take: longer than the script's own timeouts,
+/// of which a rolling restart has the longest, half a minute for each instance.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Longest wait for Redis to carry out a command.
+/// How long Redis may take for a command.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `cluster.json`, which the script writes anew at each command.
+/// The contents of `cluster.json`, which the script rewrites with each command.
 #[derive(Debug, Deserialize)]
 pub struct State {
-    /// Where PostgreSQL is reached.
+    /// The URL of PostgreSQL.
     pub database_url: String,
     redis_url: String,
     nginx: Option<Nginx>,
@@ -36,9 +36,9 @@ struct Nginx {
 /// One instance of the service.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Instance {
-    /// Its number, as the script's commands take it.
+    /// Its number in the script's commands.
     pub number: u32,
-    /// Its process, when it runs.
+    /// Its process, if it is running.
     pub pid: Option<u32>,
 }
 
@@ -52,10 +52,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Finds the cluster in that folder.
+    /// Returns the cluster whose state is in this folder.
     ///
     /// # Errors
-    /// When there is none, or it has no nginx or fewer than two instances.
+    ///
+    /// If there is none, or it has no nginx or fewer than two instances.
     pub fn find(script: &Path, folder: &Path) -> anyhow::Result<Self> {
         let state = read_state(folder)?;
         let nginx = state.nginx.context("the cluster has no nginx")?;
@@ -63,18 +64,20 @@ impl Cluster {
         Ok(Self { script: script.to_owned(), folder: folder.to_owned(), front: nginx.url.parse()? })
     }
 
-    /// Reads what the cluster is made of at this moment.
+    /// Returns the current state of the cluster.
     ///
     /// # Errors
-    /// When the cluster is gone.
+    ///
+    /// If the cluster no longer exists.
     pub fn state(&self) -> anyhow::Result<State> {
         read_state(&self.folder)
     }
 
-    /// Carries out one command of `scripts/cluster`.
+    /// Runs a command of `scripts/cluster`.
     ///
     /// # Errors
-    /// When it fails or takes too long.
+    ///
+    /// If it fails or times out.
     pub async fn command(&self, words: &[&str]) -> anyhow::Result<()> {
         let child = Command::new(&self.script)
             .args(words)
@@ -88,17 +91,18 @@ impl Cluster {
             .with_context(|| self.script.display().to_string())?;
         let output = tokio::time::timeout(COMMAND_TIMEOUT, child.wait_with_output())
             .await
-            .with_context(|| format!("{words:?} takes too long"))??;
+            .with_context(|| format!("{words:?} timed out"))??;
         if !output.status.success() {
             bail!("{words:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
     }
 
-    /// Has Redis carry out one command without arguments of more than one word.
+    /// Sends a command to Redis, inline: its arguments cannot contain spaces.
     ///
     /// # Errors
-    /// When Redis does not answer, or answers with an error.
+    ///
+    /// If Redis does not reply, or replies with an error.
     pub async fn redis(&self, command: &str) -> anyhow::Result<()> {
         let url = self.state()?.redis_url;
         let (password, rest) = url
@@ -106,22 +110,23 @@ impl Cluster {
             .and_then(|rest| rest.split_once('@'))
             .context("expected redis://:password@host:port/db")?;
         let host = rest.split('/').next().unwrap_or(rest);
-        let talk = async {
+        let exchange = async {
             let mut stream = TcpStream::connect(host).await?;
             let text = format!("AUTH {password}\r\n{command}\r\nQUIT\r\n");
             stream.write_all(text.as_bytes()).await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            anyhow::Ok(answer)
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await?;
+            anyhow::Ok(reply)
         };
-        let answer = tokio::time::timeout(REDIS_TIMEOUT, talk).await.context("Redis does not answer")??;
-        ensure!(!answer.contains("\r\n-") && !answer.starts_with('-'), "{command}: {answer}");
+        let reply = tokio::time::timeout(REDIS_TIMEOUT, exchange).await.context("Redis did not reply")??;
+        ensure!(!reply.contains("\r\n-") && !reply.starts_with('-'), "{command}: {reply}");
         Ok(())
     }
 }
 
 fn read_state(folder: &Path) -> anyhow::Result<State> {
     let file = folder.join("cluster.json");
-    let text = std::fs::read_to_string(&file).with_context(|| format!("no cluster: {}", file.display()))?;
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("no cluster: cannot read {}", file.display()))?;
     serde_json::from_str(&text).with_context(|| file.display().to_string())
 }

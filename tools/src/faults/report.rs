@@ -1,165 +1,166 @@
-//! The report of a fault run, for people and as JSON.
+//! The report of a fault run, as text and as JSON.
 
-use super::account::Account;
-use super::judge::{self, Counts, Fault};
-use super::kind::Kind;
-use super::sender::Book;
-use super::truth::{Kept, Sample};
+use super::checker::{self, Counts};
+use super::database::{Sample, StoredEvent};
+use super::fault::{Fault, FaultKind};
+use super::history::ClientHistory;
+use super::sender::RequestLog;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Longest delay to current while nothing is wrong: far above any latency, below
-/// any position check.
-const CALM_LIMIT_MS: u64 = 2000;
+/// The longest permitted delay before the first fault: far above any latency, below the
+/// period of the position check.
+const NO_FAULT_MAX_DELAY_MS: u64 = 2000;
 
-/// What one kind of fault did.
+/// The effects of one kind of fault.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Row {
-    /// How many there were.
+pub struct KindSummary {
+    /// The number of faults.
     pub faults: u64,
-    /// Longest time from a fault's end until all sockets were current; `null`:
-    /// one never was.
+    /// The longest time from a fault's end until all sockets were current; `null` if one
+    /// never was.
     pub longest_delay_ms: Option<u64>,
-    /// What it must stay below.
+    /// The permitted maximum of that time.
     pub limit_ms: u64,
     /// Requests that failed, by status or cause.
     pub failed: BTreeMap<String, u64>,
-    /// The longest time that a good answer took.
-    pub slowest_answer_ms: u64,
+    /// The longest time that a successful response took.
+    pub slowest_response_ms: u64,
 }
 
-/// A whole run.
+/// The report of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// What makes it repeatable.
+    /// The seed of the faults.
     pub seed: u64,
-    /// How long the load lasted.
+    /// How long the load ran.
     pub seconds: f64,
-    /// People, sockets, instances.
+    /// The numbers of people, sockets and instances.
     pub size: (usize, usize, usize),
-    /// Messages answered 201, and friend requests.
+    /// Messages and friend requests whose response was 201.
     pub acknowledged: u64,
-    /// Requests whose outcome is in doubt, by status or cause.
+    /// Requests whose outcome is unknown, by status or cause.
     pub failed: BTreeMap<String, u64>,
-    /// Deliveries that clients took.
+    /// Events that clients accepted.
     pub delivered: u64,
-    /// Acknowledged or committed, and not delivered.
+    /// Acknowledged or committed events that were not delivered.
     pub lost: u64,
-    /// Frames that clients dropped by their seq.
+    /// Frames that clients dropped by their `seq`.
     pub raw_repeats: u64,
-    /// Repeats that a client cannot drop.
+    /// Repeated events that a client cannot recognise by their `seq`.
     pub repeated: u64,
-    /// Out of order.
+    /// Events delivered out of order.
     pub reordered: u64,
-    /// To the wrong person.
+    /// Events delivered to another person.
     pub misdelivered: u64,
     /// Numbers missing in inboxes.
-    pub holes: u64,
-    /// Times that a client was told to start anew.
+    pub gaps: u64,
+    /// How often a client was sent `resync_required`.
     pub resyncs: u64,
-    /// Times that clients came back.
+    /// How often clients reconnected.
     pub reconnects: u64,
-    /// How connections ended, by close code or cause.
+    /// Closed connections, by close code or cause.
     pub closes: BTreeMap<String, u64>,
-    /// By kind of fault.
-    pub kinds: BTreeMap<String, Row>,
-    /// All that must not be, in words; empty when the promise held.
+    /// The effects of each kind of fault.
+    pub kinds: BTreeMap<String, KindSummary>,
+    /// Descriptions of all violations; empty if every promise held.
     pub broken: Vec<String>,
 }
 
-/// All that a run has gathered.
+/// The observations of a run.
 #[derive(Debug)]
-pub struct Evidence {
-    /// What makes it repeatable.
+pub struct Observations {
+    /// The seed of the faults.
     pub seed: u64,
-    /// How long the load lasted.
+    /// How long the load ran.
     pub seconds: f64,
-    /// Number of instances.
+    /// The number of instances.
     pub instances: usize,
-    /// What the senders know.
-    pub book: Book,
+    /// The outcomes of the requests.
+    pub log: RequestLog,
     /// The inboxes at the end.
-    pub inboxes: Vec<Vec<Kept>>,
-    /// What the clients know.
-    pub accounts: Vec<(usize, Account)>,
-    /// How the inboxes grew.
+    pub inboxes: Vec<Vec<StoredEvent>>,
+    /// The histories of the clients, with the indexes of their owners.
+    pub histories: Vec<(usize, ClientHistory)>,
+    /// Samples of the inboxes.
     pub samples: Vec<Sample>,
-    /// What was done to the cluster.
+    /// The injected faults.
     pub faults: Vec<Fault>,
-    /// What was seen to be wrong on the way.
+    /// Violations detected during the run.
     pub broken: Vec<String>,
 }
 
 impl Report {
-    /// Judges a run.
+    /// Evaluates the observations of a run.
     #[must_use]
-    pub fn of(evidence: Evidence) -> Self {
-        let Evidence { book, accounts, faults, .. } = &evidence;
-        let Counts { delivered, lost, repeated, reordered, misdelivered, holes } =
-            judge::count(book, &evidence.inboxes, accounts);
-        let sum = |of: fn(&Account) -> u64| accounts.iter().map(|(_, account)| of(account)).sum();
+    pub fn new(observations: Observations) -> Self {
+        let Observations { log, histories, faults, .. } = &observations;
+        let Counts { delivered, lost, repeated, reordered, misdelivered, gaps } =
+            checker::count(log, &observations.inboxes, histories);
+        let sum =
+            |field: fn(&ClientHistory) -> u64| histories.iter().map(|(_, history)| field(history)).sum();
         let mut report = Self {
-            seed: evidence.seed,
-            seconds: evidence.seconds,
-            size: (evidence.inboxes.len(), accounts.len(), evidence.instances),
-            acknowledged: book.acknowledged.len() as u64 + book.friend_requests.values().sum::<u64>(),
+            seed: observations.seed,
+            seconds: observations.seconds,
+            size: (observations.inboxes.len(), histories.len(), observations.instances),
+            acknowledged: log.acknowledged.len() as u64 + log.friend_requests.values().sum::<u64>(),
             failed: BTreeMap::new(),
             delivered,
             lost,
-            raw_repeats: sum(|account| account.raw_repeats),
+            raw_repeats: sum(|history| history.raw_repeats),
             repeated,
             reordered,
             misdelivered,
-            holes,
-            resyncs: sum(|account| account.resyncs),
-            reconnects: sum(|account| account.connects.saturating_sub(1)),
+            gaps,
+            resyncs: sum(|history| history.resyncs),
+            reconnects: sum(|history| history.connects.saturating_sub(1)),
             closes: BTreeMap::new(),
             kinds: BTreeMap::new(),
             broken: Vec::new(),
         };
-        for (_, account) in accounts {
-            for (cause, count) in &account.closes {
+        for (_, history) in histories {
+            for (cause, count) in &history.closes {
                 *report.closes.entry(cause.clone()).or_default() += count;
             }
         }
-        report.fill_rows(faults, &evidence.samples, accounts, book);
+        report.fill_summaries(faults, &observations.samples, histories, log);
         report.broken = report.violations();
-        report.broken.extend(evidence.broken);
+        report.broken.extend(observations.broken);
         report
     }
 
-    fn fill_rows(
+    fn fill_summaries(
         &mut self,
         faults: &[Fault],
         samples: &[Sample],
-        accounts: &[(usize, Account)],
-        book: &Book,
+        histories: &[(usize, ClientHistory)],
+        log: &RequestLog,
     ) {
-        let kinds: Vec<Option<Kind>> =
+        let kinds: Vec<Option<FaultKind>> =
             std::iter::once(None).chain(faults.iter().map(|fault| Some(fault.kind))).collect();
-        for (kind, delay) in kinds.iter().zip(judge::delays(faults, samples, accounts)) {
-            let row = self.row(*kind);
-            row.faults += u64::from(kind.is_some());
-            row.longest_delay_ms = row.longest_delay_ms.zip(delay).map(|(one, other)| one.max(other));
+        for (kind, delay) in kinds.iter().zip(checker::delays(faults, samples, histories)) {
+            let summary = self.summary(*kind);
+            summary.faults += u64::from(kind.is_some());
+            summary.longest_delay_ms = summary.longest_delay_ms.zip(delay).map(|(one, other)| one.max(other));
         }
-        for failed in &book.failed {
-            let kind = kinds[judge::blame(faults, failed)];
-            *self.row(kind).failed.entry(failed.cause.clone()).or_default() += 1;
+        for failed in &log.failed {
+            let kind = kinds[checker::attribute(faults, failed)];
+            *self.summary(kind).failed.entry(failed.cause.clone()).or_default() += 1;
             *self.failed.entry(failed.cause.clone()).or_default() += 1;
         }
-        for (answered_ms, took_ms) in &book.slow {
-            let kind = kinds[faults.partition_point(|fault| fault.begin_ms <= *answered_ms)];
-            let row = self.row(kind);
-            row.slowest_answer_ms = row.slowest_answer_ms.max(*took_ms);
+        for (responded_ms, took_ms) in &log.slow {
+            let kind = kinds[faults.partition_point(|fault| fault.begin_ms <= *responded_ms)];
+            let summary = self.summary(kind);
+            summary.slowest_response_ms = summary.slowest_response_ms.max(*took_ms);
         }
     }
 
-    fn row(&mut self, kind: Option<Kind>) -> &mut Row {
-        self.kinds.entry(name(kind)).or_insert_with(|| Row {
+    fn summary(&mut self, kind: Option<FaultKind>) -> &mut KindSummary {
+        self.kinds.entry(name(kind)).or_insert_with(|| KindSummary {
             longest_delay_ms: Some(0),
-            limit_ms: kind.map_or(CALM_LIMIT_MS, Kind::limit_ms),
-            ..Row::default()
+            limit_ms: kind.map_or(NO_FAULT_MAX_DELAY_MS, FaultKind::max_delay_ms),
+            ..KindSummary::default()
         })
     }
 
@@ -168,34 +169,34 @@ impl Report {
         let counts = [
             ("lost", self.lost),
             ("repeated", self.repeated),
-            ("repeated, and dropped by seq", self.raw_repeats),
+            ("repeated and dropped by seq", self.raw_repeats),
             ("reordered", self.reordered),
             ("misdelivered", self.misdelivered),
-            ("numbers skipped in inboxes", self.holes),
-            ("told to resync", self.resyncs),
+            ("numbers missing in inboxes", self.gaps),
+            ("times resync_required", self.resyncs),
         ];
         broken.extend(
             counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")),
         );
         let may_fail: Vec<String> =
-            Kind::ALL.iter().filter(|kind| kind.may_fail_requests()).map(Kind::to_string).collect();
-        for (kind, row) in &self.kinds {
-            match row.longest_delay_ms {
+            FaultKind::ALL.iter().filter(|kind| kind.may_fail_requests()).map(FaultKind::to_string).collect();
+        for (kind, summary) in &self.kinds {
+            match summary.longest_delay_ms {
                 None => broken.push(format!("{kind}: a socket never became current")),
-                Some(delay_ms) if delay_ms > row.limit_ms => {
+                Some(delay_ms) if delay_ms > summary.limit_ms => {
                     broken.push(format!("{kind}: a socket was current only after {delay_ms} ms"));
                 }
                 Some(_) => {}
             }
-            if !row.failed.is_empty() && !may_fail.contains(kind) {
-                broken.push(format!("{kind}: requests failed ({})", by_cause(&row.failed)));
+            if !summary.failed.is_empty() && !may_fail.contains(kind) {
+                broken.push(format!("{kind}: requests failed ({})", by_cause(&summary.failed)));
             }
         }
         broken
     }
 }
 
-fn name(kind: Option<Kind>) -> String {
+fn name(kind: Option<FaultKind>) -> String {
     kind.map_or_else(|| "none yet".to_owned(), |kind| kind.to_string())
 }
 
@@ -210,7 +211,7 @@ fn by_cause(counts: &BTreeMap<String, u64>) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (people, sockets, instances) = self.size;
-        let faults: u64 = self.kinds.values().map(|row| row.faults).sum();
+        let faults: u64 = self.kinds.values().map(|summary| summary.faults).sum();
         writeln!(f, "seed               {}", self.seed)?;
         writeln!(
             f,
@@ -225,16 +226,16 @@ impl fmt::Display for Report {
         writeln!(f, "reordered          {}", self.reordered)?;
         writeln!(f, "misdelivered       {}", self.misdelivered)?;
         writeln!(f, "reconnects         {} (closed: {})", self.reconnects, by_cause(&self.closes))?;
-        writeln!(f, "\nfault              times  longest delay   limit  slowest answer  failed requests")?;
-        for (kind, row) in &self.kinds {
-            let delay = row.longest_delay_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
+        writeln!(f, "\nfault              times  longest delay   limit  slowest response  failed requests")?;
+        for (kind, summary) in &self.kinds {
+            let delay = summary.longest_delay_ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
             writeln!(
                 f,
-                "{kind:<18} {:>5}  {delay:>13}  {:>6}  {:>11} ms  {}",
-                row.faults,
-                row.limit_ms,
-                row.slowest_answer_ms,
-                by_cause(&row.failed)
+                "{kind:<18} {:>5}  {delay:>13}  {:>6}  {:>13} ms  {}",
+                summary.faults,
+                summary.limit_ms,
+                summary.slowest_response_ms,
+                by_cause(&summary.failed)
             )?;
         }
         for broken in &self.broken {

@@ -1,8 +1,8 @@
-//! The constant load: people who write to each other, and the book of what was
-//! answered.
+//! The constant load: people who write to each other, and a log of the outcomes of
+//! their requests.
 
 use super::clock::Clock;
-use crate::http::{Answer, Client, Endpoint};
+use crate::http::{Client, Endpoint, Response};
 use crate::people::Person;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -10,59 +10,59 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Longest wait for an answer, above nginx's own.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long to wait for a response: longer than nginx's own timeouts.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// One person in so many is quiet: they hear so seldom that no later event
-/// reveals a lost one, which leaves it to the position check.
+/// One person in this many is quiet: they get so few events that no later event reveals
+/// a lost one, so that only the position check can find it.
 const QUIET_ONE_IN: usize = 4;
 
-/// How many times less often a quiet person is written to.
+/// How many times fewer messages a quiet person gets.
 const QUIET_FACTOR: u32 = 30;
 
-/// One write in so many is a friend request, cancelled at once.
+/// One write in this many is a friend request, which is cancelled at once.
 const FRIEND_REQUEST_ONE_IN: u32 = 20;
 
-/// A message that was answered 201.
+/// A message whose response was 201.
 #[derive(Debug, Clone, Copy)]
 pub struct Acknowledged {
-    /// Which sender sent it; one sends its messages one after the other.
+    /// The index of the sender, which sends its messages one after the other.
     pub sender: usize,
-    /// Index of the person it went to.
+    /// The index of the receiving person.
     pub receiver: usize,
     /// The message's id.
     pub id: u64,
 }
 
-/// A request that was not answered as it should have been. What it asked for may
-/// have been carried out or not.
+/// A request that failed. It may or may not have been carried out.
 #[derive(Debug, Clone)]
-pub struct Failed {
+pub struct FailedRequest {
     /// When it was sent.
     pub sent_ms: u64,
-    /// When it had failed.
+    /// When it failed.
     pub failed_ms: u64,
-    /// The status, or what became of the connection.
+    /// The status, or how the connection failed.
     pub cause: String,
 }
 
-/// All that the senders know.
+/// The outcomes of the requests of all senders.
 #[derive(Debug, Clone, Default)]
-pub struct Book {
-    /// Messages answered 201, those of one sender in the order of sending.
+pub struct RequestLog {
+    /// Messages whose response was 201, those of one sender in the order of sending.
     pub acknowledged: Vec<Acknowledged>,
-    /// Friend requests answered 201, by the asker's id and the asked one's index.
+    /// Friend requests whose response was 201, by the requester's id and the addressee's
+    /// index.
     pub friend_requests: BTreeMap<(u64, usize), u64>,
-    /// All the others.
-    pub failed: Vec<Failed>,
-    /// When answers came, and how long they took, for those above 100 ms.
+    /// Requests that failed.
+    pub failed: Vec<FailedRequest>,
+    /// The time of each response that took over 100 ms, and how long it took.
     pub slow: Vec<(u64, u64)>,
 }
 
-/// The book, shared; its lock is never held across an await.
-pub type SharedBook = Arc<Mutex<Book>>;
+/// The shared log. While it is locked: no await.
+pub type SharedRequestLog = Arc<Mutex<RequestLog>>;
 
-/// Returns the index of the person that a message was written to.
+/// Returns the index of the person to whom a message was written.
 #[must_use]
 pub fn addressee(content: &str) -> Option<usize> {
     content.strip_prefix("for ")?.split(' ').next()?.parse().ok()
@@ -71,17 +71,17 @@ pub fn addressee(content: &str) -> Option<usize> {
 /// What all senders share.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// nginx.
+    /// The address of nginx.
     pub endpoint: Endpoint,
-    /// Everybody.
+    /// All people.
     pub people: Arc<[Person]>,
-    /// Where answers are written down.
-    pub book: SharedBook,
+    /// The outcomes of the requests.
+    pub log: SharedRequestLog,
     /// The run's clock.
     pub clock: Clock,
 }
 
-/// One connection that sends one request after the other.
+/// A connection that sends one request after the other.
 #[derive(Debug)]
 pub struct Sender {
     index: usize,
@@ -97,7 +97,7 @@ struct Message {
 }
 
 impl Sender {
-    /// Returns a sender; its index must be its own.
+    /// Returns a sender; each must have an index of its own.
     #[must_use]
     pub fn new(index: usize, load: &Load, seed: u64) -> Self {
         Self {
@@ -109,25 +109,25 @@ impl Sender {
         }
     }
 
-    /// Sends at random moments, on average at this distance, until told to stop.
-    /// Then a request under way is finished.
-    pub async fn run(mut self, distance: Duration, mut stop: watch::Receiver<bool>) {
+    /// Sends requests at random intervals with this mean until it is stopped. A request
+    /// in flight is finished first.
+    pub async fn run(mut self, mean_interval: Duration, mut stop: watch::Receiver<bool>) {
         loop {
-            let wait = distance.mul_f64(self.random.f64() * 2.0);
+            let wait = mean_interval.mul_f64(self.random.f64() * 2.0);
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(wait) => {}
             }
             if self.random.u32(..FRIEND_REQUEST_ONE_IN) == 0 {
-                self.ask_and_cancel().await;
+                self.request_friendship_and_cancel().await;
             } else {
-                let receiver = self.somebody();
+                let receiver = self.random_receiver();
                 self.message(receiver, "").await;
             }
         }
     }
 
-    fn somebody(&mut self) -> usize {
+    fn random_receiver(&mut self) -> usize {
         loop {
             let person = self.random.usize(..self.load.people.len());
             let quiet = person.is_multiple_of(QUIET_ONE_IN);
@@ -137,80 +137,80 @@ impl Sender {
         }
     }
 
-    /// Sends one message with that text behind its address; in the name of the
-    /// next person when it is for the sender.
+    /// Sends a message that names its receiver before the text. The author is this
+    /// sender's person, or the next one if that is the receiver.
     pub async fn message(&mut self, receiver: usize, text: &str) {
         let id = self.load.people[receiver].id;
-        let own = usize::from(receiver == self.person);
-        let author = (self.person + own) % self.load.people.len();
+        let offset = usize::from(receiver == self.person);
+        let author = (self.person + offset) % self.load.people.len();
         let body = format!(r#"{{"receiver_id":{id},"content":"for {receiver} {text}"}}"#);
-        let Some(answer) = self.request(author, "POST", "/api/messages/", Some(&body), &[201]).await else {
+        let Some(response) = self.request(author, "POST", "/api/messages/", Some(&body), &[201]).await else {
             return;
         };
-        if let Ok(message) = serde_json::from_slice::<Message>(&answer.body) {
+        if let Ok(message) = serde_json::from_slice::<Message>(&response.body) {
             let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id };
-            self.note(|book| book.acknowledged.push(acknowledged));
+            self.record(|log| log.acknowledged.push(acknowledged));
         }
     }
 
-    // Only upwards: two who ask each other would be friends.
-    async fn ask_and_cancel(&mut self) {
+    // Only to people with a higher index: mutual requests would make a friendship.
+    async fn request_friendship_and_cancel(&mut self) {
         if self.person + 1 == self.load.people.len() {
             return;
         }
-        let asked = self.random.usize(self.person + 1..self.load.people.len());
-        let id = self.load.people[asked].id;
+        let addressee = self.random.usize(self.person + 1..self.load.people.len());
+        let id = self.load.people[addressee].id;
         let path = format!("/api/friends/request/{id}/");
-        // 400 and 404: a request or its cancelling that seemed to fail had not.
-        if let Some(answer) = self.request(self.person, "POST", &path, None, &[201, 400]).await
-            && answer.status == 201
+        // 400 and 404: an earlier request or cancellation that seemed to fail was carried out.
+        if let Some(response) = self.request(self.person, "POST", &path, None, &[201, 400]).await
+            && response.status == 201
         {
-            let pair = (self.load.people[self.person].id, asked);
-            self.note(|book| *book.friend_requests.entry(pair).or_default() += 1);
+            let pair = (self.load.people[self.person].id, addressee);
+            self.record(|log| *log.friend_requests.entry(pair).or_default() += 1);
         }
         let path = format!("/api/friends/cancel/{id}/");
         self.request(self.person, "DELETE", &path, None, &[200, 404]).await;
     }
 
-    /// Sends one request and notes its failure, or how long it took.
+    /// Sends one request and records its failure, or how long it took.
     async fn request(
         &mut self,
         author: usize,
         method: &str,
         path: &str,
         body: Option<&str>,
-        good: &[u16],
-    ) -> Option<Answer> {
+        expected_statuses: &[u16],
+    ) -> Option<Response> {
         let sent_ms = self.load.clock.now_ms();
         let token = Arc::clone(&self.load.people[author].token);
         let request = self.client.request(method, path, Some(&token), body.map(str::as_bytes));
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, request).await;
+        let response = tokio::time::timeout(RESPONSE_TIMEOUT, request).await;
         let now_ms = self.load.clock.now_ms();
-        let cause = match answer {
-            Ok(Ok(answer)) if good.contains(&answer.status) => {
+        let cause = match response {
+            Ok(Ok(response)) if expected_statuses.contains(&response.status) => {
                 let took_ms = now_ms - sent_ms;
                 if took_ms > 100 {
-                    self.note(|book| book.slow.push((now_ms, took_ms)));
+                    self.record(|log| log.slow.push((now_ms, took_ms)));
                 }
-                return Some(answer);
+                return Some(response);
             }
-            Ok(Ok(answer)) => answer.status.to_string(),
+            Ok(Ok(response)) => response.status.to_string(),
             Ok(Err(_)) => "cut".to_owned(),
-            Err(_) => "no answer".to_owned(),
+            Err(_) => "timeout".to_owned(),
         };
-        self.note(|book| book.failed.push(Failed { sent_ms, failed_ms: now_ms, cause }));
+        self.record(|log| log.failed.push(FailedRequest { sent_ms, failed_ms: now_ms, cause }));
         None
     }
 
-    fn note(&self, edit: impl FnOnce(&mut Book)) {
-        edit(&mut self.load.book.lock().unwrap_or_else(PoisonError::into_inner));
+    fn record(&self, edit: impl FnOnce(&mut RequestLog)) {
+        edit(&mut self.load.log.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_message_names_who_it_is_for() {
+    fn a_message_names_its_receiver() {
         assert_eq!(super::addressee("for 12 xyz"), Some(12));
         assert_eq!(super::addressee("for 12"), Some(12));
         assert_eq!(super::addressee("hello"), None);

@@ -1,11 +1,11 @@
-//! A load run measures one deployment: idle sockets first, then messages, then
-//! what becomes of sockets that are held.
+//! A load run measures a deployment in three optional steps: idle sockets are opened,
+//! messages are sent, and the idle sockets are held until the server closes them.
 
 pub mod options;
+pub mod receipts;
 pub mod report;
 pub mod senders;
 pub mod sockets;
-pub mod tally;
 
 use crate::memory::resident_bytes;
 use crate::people::{self, Person};
@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use options::Options;
 use report::{Held, IdleMemory, Latency, Messages, Report};
 use senders::micros;
-use sockets::Counting;
+use sockets::Measurement;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,20 +22,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Receive buffer of sockets that never read: small, so that the server feels
-/// them soon.
-const STALLED_RECEIVE_BYTES: u32 = 4096;
+/// Receive buffer of sockets that never read: small, so that the server soon cannot
+/// write to them.
+const STALLED_RECEIVE_BUFFER_BYTES: u32 = 4096;
 
-/// Memory counts as settled when half a second changes it by less.
-const SETTLED_BYTES: u64 = 64 * 1024;
+/// Memory is considered stable when it changes by less than this in half a second.
+const STABLE_BYTES: u64 = 64 * 1024;
 
-/// Longest reading of what a stalled socket has left, before it counts as open.
+/// How long a stalled socket is read at the end before it counts as open.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Carries out a run and returns its report.
 ///
 /// # Errors
-/// When people cannot be signed up or sockets are refused.
+///
+/// If people cannot be signed up or sockets are rejected.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
     ensure!(options.concurrency > 0, "--concurrency must be at least 1");
     let people: Arc<[Person]> = match (&options.ids, &options.secret_key) {
@@ -43,7 +44,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         _ => people::sign_up(&options.senders, options.people).await?,
     }
     .into();
-    ensure!(people.len() > 1, "it takes at least two people to send a message");
+    ensure!(people.len() > 1, "at least two people are needed to send messages");
     let mut report = Report::default();
     let mut idle = JoinSet::new();
     if options.idle > 0 {
@@ -71,7 +72,7 @@ async fn open_idle(
     let seconds = started.elapsed().as_secs_f64();
     let tasks = sockets::keep(opened);
     let after_bytes = match options.pid {
-        Some(pid) => Some(settled_bytes(pid).await?),
+        Some(pid) => Some(stable_bytes(pid).await?),
         None => None,
     };
     let growth = before_bytes.zip(after_bytes).map(|(before, after)| after.saturating_sub(before));
@@ -87,12 +88,12 @@ async fn open_idle(
     ))
 }
 
-async fn settled_bytes(pid: u32) -> anyhow::Result<u64> {
+async fn stable_bytes(pid: u32) -> anyhow::Result<u64> {
     let mut last = resident_bytes(pid)?;
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let now = resident_bytes(pid)?;
-        if now.abs_diff(last) < SETTLED_BYTES {
+        if now.abs_diff(last) < STABLE_BYTES {
             return Ok(now);
         }
         last = now;
@@ -107,39 +108,40 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
     let owners = (0..count).map(|index| index % people.len());
     let opened = sockets::open(endpoint, people, owners, None).await?;
     let stalled_owners = (0..options.stalled).map(|index| index % people.len());
-    let stalled = sockets::open(endpoint, people, stalled_owners, Some(STALLED_RECEIVE_BYTES)).await?;
+    let stalled = sockets::open(endpoint, people, stalled_owners, Some(STALLED_RECEIVE_BUFFER_BYTES)).await?;
 
     let run = fastrand::u32(..);
     let started = Instant::now();
     let (stop, stopped) = watch::channel(false);
-    let counting = Counting {
+    let measurement = Measurement {
         run,
         started,
         senders: options.concurrency,
-        counts_from_us: micros(Duration::from_secs_f64(options.warm_up)),
+        counted_from_us: micros(Duration::from_secs_f64(options.warm_up)),
         delivered: Arc::new(AtomicU64::new(0)),
         stop: stopped,
     };
-    let tallies = sockets::count(opened, &counting);
+    let receiving = sockets::receive(opened, &measurement);
     let sent = senders::send(options, run, Arc::clone(people), started).await?;
 
     let expected = (sent.acknowledged.len() * options.sockets_per_person) as u64;
     let deadline = Instant::now() + Duration::from_secs_f64(options.settle);
-    while counting.delivered.load(Ordering::Relaxed) < expected && Instant::now() < deadline {
+    while measurement.delivered.load(Ordering::Relaxed) < expected && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let after_bytes = options.pid.map(resident_bytes).transpose()?;
     stop.send(true).context("no socket is left to stop")?;
-    let mut messages = judge(sent, tallies, count, expected).await?;
+    let mut messages = check(sent, receiving, count, expected).await?;
     messages.process_growth_bytes =
         before_bytes.zip(after_bytes).map(|(before, after)| after.cast_signed() - before.cast_signed());
     messages.stalled = drain(stalled).await;
     Ok(messages)
 }
 
-async fn judge(
-    sent: senders::Sent,
-    mut tallies: JoinSet<anyhow::Result<(usize, tally::Tally, Option<String>)>>,
+/// Checks what the sockets received against what was acknowledged.
+async fn check(
+    sent: senders::Outcome,
+    mut receiving: JoinSet<anyhow::Result<(usize, receipts::Receipts, Option<String>)>>,
     sockets: usize,
     expected: u64,
 ) -> anyhow::Result<Messages> {
@@ -148,7 +150,7 @@ async fn judge(
         numbers.entry(*receiver).or_default().push(*number);
     }
     let seconds = sent.span_us.map_or(0.0, |(first, last)| (last - first) as f64 / 1e6);
-    let mut latency = tally::histogram()?;
+    let mut latency = receipts::histogram()?;
     let mut messages = Messages {
         acknowledged: sent.acknowledged.len() as u64,
         acknowledged_per_second: sent.counted as f64 / seconds.max(f64::MIN_POSITIVE),
@@ -166,15 +168,15 @@ async fn judge(
         process_growth_bytes: None,
         stalled: BTreeMap::new(),
     };
-    while let Some(done) = tallies.join_next().await {
-        let (owner, tally, close) = done??;
-        let due = numbers.get(&owner).map_or(&[][..], Vec::as_slice);
-        messages.lost += due.iter().filter(|number| !tally.has(**number)).count() as u64;
-        messages.delivered += tally.delivered;
-        messages.repeated += tally.repeated;
-        messages.reordered += tally.reordered;
-        messages.misdelivered += tally.misdelivered;
-        latency.add(&tally.latency)?;
+    while let Some(done) = receiving.join_next().await {
+        let (owner, receipts, close) = done??;
+        let acknowledged = numbers.get(&owner).map_or(&[][..], Vec::as_slice);
+        messages.lost += acknowledged.iter().filter(|number| !receipts.contains(**number)).count() as u64;
+        messages.delivered += receipts.delivered;
+        messages.repeated += receipts.repeated;
+        messages.reordered += receipts.reordered;
+        messages.misdelivered += receipts.misdelivered;
+        latency.add(&receipts.latency)?;
         if let Some(code) = close {
             *messages.closed.entry(code).or_default() += 1;
         }
@@ -183,12 +185,12 @@ async fn judge(
     Ok(messages)
 }
 
-/// Reads at last what lies in the sockets that did not read, up to their close.
+/// Reads the stalled sockets until they close, and counts how they were closed.
 async fn drain(stalled: Vec<(usize, Socket)>) -> BTreeMap<String, u64> {
     let mut closes = BTreeMap::new();
     for (_, socket) in stalled {
-        let end = tokio::time::timeout(DRAIN_TIMEOUT, sockets::until_closed(socket));
-        let code = end.await.map_or_else(|_| "open".to_owned(), |(code, _)| code);
+        let closed = tokio::time::timeout(DRAIN_TIMEOUT, sockets::until_closed(socket));
+        let code = closed.await.map_or_else(|_| "open".to_owned(), |(code, _)| code);
         *closes.entry(code).or_default() += 1;
     }
     closes
@@ -196,7 +198,7 @@ async fn drain(stalled: Vec<(usize, Socket)>) -> BTreeMap<String, u64> {
 
 async fn hold(mut idle: JoinSet<(String, Instant)>, seconds: f64) -> anyhow::Result<Held> {
     let mut held = Held::default();
-    let mut moments: Option<(Instant, Instant)> = None;
+    let mut span: Option<(Instant, Instant)> = None;
     let deadline = tokio::time::sleep(Duration::from_secs_f64(seconds));
     tokio::pin!(deadline);
     loop {
@@ -207,11 +209,11 @@ async fn hold(mut idle: JoinSet<(String, Instant)>, seconds: f64) -> anyhow::Res
         let Some(done) = done else { break };
         let (code, at) = done?;
         *held.closes.entry(code).or_default() += 1;
-        moments = Some(moments.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
     }
     if !idle.is_empty() {
         held.closes.insert("open".to_owned(), idle.len() as u64);
     }
-    held.spread_seconds = moments.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+    held.spread_seconds = span.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
     Ok(held)
 }

@@ -1,22 +1,22 @@
-//! The report of a load run, for people and as JSON.
+//! The report of a load run, as text and as JSON.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Latencies in milliseconds.
+/// The distribution of a latency, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Latency {
-    /// How many were measured.
+    /// The number of measurements.
     pub count: u64,
-    /// Half of them were shorter.
+    /// The median.
     pub p50_ms: f64,
-    /// 99 of 100 were shorter.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// 999 of 1000 were shorter.
+    /// The 99.9th percentile.
     pub p999_ms: f64,
-    /// The longest.
+    /// The maximum.
     pub max_ms: f64,
 }
 
@@ -40,73 +40,73 @@ impl fmt::Display for Latency {
     }
 }
 
-/// The memory of the process that holds the idle sockets.
+/// The memory of the process with the idle sockets.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct IdleMemory {
     /// Sockets opened.
     pub sockets: usize,
-    /// Seconds that opening them took.
+    /// How long opening them took, in seconds.
     pub seconds: f64,
-    /// Resident memory before, where a process was named.
+    /// Resident memory before, if a process was given.
     pub before_bytes: Option<u64>,
     /// Resident memory with all of them open.
     pub after_bytes: Option<u64>,
-    /// The difference for each socket.
+    /// The growth divided by the number of sockets.
     pub bytes_per_socket: Option<f64>,
 }
 
-/// What happened to sockets that were only held.
+/// How the idle sockets ended while they were held.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Held {
-    /// Sockets by close code; `cut` without one, `open` when still open.
+    /// Sockets by close code; `cut` if there was none, `open` if still open.
     pub closes: BTreeMap<String, u64>,
     /// Seconds from the first close to the last.
     pub spread_seconds: f64,
 }
 
-/// The sending part of a run.
+/// The sending step of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Messages {
-    /// Messages that were answered 201.
+    /// Messages whose response was 201.
     pub acknowledged: u64,
-    /// Of those, a second, after the warm-up.
+    /// The rate of these after the warm-up.
     pub acknowledged_per_second: f64,
-    /// Requests answered otherwise, by status or cause.
+    /// Requests with another outcome, by status or cause.
     pub failed: BTreeMap<String, u64>,
-    /// From the intended time to the answer.
+    /// Time from when a message was due until its response.
     pub post: Latency,
-    /// Sockets that were to receive.
+    /// Sockets that should receive messages.
     pub sockets: usize,
-    /// Deliveries of acknowledged messages that were due.
+    /// Expected deliveries of acknowledged messages.
     pub expected: u64,
-    /// Messages that arrived, also some that were never acknowledged.
+    /// Messages that arrived, including any that were not acknowledged.
     pub delivered: u64,
-    /// From the intended time to the socket.
+    /// Time from when a message was due until it arrived on a socket.
     pub delivery: Latency,
     /// Acknowledged messages that a socket of the receiver did not get.
     pub lost: u64,
-    /// Deliveries of what the socket already had.
+    /// Deliveries of a message that the socket already had.
     pub repeated: u64,
     /// Deliveries after a later one.
     pub reordered: u64,
-    /// Deliveries to the wrong person.
+    /// Deliveries to another person.
     pub misdelivered: u64,
     /// Sockets that the server closed during the run, by code.
     pub closed: BTreeMap<String, u64>,
     /// Growth of the measured process from before the sockets to after the run.
     pub process_growth_bytes: Option<i64>,
-    /// How the sockets that never read were found at the end, by close code.
+    /// The sockets that never read, by close code.
     pub stalled: BTreeMap<String, u64>,
 }
 
-/// A whole run.
+/// The report of a run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Idle sockets, when asked for.
+    /// The idle sockets, if any were requested.
     pub idle: Option<IdleMemory>,
-    /// Sending, unless it took 0 seconds.
+    /// The sending, unless its duration was 0.
     pub messages: Option<Messages>,
-    /// Held sockets, when asked for.
+    /// The held sockets, if any were requested.
     pub held: Option<Held>,
 }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Report {
             writeln!(f, "POST latency       {}", it.post)?;
             writeln!(
                 f,
-                "delivered          {} of {} due, on {} sockets",
+                "delivered          {} of {} expected, on {} sockets",
                 it.delivered, it.expected, it.sockets
             )?;
             writeln!(f, "delivery latency   {}", it.delivery)?;
@@ -144,7 +144,7 @@ impl fmt::Display for Report {
             )?;
             writeln!(f, "sockets closed     {}", by_cause(&it.closed))?;
             if !it.stalled.is_empty() {
-                writeln!(f, "readers that stop  {}", by_cause(&it.stalled))?;
+                writeln!(f, "stalled sockets    {}", by_cause(&it.stalled))?;
             }
             if let Some(bytes) = it.process_growth_bytes {
                 writeln!(f, "process growth     {:.1} MiB", bytes as f64 / 1_048_576.0)?;

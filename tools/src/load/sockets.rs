@@ -1,12 +1,13 @@
-//! The sockets of a load run: those that count what they receive, those that
-//! only stay open, and those that never read.
+//! The sockets of a load run: some record what they receive, some stay idle, some
+//! never read.
 
+use super::receipts::{Receipts, Stamp};
 use super::senders::micros;
-use super::tally::{Stamp, Tally};
+
 use crate::frame::{Frame, NewMessage};
 use crate::http::Endpoint;
 use crate::people::Person;
-use crate::socket::{Dial, Socket, first_text};
+use crate::socket::{Dial, Socket, next_text};
 use anyhow::Context;
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
@@ -17,18 +18,19 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Handshakes in flight at once: enough to keep an instance busy, few enough for
-/// its listen queue.
-const HANDSHAKES_AT_ONCE: usize = 64;
+/// Concurrent handshakes: enough to keep an instance busy, few enough for its listen
+/// queue.
+const CONCURRENT_HANDSHAKES: usize = 64;
 
-/// Longest wait for a handshake and the first frame.
+/// How long a handshake and the first frame may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Opens sockets for these people, by their index; the answer is in the same
-/// order.
+/// Opens one socket for each index of a person in `owners`, and returns them in the
+/// same order.
 ///
 /// # Errors
-/// When one of them is refused.
+///
+/// If one of them is rejected.
 pub async fn open(
     endpoint: &Endpoint,
     people: &Arc<[Person]>,
@@ -40,14 +42,14 @@ pub async fn open(
         async move {
             let dial = Dial {
                 endpoint: &endpoint,
-                through: None,
+                proxy: None,
                 token: &people[owner].token,
                 cursor: None,
                 receive_buffer_bytes,
             };
             let opening = async {
                 let mut socket = dial.open().await?;
-                let text = first_text(&mut socket).await?;
+                let text = next_text(&mut socket).await?;
                 anyhow::ensure!(
                     Frame::parse(&text)?.user_id == Some(people[owner].id),
                     "the first frame is {text}"
@@ -56,11 +58,11 @@ pub async fn open(
             };
             let socket = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
                 .await
-                .context("a handshake took too long")??;
+                .context("the handshake timed out")??;
             anyhow::Ok((owner, socket))
         }
     });
-    let mut opened = futures_util::stream::iter(dials).buffered(HANDSHAKES_AT_ONCE);
+    let mut opened = futures_util::stream::iter(dials).buffered(CONCURRENT_HANDSHAKES);
     let mut sockets = Vec::new();
     while let Some(socket) = opened.next().await {
         sockets.push(socket.with_context(|| format!("socket {}", sockets.len() + 1))?);
@@ -68,67 +70,68 @@ pub async fn open(
     Ok(sockets)
 }
 
-/// What all counting sockets share.
+/// What all receiving sockets of a run share.
 #[derive(Debug, Clone)]
-pub struct Counting {
-    /// The run that is counted.
+pub struct Measurement {
+    /// The run; messages of other runs are ignored.
     pub run: u32,
-    /// When it began.
+    /// When the run started.
     pub started: Instant,
-    /// Connections that send.
+    /// The number of sending connections.
     pub senders: usize,
-    /// Messages meant to be sent before this moment are not timed.
-    pub counts_from_us: u64,
+    /// Messages due before this time are excluded from the latency.
+    pub counted_from_us: u64,
     /// Deliveries so far on all sockets.
     pub delivered: Arc<AtomicU64>,
-    /// Becomes true when counting ends.
+    /// Becomes true when the receiving ends.
     pub stop: watch::Receiver<bool>,
 }
 
-/// Starts a task for each socket that counts until told to stop or closed.
-pub fn count(
+/// Starts a task for each socket that records what it receives until it is stopped
+/// or closed.
+pub fn receive(
     sockets: Vec<(usize, Socket)>,
-    counting: &Counting,
-) -> JoinSet<anyhow::Result<(usize, Tally, Option<String>)>> {
+    measurement: &Measurement,
+) -> JoinSet<anyhow::Result<(usize, Receipts, Option<String>)>> {
     let mut tasks = JoinSet::new();
     for (owner, socket) in sockets {
-        tasks.spawn(count_one(owner, socket, counting.clone()));
+        tasks.spawn(receive_one(owner, socket, measurement.clone()));
     }
     tasks
 }
 
-async fn count_one(
+async fn receive_one(
     owner: usize,
     mut socket: Socket,
-    mut counting: Counting,
-) -> anyhow::Result<(usize, Tally, Option<String>)> {
-    let mut tally = Tally::new(counting.senders, counting.counts_from_us)?;
+    mut measurement: Measurement,
+) -> anyhow::Result<(usize, Receipts, Option<String>)> {
+    let mut receipts = Receipts::new(measurement.senders, measurement.counted_from_us)?;
     loop {
         let message = tokio::select! {
             message = socket.next() => message,
-            _ = counting.stop.changed() => return Ok((owner, tally, None)),
+            _ = measurement.stop.changed() => return Ok((owner, receipts, None)),
         };
         match message {
             Some(Ok(Message::Text(text))) => {
-                let now_us = micros(counting.started.elapsed());
-                let Some((seq, stamp)) = read(&text) else {
+                let now_us = micros(measurement.started.elapsed());
+                let Some((seq, stamp)) = parse(&text) else {
                     continue;
                 };
-                if stamp.run == counting.run && tally.take(owner, seq, &stamp, now_us) {
-                    counting.delivered.fetch_add(1, Ordering::Relaxed);
+                if stamp.run == measurement.run && receipts.record(owner, seq, &stamp, now_us) {
+                    measurement.delivered.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map_or(1005, |frame| u16::from(frame.code));
-                return Ok((owner, tally, Some(code.to_string())));
+                return Ok((owner, receipts, Some(code.to_string())));
             }
             Some(Ok(_)) => {}
-            Some(Err(_)) | None => return Ok((owner, tally, Some("cut".to_owned()))),
+            Some(Err(_)) | None => return Ok((owner, receipts, Some("cut".to_owned()))),
         }
     }
 }
 
-fn read(text: &str) -> Option<(u64, Stamp)> {
+fn parse(text: &str) -> Option<(u64, Stamp)> {
     let frame = Frame::parse(text).ok()?;
     let data = frame.data.map(RawValue::get)?;
     if frame.kind != "new_message" {
@@ -138,8 +141,7 @@ fn read(text: &str) -> Option<(u64, Stamp)> {
     Some((frame.seq?, Stamp::parse(&message.content)?))
 }
 
-/// Starts a task for each idle socket; each ends with the cause of its close and
-/// the moment of it.
+/// Starts a task for each idle socket, which returns how and when it was closed.
 pub fn keep(sockets: Vec<(usize, Socket)>) -> JoinSet<(String, Instant)> {
     let mut tasks = JoinSet::new();
     for (_, socket) in sockets {
@@ -148,7 +150,8 @@ pub fn keep(sockets: Vec<(usize, Socket)>) -> JoinSet<(String, Instant)> {
     tasks
 }
 
-/// Reads and forgets until the socket closes; returns the close code, or `cut`.
+/// Reads and discards frames until the socket closes; returns the close code, or `cut`
+/// if there was none.
 pub async fn until_closed(mut socket: Socket) -> (String, Instant) {
     loop {
         match socket.next().await {

@@ -1,43 +1,43 @@
-//! The kinds of faults, and what each may cost.
+//! The faults that are injected, and the effects that each kind may have.
 
 use serde::Serialize;
 use std::fmt;
 
-/// Something that goes wrong on purpose.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// `kill -9` of an instance, which starts again some time later.
+pub enum FaultKind {
+    /// `kill -9` of an instance, which is started again later.
     InstanceKill,
-    /// SIGTERM to an instance, which starts again once it has ended.
+    /// SIGTERM to an instance, which is started again after it has exited.
     InstanceStop,
-    /// Each instance in turn is stopped by SIGTERM and started.
+    /// SIGTERM to each instance in turn, which is then started again.
     RollingRestart,
-    /// `kill -9` of Redis, which comes back with its data.
+    /// `kill -9` of Redis, which is restarted with its data.
     RedisKill,
-    /// `kill -9` of Redis, which comes back empty.
+    /// `kill -9` of Redis, which is restarted empty.
     RedisKillEmpty,
     /// `FLUSHALL`.
     RedisFlush,
     /// `CLIENT KILL TYPE pubsub`: every instance loses its subscriptions.
     RedisKillPubsub,
-    /// Redis is stopped by SIGSTOP and goes on later.
+    /// SIGSTOP to Redis, which is continued later.
     RedisFreeze,
-    /// PostgreSQL is stopped in an orderly way and started.
+    /// A fast shutdown of PostgreSQL, which is started again.
     PostgresRestart,
-    /// PostgreSQL dies as in a crash and is started.
+    /// An immediate shutdown of PostgreSQL, as in a crash, which is started again.
     PostgresKill,
-    /// PostgreSQL, all of its processes, is stopped by SIGSTOP and goes on later.
+    /// SIGSTOP to all processes of PostgreSQL, which are continued later.
     PostgresFreeze,
-    /// A proxy on the way goes silent for some sockets, without closing them.
+    /// A proxy goes silent for some sockets, without closing them.
     ConnectionCut,
-    /// A client stops reading while much is sent to it, and reads on later.
+    /// A client stops reading while many messages are sent to it, and continues later.
     ReaderStops,
-    /// Sockets are opened with a cursor twice, with old ones, and with one ahead.
+    /// Sockets are opened with one cursor twice, an old cursor, and one ahead of the inbox.
     Cursors,
 }
 
-impl Kind {
+impl FaultKind {
     /// All kinds.
     pub const ALL: [Self; 14] = [
         Self::InstanceKill,
@@ -56,9 +56,9 @@ impl Kind {
         Self::Cursors,
     ];
 
-    /// Milliseconds after its end within which every socket must be current.
+    /// Returns how long after its end every socket must be current, in milliseconds.
     #[must_use]
-    pub fn limit_ms(self) -> u64 {
+    pub fn max_delay_ms(self) -> u64 {
         match self {
             Self::RedisKill
             | Self::RedisKillEmpty
@@ -69,15 +69,15 @@ impl Kind {
         }
     }
 
-    /// Whether requests may be answered with an error, or not at all, meanwhile.
-    /// Never because of Redis, a planned stop, or somebody's socket.
+    /// Whether requests may fail or get no response because of it. They may not because
+    /// of Redis, a planned stop, or a client's socket.
     #[must_use]
     pub fn may_fail_requests(self) -> bool {
         matches!(self, Self::InstanceKill | Self::PostgresRestart | Self::PostgresKill | Self::PostgresFreeze)
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::InstanceKill => "instance-kill",
@@ -98,15 +98,27 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Returns that many faults in random order, each kind as often as any other,
-/// give or take one.
+/// One injected fault.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Its kind.
+    pub kind: FaultKind,
+    /// When it began.
+    pub begin_ms: u64,
+    /// When it ended. What was killed may still be down then, if the rest of the
+    /// cluster must do without it.
+    pub end_ms: u64,
+}
+
+/// Returns `count` faults in random order, in which the numbers of faults of two kinds
+/// differ by at most one.
 #[must_use]
-pub fn schedule(kinds: &[Kind], count: usize, random: &mut fastrand::Rng) -> Vec<Kind> {
+pub fn schedule(kinds: &[FaultKind], count: usize, random: &mut fastrand::Rng) -> Vec<FaultKind> {
     let mut faults = Vec::with_capacity(count + kinds.len());
     while faults.len() < count {
-        let mut bag = kinds.to_vec();
-        random.shuffle(&mut bag);
-        faults.extend(bag);
+        let mut round = kinds.to_vec();
+        random.shuffle(&mut round);
+        faults.extend(round);
     }
     faults.truncate(count);
     faults
@@ -117,22 +129,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_same_faults_again() {
-        let of = |seed| schedule(&Kind::ALL, 40, &mut fastrand::Rng::with_seed(seed));
-        assert_eq!(of(1), of(1));
-        assert_ne!(of(1), of(2));
+    fn the_same_seed_gives_the_same_faults() {
+        let with_seed = |seed| schedule(&FaultKind::ALL, 40, &mut fastrand::Rng::with_seed(seed));
+        assert_eq!(with_seed(1), with_seed(1));
+        assert_ne!(with_seed(1), with_seed(2));
     }
 
     #[test]
-    fn every_kind_comes_once_before_any_comes_twice() {
-        let mut faults = schedule(&Kind::ALL, Kind::ALL.len(), &mut fastrand::Rng::with_seed(3));
+    fn every_kind_is_used_once_before_any_is_used_twice() {
+        let mut faults = schedule(&FaultKind::ALL, FaultKind::ALL.len(), &mut fastrand::Rng::with_seed(3));
         faults.sort();
-        assert_eq!(faults, Kind::ALL);
+        assert_eq!(faults, FaultKind::ALL);
     }
 
     #[test]
-    fn the_name_is_the_same_in_text_and_json() -> serde_json::Result<()> {
-        for kind in Kind::ALL {
+    fn a_kind_has_the_same_name_in_text_and_json() -> serde_json::Result<()> {
+        for kind in FaultKind::ALL {
             assert_eq!(serde_json::to_string(&kind)?, format!("\"{kind}\""));
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! What is true: the inboxes, read from PostgreSQL directly.
+//! The inboxes, read from PostgreSQL directly.
 //!
-//! The service is not asked, because it is what is tested. A write that was
-//! committed and never answered shows here, too.
+//! They are not read through the service, because the service is under test. They
+//! include writes that were committed and never acknowledged.
 
 use super::clock::Clock;
 use crate::frame::Identity;
@@ -11,41 +11,41 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_postgres::{Client, NoTls};
 
-/// How often the positions are read.
+/// The interval between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
-/// Longest wait for PostgreSQL to answer, before the connection is made anew.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long PostgreSQL may take, before the tool reconnects.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The last seq of every person at one moment.
+/// The last `seq` of every inbox at one moment.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// When it was read.
     pub at_ms: u64,
-    /// The last seq, in the order of the people.
+    /// The last `seq`, in the order of the people.
     pub last_seqs: Arc<[u64]>,
 }
 
-/// Reads the positions all the time.
+/// A task that samples the last `seq` of every inbox.
 #[derive(Debug, Clone)]
 pub struct Positions {
     latest: watch::Receiver<Option<Sample>>,
-    // Never held across an await.
+    /// While locked: no await.
     samples: Arc<Mutex<Vec<Sample>>>,
 }
 
 impl Positions {
-    /// Starts reading the positions of the people with these ids.
+    /// Starts sampling the inboxes of the people with these ids.
     #[must_use]
     pub fn watch(database_url: String, ids: Vec<i64>, clock: Clock) -> Self {
-        let (tell, latest) = watch::channel(None);
+        let (sender, latest) = watch::channel(None);
         let samples: Arc<Mutex<Vec<Sample>>> = Arc::default();
-        let kept = Arc::clone(&samples);
+        let history = Arc::clone(&samples);
         tokio::spawn(async move {
             loop {
-                // An outage ends the connection. It is made anew until it holds.
-                let _ = sample(&database_url, &ids, clock, &tell, &kept).await;
-                if tell.is_closed() {
+                // Faults of PostgreSQL end the connection. Reconnect until one succeeds.
+                let _ = sample(&database_url, &ids, clock, &sender, &history).await;
+                if sender.is_closed() {
                     break;
                 }
                 tokio::time::sleep(SAMPLE_EVERY).await;
@@ -54,15 +54,16 @@ impl Positions {
         Self { latest, samples }
     }
 
-    /// Returns the first sample that is read after that moment.
+    /// Waits for the first sample that is read after this time.
     ///
     /// # Errors
-    /// When the program ends.
+    ///
+    /// If the sampling has ended.
     pub async fn after(&self, at_ms: u64) -> anyhow::Result<Sample> {
         let mut latest = self.latest.clone();
         let newer = |sample: &Option<Sample>| sample.as_ref().is_some_and(|it| it.at_ms > at_ms);
         let sample = latest.wait_for(newer).await?.clone();
-        sample.context("a newer sample")
+        sample.context("no newer sample")
     }
 
     /// Returns all samples so far, oldest first.
@@ -76,14 +77,14 @@ async fn sample(
     database_url: &str,
     ids: &[i64],
     clock: Clock,
-    tell: &watch::Sender<Option<Sample>>,
-    kept: &Mutex<Vec<Sample>>,
+    sender: &watch::Sender<Option<Sample>>,
+    history: &Mutex<Vec<Sample>>,
 ) -> anyhow::Result<()> {
     let client = connect(database_url).await?;
     let query = "SELECT user_id, last_seq FROM inboxes WHERE user_id = ANY($1)";
-    let statement = tokio::time::timeout(ANSWER_TIMEOUT, client.prepare(query)).await??;
-    while !tell.is_closed() {
-        let rows = tokio::time::timeout(ANSWER_TIMEOUT, client.query(&statement, &[&ids])).await??;
+    let statement = tokio::time::timeout(QUERY_TIMEOUT, client.prepare(query)).await??;
+    while !sender.is_closed() {
+        let rows = tokio::time::timeout(QUERY_TIMEOUT, client.query(&statement, &[&ids])).await??;
         let mut last_seqs = vec![0; ids.len()];
         for row in rows {
             let id: i64 = row.try_get(0)?;
@@ -93,8 +94,8 @@ async fn sample(
             }
         }
         let sample = Sample { at_ms: clock.now_ms(), last_seqs: last_seqs.into() };
-        kept.lock().unwrap_or_else(PoisonError::into_inner).push(sample.clone());
-        tell.send_replace(Some(sample));
+        history.lock().unwrap_or_else(PoisonError::into_inner).push(sample.clone());
+        sender.send_replace(Some(sample));
         tokio::time::sleep(SAMPLE_EVERY).await;
     }
     Ok(())
@@ -102,49 +103,50 @@ async fn sample(
 
 async fn connect(database_url: &str) -> anyhow::Result<Client> {
     let connecting = tokio_postgres::connect(database_url, NoTls);
-    let (client, connection) = tokio::time::timeout(ANSWER_TIMEOUT, connecting).await??;
-    // Ends with the client, or with an error that the client reports as well.
+    let (client, connection) = tokio::time::timeout(QUERY_TIMEOUT, connecting).await??;
+    // Ends when the client is dropped, or with an error that the client reports too.
     tokio::spawn(connection);
     Ok(client)
 }
 
-/// One kept event.
+/// An event in an inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredEvent {
     /// Its position.
     pub seq: u64,
-    /// What it is about.
+    /// Its subject.
     pub identity: Identity,
-    /// Who asked, when it is a friend request.
-    pub asked_by: Option<u64>,
+    /// The requester's id, if it is a friend request.
+    pub requester: Option<u64>,
 }
 
-/// Reads whole inboxes, in the order of the ids, each by seq.
+/// Reads whole inboxes, in the order of the ids, each in the order of `seq`.
 ///
 /// # Errors
-/// When PostgreSQL fails.
-pub async fn inboxes(database_url: &str, ids: &[i64]) -> anyhow::Result<Vec<Vec<Kept>>> {
+///
+/// If PostgreSQL fails.
+pub async fn inboxes(database_url: &str, ids: &[i64]) -> anyhow::Result<Vec<Vec<StoredEvent>>> {
     let client = connect(database_url).await?;
     let query = "SELECT seq, type::text, data::text FROM inbox_events WHERE user_id = $1 ORDER BY seq";
     let statement = client.prepare(query).await?;
     let mut inboxes = Vec::with_capacity(ids.len());
     for id in ids {
-        let mut kept = Vec::new();
+        let mut events = Vec::new();
         for row in client.query(&statement, &[id]).await? {
             let seq: i64 = row.try_get(0)?;
             let (kind, data): (&str, &str) = (row.try_get(1)?, row.try_get(2)?);
-            kept.push(Kept {
+            events.push(StoredEvent {
                 seq: seq.unsigned_abs(),
                 identity: Identity::of(kind, data),
-                asked_by: asked_by(kind, data),
+                requester: requester(kind, data),
             });
         }
-        inboxes.push(kept);
+        inboxes.push(events);
     }
     Ok(inboxes)
 }
 
-fn asked_by(kind: &str, data: &str) -> Option<u64> {
+fn requester(kind: &str, data: &str) -> Option<u64> {
     if kind != "friend_request" {
         return None;
     }
