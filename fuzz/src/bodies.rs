@@ -1,4 +1,4 @@
-//! Bodies: what a route takes from one is within its bounds.
+//! Request bodies: what a route accepts is within its bounds.
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
@@ -10,40 +10,40 @@ use numeneon::untrusted::{
     SignIn, SignUp, refresh_token, up_to,
 };
 
-/// A bound that short inputs go over too.
-const MOST_CHARACTERS: usize = 20;
+/// A bound that is small enough for short inputs to exceed it.
+const MAX_CHARACTERS: usize = 20;
 
-/// A body of JSON.
+/// A JSON body.
 pub fn json(bytes: &[u8]) {
     check(parse(b"application/json", bytes));
 }
 
-/// A body as HTML forms send it.
+/// A body in the format of HTML forms.
 pub fn form(bytes: &[u8]) {
     let body = parse(b"application/x-www-form-urlencoded", bytes);
-    assert!(body.is_ok(), "any bytes are a form");
+    assert!(body.is_ok(), "any bytes are a valid form");
     check(body);
 }
 
-/// The boundary on the first line, then the body.
+/// A multipart body: the boundary on the first line, then the body.
 pub fn multipart(bytes: &[u8]) {
     let (boundary, body) = first_line(bytes);
     check(parse(&[b"multipart/form-data; boundary=", boundary].concat(), body));
 }
 
-/// Any media type on the first line, then the body.
+/// A body of any media type: the media type on the first line, then the body.
 pub fn media_type(bytes: &[u8]) {
     let (media_type, body) = first_line(bytes);
     check(parse(media_type, body));
 }
 
-/// What another service announces.
+/// The body of an announcement from an integration.
 pub fn announcement(bytes: &[u8]) {
     let media_type = HeaderValue::from_static("application/json");
     let Ok(fields) = RawFields::parse(Some(&media_type), bytes) else { return };
     let Ok(draft) = Announced::parse(&fields) else { return };
     assert!((1..=1_000).contains(&draft.recipients.len()));
-    assert!(draft.recipients.is_sorted_by(|one, next| one < next), "in order, each once");
+    assert!(draft.recipients.is_sorted_by(|one, next| one < next), "sorted and unique");
     let Announcement { name, data } = &draft.announcement;
     assert!(name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()));
     assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')));
@@ -64,11 +64,11 @@ fn parse(media_type: &[u8], bytes: &[u8]) -> Result<Body> {
 
 fn check(body: Result<Body>) {
     let Ok(Ok(fields)) = body.map(Body::fields) else { return };
-    fits_draft(&fields);
-    fits_sign_up(&fields);
-    fits_sign_in(&fields);
-    fits_password_change(&fields);
-    fits_profile(&fields);
+    check_draft(&fields);
+    check_sign_up(&fields);
+    check_sign_in(&fields);
+    check_password_change(&fields);
+    check_profile(&fields);
     if let Ok(token) = refresh_token(&fields) {
         assert!(is_trimmed(&token) && !token.is_empty());
     }
@@ -77,53 +77,53 @@ fn check(body: Result<Body>) {
     }
 }
 
-fn fits_draft(fields: &Fields) {
-    if let Ok(draft) = Draft::parse(fields, MOST_CHARACTERS) {
-        assert_text(&draft.content, MOST_CHARACTERS);
+fn check_draft(fields: &Fields) {
+    if let Ok(draft) = Draft::parse(fields, MAX_CHARACTERS) {
+        assert_text(&draft.content, MAX_CHARACTERS);
         assert!(!draft.content.is_empty());
     }
 }
 
-fn fits_sign_up(fields: &Fields) {
+fn check_sign_up(fields: &Fields) {
     let Ok(sign_up) = SignUp::parse(fields) else { return };
     let SignUp { username, email, password, first_name, last_name } = sign_up;
     assert_text(&username, 150);
     assert!(!username.is_empty());
-    assert!(!username.contains(|letter: char| letter.is_whitespace() || "/\\\"<>:".contains(letter)));
+    assert!(!username.contains(|c: char| c.is_whitespace() || "/\\\"<>:".contains(c)));
     assert_text(&first_name, 150);
     assert_text(&last_name, 150);
     assert_email(&email);
     assert_password(&password, 6);
 }
 
-fn fits_sign_in(fields: &Fields) {
+fn check_sign_in(fields: &Fields) {
     let Some(SignIn { email, password }) = SignIn::parse(fields) else { return };
     assert_email(&email);
     assert_password(&password, 1);
 }
 
-fn fits_password_change(fields: &Fields) {
+fn check_password_change(fields: &Fields) {
     let Ok(PasswordChange { old, new }) = PasswordChange::parse(fields) else { return };
     assert_password(&old, 1);
     assert_password(&new, 6);
 }
 
-fn assert_password(password: &Password, least_characters: usize) {
-    let password = std::str::from_utf8(password.expose()).expect("a text");
+fn assert_password(password: &Password, min_characters: usize) {
+    let password = std::str::from_utf8(password.expose()).expect("UTF-8");
     assert_text(password, 1_024);
-    assert!(password.chars().count() >= least_characters && password.len() <= 1_024);
+    assert!(password.chars().count() >= min_characters && password.len() <= 1_024);
 }
 
 fn assert_email(email: &Email) {
     let text = email.as_str();
     assert_text(text, 254);
-    let (local, domain) = text.rsplit_once('@').expect("an address");
+    let (local, domain) = text.rsplit_once('@').expect("an address with an @");
     assert!(!local.is_empty() && domain.contains('.'), "{text:?}");
-    assert_eq!(domain, domain.to_lowercase(), "a domain is kept in small letters");
-    assert_eq!(Email::parse(text).as_ref(), Some(email), "it reads back as it is");
+    assert_eq!(domain, domain.to_lowercase(), "the domain is lowercase");
+    assert_eq!(Email::parse(text).as_ref(), Some(email), "parsing it again gives the same email");
 }
 
-fn fits_profile(fields: &Fields) {
+fn check_profile(fields: &Fields) {
     let Ok(change) = ProfileChange::parse(fields) else { return };
     let ProfileChange { bio, avatar, location, website } = change;
     assert_text(&bio.unwrap_or_default(), 500);
@@ -135,12 +135,12 @@ fn fits_profile(fields: &Fields) {
     }
 }
 
-/// What goes to a column of text: no white space around it, no NUL, within its bound.
+/// Text that can be stored in a column: trimmed, without NUL, within its bound.
 #[track_caller]
-fn assert_text(text: &str, most_characters: usize) {
+fn assert_text(text: &str, max_characters: usize) {
     assert!(is_trimmed(text), "{text:?}");
     assert!(!text.contains('\0'), "{text:?}");
-    assert!(text.chars().count() <= most_characters, "{text:?}");
+    assert!(text.chars().count() <= max_characters, "{text:?}");
 }
 
 fn is_trimmed(text: &str) -> bool {

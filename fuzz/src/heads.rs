@@ -1,4 +1,4 @@
-//! Heads of requests: queries, who asks from where, and the socket's handshake.
+//! Request heads: queries, headers, and the socket's handshake.
 
 use std::sync::LazyLock;
 
@@ -13,13 +13,13 @@ use numeneon::untrusted::{
     takes_json,
 };
 
-/// The settings as they are without any.
+/// The default settings.
 static DEFAULT: LazyLock<Access> = LazyLock::new(|| {
     let settings = Settings::from_lookup(&|name| (name == "SECRET_KEY").then(|| "a key".to_owned()));
-    settings.expect("the defaults are good").access
+    settings.expect("the defaults are valid").access
 });
 
-/// A query, as lists, `read_all` and the search read it.
+/// A query, as it is parsed by lists, `read_all` and the search.
 pub fn query(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let parameters = Parameters::parse(text);
@@ -32,7 +32,7 @@ pub fn query(bytes: &[u8]) {
     }
 }
 
-/// `Host`, `Origin`, `Accept` and `Authorization`, a line each.
+/// The headers `Host`, `Origin`, `Accept` and `Authorization`, one on each line.
 pub fn head(bytes: &[u8]) {
     let Some([host, origin, accept, authorization]) = crate::lines(bytes) else { return };
     let headers = [
@@ -44,14 +44,14 @@ pub fn head(bytes: &[u8]) {
     let Some(request) = request("/api/", headers) else { return };
     if is_known_host(&request, &DEFAULT) {
         let name = host.split(':').next().expect("a name").to_ascii_lowercase();
-        assert!(is_ours(&name, &["onrender.com", "vercel.app"]), "{host:?}");
+        assert!(is_allowed(&name, &["onrender.com", "vercel.app"]), "{host:?}");
     }
     if let Some(allowed) = allowed_origin(&request, &DEFAULT) {
         assert_eq!(allowed.as_bytes(), origin.as_bytes());
-        // What a browser takes it for is nobody else's. What is no URL no browser sends.
+        // Parsed as a browser does, it is one of the allowed hosts. Browsers send only URLs.
         if let Ok(url) = url::Url::parse(origin) {
             let host = url.host_str().expect("a host");
-            assert!(is_ours(host, &["onrender.com", "vercel.app"]), "{origin:?}");
+            assert!(is_allowed(host, &["onrender.com", "vercel.app"]), "{origin:?}");
             assert_eq!((url.username(), url.path(), url.query()), ("", "/", None), "{origin:?}");
         }
     }
@@ -62,15 +62,15 @@ pub fn head(bytes: &[u8]) {
     }
 }
 
-/// This machine, or one label below one of these.
-fn is_ours(name: &str, parents: &[&str]) -> bool {
+/// Whether a name is this machine, or one label below one of the parents.
+fn is_allowed(name: &str, parents: &[&str]) -> bool {
     let below = |parent: &&str| {
         name.strip_suffix(parent).and_then(|rest| rest.strip_suffix('.')).is_some_and(|it| !it.contains('.'))
     };
     matches!(name, "localhost" | "127.0.0.1") || parents.iter().any(below)
 }
 
-/// The query of a handshake, and the subprotocols that it offers.
+/// A handshake: its query on the first line, its offered subprotocols on the second.
 pub fn handshake(bytes: &[u8]) {
     let Some([query, offered]) = crate::lines(bytes) else { return };
     let headers = [(header::SEC_WEBSOCKET_PROTOCOL, offered)];
@@ -78,23 +78,24 @@ pub fn handshake(bytes: &[u8]) {
     let Ok(handshake) = Handshake::parse(request.request()) else { return };
     assert!(handshake.cursor.is_none_or(|cursor| (0..Seq::MAX).contains(&cursor)));
     assert!(handshake.key.is_none_or(|key| !key.is_empty()));
-    // A header with anything but ASCII offers nothing.
+    // A header with non-ASCII bytes offers no subprotocol.
     let versioned = offered.is_ascii() && offered.split(',').any(|it| it.trim() == "numeneon.v1");
     assert_eq!(handshake.versioned, versioned);
 }
 
-/// `traceparent`, which goes on to other instances and to a collector.
+/// The header `traceparent`, which is forwarded to other instances and to a collector.
 pub fn trace_parent(bytes: &[u8]) {
     let Some(parent) = std::str::from_utf8(bytes).ok().and_then(TraceParent::parse) else { return };
     assert!(parent.trace_id != 0 && parent.span_id != 0);
     let text = parent.to_string();
     assert_eq!(text.len(), TraceParent::LENGTH);
     assert_eq!(TraceParent::parse(&text), Some(parent));
-    // But for the version and the flags it goes on as it came.
+    // All but the version and the flags is forwarded unchanged.
     assert_eq!(text.as_bytes().get(2..53), bytes.get(2..53));
 }
 
-/// A request with these headers; nothing where no server would have read it so far.
+/// Returns a request with these headers, or `None` if a server would reject it before
+/// these parsers run.
 fn request<const N: usize>(path: &str, headers: [(HeaderName, &str); N]) -> Option<ServiceRequest> {
     path.parse::<Uri>().ok()?;
     let mut request = TestRequest::with_uri(path);

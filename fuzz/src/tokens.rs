@@ -1,4 +1,5 @@
-//! Tokens: what is accepted was signed with the key, is in time, and is for this.
+//! Tokens: an accepted token was signed with the key, has not expired, and is of the
+//! expected type.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,12 +13,12 @@ use secrecy::SecretString;
 use serde_json::Value;
 use sha2::Sha256;
 
-/// What the tokens of this target are signed with: an older key.
+/// The key that signs the tokens of this target: a fallback key.
 pub const KEY: &str = "a key for fuzzing, and for nothing else";
 
 const HEADER: &[u8] = br#"{"typ":"JWT","alg":"HS256"}"#;
 
-const KINDS: [(TokenType, &str); 3] =
+const TYPES: [(TokenType, &str); 3] =
     [(TokenType::Access, "access"), (TokenType::Refresh, "refresh"), (TokenType::Ticket, "ticket")];
 
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
@@ -26,13 +27,13 @@ static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
         refresh_token: Duration::from_secs(60),
         hashes_at_once: 1,
     };
-    // A token of an older key takes another way than one of the key that signs now.
-    let keys = ["the key that signs now", KEY].map(SecretString::from);
+    // A token signed with a fallback key takes another path than one of the current key.
+    let keys = ["the current signing key", KEY].map(SecretString::from);
     Tokens::new(&keys[0], &keys[1..], &settings)
 });
 
-/// The first byte says what the rest is: a token; claims, to be signed; or a header and
-/// claims on two lines, to be signed.
+/// The first byte determines the rest: `c`, claims that are signed; `h`, a header and
+/// claims on two lines that are signed; otherwise, a token.
 pub fn token(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let token = match kind {
@@ -44,11 +45,11 @@ pub fn token(bytes: &[u8]) {
         }
         _ => String::from_utf8_lossy(rest).into_owned(),
     };
-    for (token_type, name) in KINDS {
+    for (token_type, name) in TYPES {
         if let Ok(claim) = TOKENS.read(&token, token_type) {
-            let claims = checked(&token).expect("an accepted token is signed with the key");
-            assert_eq!(claims["token_type"], name, "it is for this");
-            assert!(claims["exp"].as_f64().expect("a time") > now() - 1.0, "it has not ended");
+            let claims = verified(&token).expect("an accepted token is signed with the key");
+            assert_eq!(claims["token_type"], name, "its type is the expected one");
+            assert!(claims["exp"].as_f64().expect("a time") > now() - 1.0, "it has not expired");
             assert!(claims.get("iat").is_none_or(|iat| iat.as_f64().expect("a time") <= now()));
             assert!(claims.get("jti").is_some(), "it has an id");
             let now = now() as i64;
@@ -57,15 +58,15 @@ pub fn token(bytes: &[u8]) {
     }
 }
 
-/// Signs a header and claims, whatever they are.
+/// Signs any header and claims.
 pub fn signed(header: &[u8], claims: &[u8]) -> String {
     let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = mac(&text).finalize().into_bytes();
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// Returns the claims of a token whose signature this crate finds right by itself.
-fn checked(token: &str) -> Option<Value> {
+/// Verifies the signature independently of the service, and returns the claims.
+fn verified(token: &str) -> Option<Value> {
     let (text, signature) = token.rsplit_once('.')?;
     mac(text).verify_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
     let (_, claims) = text.split_once('.')?;
@@ -73,7 +74,7 @@ fn checked(token: &str) -> Option<Value> {
 }
 
 fn mac(text: &str) -> Hmac<Sha256> {
-    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("HMAC takes any key");
+    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("HMAC accepts any key");
     mac.chain_update(text)
 }
 

@@ -1,5 +1,5 @@
-//! Every target takes the kept corpus, and small mutations of it: a run that is as
-//! short as the tests need it, with the same promises as the long one of `scripts/fuzz`.
+//! Runs every target on the stored corpus and on small mutations of it: a short run that
+//! checks the same properties as the long one of `scripts/fuzz`.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use numeneon_fuzz::{TARGETS, Target};
 
-/// Mutations of each input. A few seconds in all, without optimisation.
+/// Mutations of each input: a few seconds in total, without optimisation.
 const MUTATIONS: u64 = 500;
 
-/// Returns the inputs kept for a target, with where they are.
+/// Returns the stored inputs of a target and their paths.
 fn corpus(target: Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -19,16 +19,16 @@ fn corpus(target: Target) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), fs::read(path).expect("an input"))).collect()
 }
 
-/// Runs a target; says which bytes it did not take.
-fn run(target: Target, about: &str, bytes: &[u8]) {
+/// Runs a target, and prints the input if it panics.
+fn run(target: Target, source: &str, bytes: &[u8]) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.run)(bytes))) {
-        eprintln!("target {} with {about}: {:?}", target.name, String::from_utf8_lossy(bytes));
+        eprintln!("target {} with {source}: {:?}", target.name, String::from_utf8_lossy(bytes));
         std::panic::resume_unwind(panic);
     }
 }
 
 #[test]
-fn every_target_takes_its_kept_corpus() {
+fn every_target_accepts_its_stored_corpus() {
     for target in TARGETS {
         let inputs = corpus(*target);
         assert!(inputs.len() >= 5, "the corpus of {} is nearly empty", target.name);
@@ -39,7 +39,7 @@ fn every_target_takes_its_kept_corpus() {
 }
 
 #[test]
-fn every_target_takes_mutations_of_its_corpus() {
+fn every_target_accepts_mutations_of_its_corpus() {
     let mut random = Random(0x6e75_6d65_6e65_6f6e);
     for target in TARGETS {
         let inputs = corpus(*target);
@@ -54,7 +54,7 @@ fn every_target_takes_mutations_of_its_corpus() {
 }
 
 #[test]
-fn every_folder_of_the_corpus_is_a_target_s() {
+fn every_folder_of_the_corpus_belongs_to_a_target() {
     let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for entry in fs::read_dir(corpus).expect("the corpus") {
         let name = entry.expect("a folder").file_name().into_string().expect("a name");
@@ -62,7 +62,8 @@ fn every_folder_of_the_corpus_is_a_target_s() {
     }
 }
 
-/// The same numbers at each run, so that a failure comes again (xorshift64*).
+/// A generator with the same numbers in each run, so that failures are reproducible
+/// (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -78,31 +79,31 @@ impl Random {
     }
 }
 
-/// Changes one to four things: a byte, a piece that goes, comes twice, or comes from
-/// another input, or a byte that parsers look for.
+/// Makes one to four changes: replaces a byte, removes or repeats a slice, inserts one from
+/// another input, or inserts a byte that is significant to parsers.
 fn mutate(random: &mut Random, bytes: &[u8], other: &[u8]) -> Vec<u8> {
-    const TELLING: &[u8] = b"\"\\{}[]:,.;=&%+-$/@!*\0\n\r 09eE\xff\xc3\x80";
+    const SIGNIFICANT: &[u8] = b"\"\\{}[]:,.;=&%+-$/@!*\0\n\r 09eE\xff\xc3\x80";
     let mut bytes = bytes.to_vec();
     for _ in 0..=random.below(4) {
-        let place = random.below(bytes.len() + 1);
-        let end = (place + random.below(16)).min(bytes.len());
+        let position = random.below(bytes.len() + 1);
+        let end = (position + random.below(16)).min(bytes.len());
         match random.below(5) {
             0 => {
-                if let Some(byte) = bytes.get_mut(place) {
+                if let Some(byte) = bytes.get_mut(position) {
                     *byte = random.next().to_le_bytes()[0];
                 }
             }
-            1 => drop(bytes.drain(place..end)),
+            1 => drop(bytes.drain(position..end)),
             2 => {
-                let piece = bytes[place..end].to_vec();
-                bytes.splice(place..place, piece);
+                let slice = bytes[position..end].to_vec();
+                bytes.splice(position..position, slice);
             }
             3 => {
                 let start = random.below(other.len() + 1);
-                let piece = &other[start..(start + random.below(24)).min(other.len())];
-                bytes.splice(place..end, piece.iter().copied());
+                let slice = &other[start..(start + random.below(24)).min(other.len())];
+                bytes.splice(position..end, slice.iter().copied());
             }
-            _ => bytes.insert(place, TELLING[random.below(TELLING.len())]),
+            _ => bytes.insert(position, SIGNIFICANT[random.below(SIGNIFICANT.len())]),
         }
     }
     bytes

@@ -1,5 +1,5 @@
-//! What must hold, of inputs that are made up to be nearly right: where a fuzzer must
-//! find the form of an input by itself, these begin with it.
+//! Property tests with generated inputs that are nearly valid: a fuzzer has to discover the
+//! format of an input, these start from it.
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Any JSON value, some levels deep.
+/// Any JSON value, up to some levels deep.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -29,7 +29,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A body with the fields that routes know, each with a value of its own form or of none.
+/// A body with the fields that routes read, with values in the expected format or not.
 fn any_fields() -> impl Strategy<Value = Value> {
     let names = prop_oneof![
         Just("receiver_id"),
@@ -59,8 +59,8 @@ fn any_fields() -> impl Strategy<Value = Value> {
 }
 
 fn fields(media_type: &str, body: impl Into<Bytes>) -> Fields {
-    let media_type = HeaderValue::from_str(media_type).expect("a header's value");
-    let body = Body::parse(Some(&media_type), body.into()).expect("a good body");
+    let media_type = HeaderValue::from_str(media_type).expect("a valid header value");
+    let body = Body::parse(Some(&media_type), body.into()).expect("a valid body");
     body.fields().expect("an object")
 }
 
@@ -69,21 +69,21 @@ fn part(parameters: &str) -> Option<Part> {
 }
 
 proptest! {
-    // As many cases as PROPTEST_CASES says, or 256. A case that fails goes to the corpus by hand.
+    // PROPTEST_CASES cases, by default 256. Failing cases are added to the corpus by hand.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_routes_take_is_within_its_bounds(body in any_fields()) {
+    fn what_routes_accept_is_within_its_bounds(body in any_fields()) {
         bodies::json(body.to_string().as_bytes());
     }
 
     #[test]
-    fn the_three_kinds_of_bodies_say_the_same(pairs in vec(("[a-z_]{1,8}", "[^\r\n-]{0,40}"), 0..6)) {
+    fn the_three_body_formats_are_equivalent(pairs in vec(("[a-z_]{1,8}", "[^\r\n-]{0,40}"), 0..6)) {
         let pairs: Map<String, Value> = pairs.into_iter().map(|(name, text)| (name, text.into())).collect();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         let mut multipart = String::new();
         for (name, text) in &pairs {
-            let text = text.as_str().expect("a text");
+            let text = text.as_str().expect("a string");
             form.append_pair(name, text);
             multipart += &format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
         }
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn a_draft_keeps_what_was_typed(receiver in 1..i64::MAX, content in "\\PC{1,40}") {
+    fn a_draft_keeps_its_trimmed_content(receiver in 1..i64::MAX, content in "\\PC{1,40}") {
         let body = json!({ "receiver_id": receiver.to_string(), "content": format!(" {content}\n") });
         let draft = Draft::parse(&fields("application/json", body.to_string()), 40);
         match draft {
@@ -113,14 +113,14 @@ proptest! {
     }
 
     #[test]
-    fn a_page_has_the_bounds_that_were_asked_for(limit in 1..=200_i64, before in 0..=i64::MAX) {
-        let page = part(&format!("limit={limit}&before={before}")).expect("a good page");
+    fn a_page_has_the_requested_bounds(limit in 1..=200_i64, before in 0..=i64::MAX) {
+        let page = part(&format!("limit={limit}&before={before}")).expect("a valid page");
         prop_assert_eq!(page.limit, Some(limit));
         prop_assert_eq!(page.before, Some(before));
     }
 
     #[test]
-    fn a_page_out_of_bounds_is_refused(
+    fn a_page_out_of_bounds_is_rejected(
         limit in prop_oneof![i64::MIN..1, 201..i64::MAX],
         before in prop_oneof![i128::MIN..0, i128::from(i64::MAX) + 1..i128::MAX],
     ) {
@@ -138,20 +138,20 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_is_told_by_its_number(number in any::<i64>(), data in any_json(), name in any::<String>()) {
+    fn the_seq_of_a_frame_is_extracted(number in any::<i64>(), data in any_json(), name in any::<String>()) {
         let frame = json!({ "type": name, "data": data, "seq": number }).to_string();
         prop_assert_eq!(seq(frame.as_bytes()), Some(Some(number)));
         sockets::payload(frame.as_bytes());
     }
 
     #[test]
-    fn only_good_claims_are_accepted(claims in any_json(), header in any_json()) {
+    fn only_valid_claims_are_accepted(claims in any_json(), header in any_json()) {
         tokens::token(format!("c{claims}").as_bytes());
         tokens::token(format!("h{header}\n{claims}").as_bytes());
     }
 
     #[test]
-    fn nearly_good_claims_are_looked_at(
+    fn nearly_valid_claims_are_checked(
         token_type in "access|refresh|ticket|",
         exp in prop_oneof![any_json(), (0..5_000_000_000_u64).prop_map(Value::from)],
         iat in prop_oneof![any_json(), (0..2_000_000_000_u64).prop_map(Value::from)],
@@ -162,18 +162,18 @@ proptest! {
     }
 
     #[test]
-    fn a_pattern_fits_by_its_definition(pattern in "[ab.*-]{0,12}", text in "[ab.:/-]{0,16}") {
+    fn a_pattern_matches_by_its_definition(pattern in "[ab.*-]{0,12}", text in "[ab.:/-]{0,16}") {
         stored::pattern(format!("{pattern}\n{text}").as_bytes());
     }
 
     #[test]
-    fn a_pattern_without_a_star_fits_itself(text in "[a-z0-9.:/-]{0,40}", other in "[a-z0-9.:/-]{0,40}") {
+    fn a_pattern_without_a_star_matches_only_itself(text in "[a-z0-9.:/-]{0,40}", other in "[a-z0-9.:/-]{0,40}") {
         prop_assert!(Pattern::new(&text).matches(&text.to_uppercase()));
         prop_assert_eq!(Pattern::new(&text).matches(&other), text == other);
     }
 
     #[test]
-    fn nobody_else_s_page_reads_answers(
+    fn only_allowed_origins_may_read_responses(
         origin in "(https?|HTTP)://(localhost|127\\.0\\.0\\.1|numeneon-frontend[a-z.-]{0,8}\\.vercel\\.app|[a-z.]{1,12})(:[0-9@a-z]{0,6})?(\\.evil\\.com|@evil|/x)?",
         host in "[a-z.@-]{0,12}(localhost|\\.vercel\\.app|\\.onrender\\.com)[:0-9a-z.@/]{0,8}",
     ) {
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn a_handshake_is_read_whatever_it_offers(
+    fn any_handshake_can_be_parsed(
         query in "(token|cursor)=[^\\s#]{0,20}(&(token|cursor)=[0-9%a-f]{0,24}){0,3}",
         offered in "( ?(numeneon\\.v1|bearer\\.[a-zA-Z0-9._-]{0,30}|[a-z]{0,6}) ?,?){0,4}",
     ) {
@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stored_hash_costs_what_it_may(
+    fn the_cost_of_a_stored_hash_is_bounded(
         algorithm in "argon2(id|i|d|x)?",
         (memory, passes, lanes) in (any::<u32>(), any::<u32>(), any::<u32>()),
         shifts in (0..32_u32, 0..32_u32, 0..32_u32),
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn settings_tell_no_secret(
+    fn settings_do_not_print_secrets(
         scheme in "(postgres|postgresql|redis|rediss|mysql|)(://|:|//)",
         userinfo in "[a-z%]{0,3}:?![%@:/0-9]{0,3}@?",
         rest in "[\\[\\]a-z0-9.:/?=&%-]{0,24}",

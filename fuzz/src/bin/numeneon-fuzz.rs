@@ -1,7 +1,7 @@
-//! libFuzzer over the target that `FUZZ_TARGET` names. Built by `scripts/fuzz`.
+//! Runs libFuzzer on the target that `FUZZ_TARGET` names. Built by `scripts/fuzz`.
 
 #![no_main]
-#![allow(unsafe_code, reason = "the symbol that libFuzzer calls")]
+#![allow(unsafe_code, reason = "libFuzzer calls an exported symbol")]
 
 use std::sync::OnceLock;
 
@@ -10,10 +10,10 @@ use numeneon_fuzz::{TARGETS, Target, target};
 
 static TARGET: OnceLock<Target> = OnceLock::new();
 
-fn chosen() -> Target {
+fn selected() -> Target {
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
-    target(&name).unwrap_or_else(|| panic!("FUZZ_TARGET is none of {}", names.join(" ")))
+    target(&name).unwrap_or_else(|| panic!("FUZZ_TARGET must be one of: {}", names.join(" ")))
 }
 
-fuzz_target!(|bytes: &[u8]| (TARGET.get_or_init(chosen).run)(bytes));
+fuzz_target!(|bytes: &[u8]| (TARGET.get_or_init(selected).run)(bytes));
