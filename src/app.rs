@@ -1,47 +1,48 @@
 //! The [`App`] is one instance of the service, from start to a graceful stop.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_server::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::accounts::{Passwords, Tokens};
+use crate::api::{self, state::State};
+use crate::auth::Authenticator;
 use crate::channel_layer::ChannelLayer;
 use crate::db::{self, Db};
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::events::Events;
-use crate::health::Health;
+use crate::integrations::ServiceKeys;
 use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
-use crate::notifications::{Endings, PositionCheck, Roster};
-use crate::retention::Retention;
-use crate::server::{self, Bounds};
-use crate::services::Callers;
-use crate::settings::{Settings, Shutdown};
+use crate::notifications::{PositionCheck, RevocationListener, Roster};
+use crate::operations::health::Health;
+use crate::operations::metrics_server;
+use crate::operations::retention::Retention;
+use crate::server::{Bounds, listener};
+use crate::settings::{Database, Settings, Shutdown};
 use crate::telemetry::Metrics;
-use crate::{edge, listener, monitor, routes};
 
-/// How long a socket that took nothing in its time is left to the session, which closes
-/// it with 4008, before the kernel ends its connection.
-const LAST_WORD: Duration = Duration::from_secs(2);
+/// How much longer than [`Socket::write_timeout`](crate::settings::Socket) the kernel leaves
+/// a connection that takes nothing: the session closes it with 4008 first.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the server has to accept the connections that are complete already, and to
 /// begin with them: milliseconds, or longer where other processes have the cores.
-const ACCEPT_LIMIT: Duration = Duration::from_millis(500);
+const ACCEPT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One instance of the service.
 pub struct App {
     server: Server,
-    /// The same socket as the server's, to shut its door before it is closed.
+    /// The same socket as the server's, to refuse new connections before it is closed.
     listener: TcpListener,
     port: u16,
-    monitor: Option<(Server, SocketAddr)>,
-    health: Health,
+    metrics_server: Option<(Server, SocketAddr)>,
+    health: Data<Health>,
     roster: Roster,
     shutdown: Shutdown,
     /// Dropping it ends them.
@@ -49,54 +50,81 @@ pub struct App {
 }
 
 impl App {
-    /// Migrates the database, binds the port, and starts what runs beside requests.
+    /// Migrates the database, binds the port, and starts every part of the service.
     /// Must be called on a multi-threaded Tokio runtime, which carries it all.
     ///
     /// # Errors
     ///
-    /// If the database cannot be reached or migrated, or the port is taken.
-    pub async fn build(settings: Settings) -> Result<Self, Cause> {
+    /// If the database cannot be reached or migrated, or the port is in use.
+    pub async fn build(settings: Settings) -> Result<Self, BoxError> {
         let runtime = Handle::current();
-        let database = settings.database.clone();
-        let migrated = runtime.spawn_blocking(move || db::migrate(&database)).await??;
-        if !migrated.is_empty() {
-            tracing::info!(migrations = ?migrated, "migrated the database");
-        }
+        migrate(&settings.database, &runtime).await?;
+        let redis_url = settings.redis_url.as_ref();
+        let secret_key = &settings.auth.secret_key;
         let metrics = Metrics::default();
         let db = Db::new(&settings.database, runtime.clone())?;
-        let layer = match &settings.redis_url {
-            Some(url) => ChannelLayer::redis(url, metrics.clone())?,
-            None => ChannelLayer::memory(metrics.clone()),
-        };
-        let limits = Limits::start(
-            settings.rates,
-            settings.redis_url.as_ref(),
-            &settings.secret_key,
-            runtime.clone(),
-            metrics.clone(),
-        );
-        let limits = limits.await?;
+        let layer = ChannelLayer::start(redis_url, metrics.clone())?;
+        let limits = Limits::start(settings.rates, redis_url, secret_key, runtime.clone(), metrics.clone());
+        let limits = Arc::new(limits.await?);
+        let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
+        let authenticator =
+            Authenticator::start(&settings.auth, db.clone(), events.clone(), limits.clone(), metrics.clone());
+        let authenticator = Arc::new(authenticator?);
         let roster = Roster::new(settings.socket, metrics.clone());
+        let sockets = Sockets {
+            authenticator: authenticator.clone(),
+            db: db.clone(),
+            layer: layer.clone(),
+            limits: limits.clone(),
+            roster: roster.clone(),
+            settings: settings.socket,
+            allowed_origins: settings.access.socket_origins.as_slice().into(),
+            metrics: metrics.clone(),
+        };
         let health = Health::new(db.clone(), layer.clone());
-        let listener = listener::bind(&settings.host, settings.port)?;
-        let port = listener.local_addr()?.port();
-        let monitor = monitor::serve(&settings.telemetry, &health, &metrics)?;
-        let shutdown = settings.shutdown;
+
         let mut tasks = JoinSet::new();
-        let check = PositionCheck::new(
+        let position_check = PositionCheck::new(
             roster.clone(),
             layer.clone(),
             db.clone(),
             settings.position_check,
             metrics.clone(),
         );
-        tasks.spawn(check.run());
-        tasks.spawn(Endings::new(roster.clone(), layer.clone()).run());
+        tasks.spawn(position_check.run());
+        tasks.spawn(RevocationListener::new(roster.clone(), layer).run());
         tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
         tasks.spawn(roster.clone().ping_all(settings.socket));
-        let server =
-            serve(listener.try_clone()?, settings, db, layer, limits, &roster, &health, metrics, runtime)?;
-        Ok(Self { server, listener, port, monitor, health, roster, shutdown, tasks })
+
+        let bounds = bounds(&settings);
+        let state = State {
+            access: Data::new(settings.access),
+            requests: Data::new(settings.requests),
+            db: Data::new(db),
+            events: Data::new(events),
+            limits: limits.into(),
+            authenticator: authenticator.into(),
+            service_keys: Data::new(ServiceKeys::new(&settings.service_keys)),
+            sockets: Data::new(sockets),
+            health: Data::new(health),
+            metrics: Data::new(metrics),
+            serves_demo: settings.demo,
+        };
+        let listener = listener::bind(&settings.server.host, settings.server.port)?;
+        let port = listener.local_addr()?.port();
+        let metrics_server = metrics_server::serve(&settings.telemetry, &state.health, &state.metrics)?;
+        let health = state.health.clone();
+        let server = api::serve(listener.try_clone()?, bounds, state)?;
+        Ok(Self {
+            server,
+            listener,
+            port,
+            metrics_server,
+            health,
+            roster,
+            shutdown: settings.shutdown,
+            tasks,
+        })
     }
 
     /// Returns the port that is listened on.
@@ -104,27 +132,27 @@ impl App {
         self.port
     }
 
-    /// Returns where `/metrics` is served, if it is.
+    /// Returns the address of `/metrics`, if it is served.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.monitor.as_ref().map(|(_, address)| *address)
+        self.metrics_server.as_ref().map(|(_, address)| *address)
     }
 
-    /// Serves until `stop` is done, then stops gracefully: unready at once; then, for
-    /// the stated times, goes on as before, closes sockets, and finishes requests.
+    /// Serves until `stop` is done, then stops gracefully: it is not ready from then on,
+    /// serves on for the delay, closes sockets over the spread, and finishes requests.
     ///
     /// # Errors
     ///
     /// If the server ends by itself.
-    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), Cause> {
-        let Self { server, listener, monitor, health, roster, shutdown, mut tasks, .. } = self;
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
+        let Self { server, listener, metrics_server, health, roster, shutdown, mut tasks, .. } = self;
         let handle: ServerHandle = server.handle();
         let mut serving = tokio::spawn(server);
-        let monitor = monitor.map(|(server, _)| (server.handle(), tokio::spawn(server)));
+        let metrics_server = metrics_server.map(|(server, _)| (server.handle(), tokio::spawn(server)));
         tokio::select! {
             ended = &mut serving => return Ok(ended??),
             () = stop => {}
         }
-        tracing::info!("stopping: unready from now on");
+        tracing::info!("stopping: no longer ready");
         health.stop();
         sleep(shutdown.delay).await;
         tracing::info!(sockets = roster.count(), "stopping: closing sockets");
@@ -132,73 +160,35 @@ impl App {
         tracing::info!("stopping: finishing requests");
         listener::refuse_new_connections(&listener);
         drop(listener);
-        sleep(ACCEPT_LIMIT).await;
+        sleep(ACCEPT_TIMEOUT).await;
         handle.stop(true).await;
         serving.await??;
         tasks.shutdown().await;
-        // Last, so that the stop can be watched.
-        if let Some((handle, watching)) = monitor {
+        // Last, so that the stop can be observed.
+        if let Some((handle, serving)) = metrics_server {
             handle.stop(false).await;
-            watching.await??;
+            serving.await??;
         }
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the one place where all parts meet")]
-fn serve(
-    listener: TcpListener,
-    settings: Settings,
-    db: Db,
-    layer: ChannelLayer,
-    limits: Limits,
-    roster: &Roster,
-    health: &Health,
-    metrics: Metrics,
-    runtime: Handle,
-) -> Result<Server, Cause> {
-    let credentials = settings.credentials;
-    let callers = Data::new(Callers::new(&settings.service_keys));
-    let tokens = Data::new(Tokens::new(&settings.secret_key, &settings.secret_key_fallbacks, &credentials));
-    let passwords = Data::new(Passwords::new(credentials.hashes_at_once, metrics.clone())?);
-    let limits = Data::new(limits);
-    let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
-    let requests = Data::new(settings.requests);
-    let health = Data::new(health.clone());
-    let bounds = Bounds {
-        workers: settings.workers,
-        connections: settings.max_connections,
-        stall: settings.socket.write_timeout + LAST_WORD,
-        finish: settings.shutdown.requests,
-    };
-    let settings = Data::new(settings);
-    let sockets = Data::new(Sockets {
-        tokens: tokens.clone(),
-        db: db.clone(),
-        events: events.clone(),
-        layer,
-        limits: limits.clone(),
-        roster: roster.clone(),
-        settings: settings.clone(),
-        metrics: metrics.clone(),
-    });
-    let (db, events, metrics) = (Data::new(db), Data::new(events), Data::new(metrics));
-    let server = server::serve(listener, bounds, move || {
-        actix_web::App::new()
-            .app_data(settings.clone())
-            .app_data(requests.clone())
-            .app_data(db.clone())
-            .app_data(tokens.clone())
-            .app_data(callers.clone())
-            .app_data(passwords.clone())
-            .app_data(limits.clone())
-            .app_data(events.clone())
-            .app_data(health.clone())
-            .app_data(sockets.clone())
-            .app_data(metrics.clone())
-            .wrap(from_fn(edge::pass))
-            .configure(routes::configure)
-    })?;
-    Ok(server)
+/// Returns the bounds of the server.
+fn bounds(settings: &Settings) -> Bounds {
+    Bounds {
+        workers: settings.server.workers,
+        connections: settings.server.max_connections,
+        write_timeout: settings.socket.write_timeout + CLOSE_GRACE,
+        shutdown_timeout: settings.shutdown.requests,
+    }
+}
+
+async fn migrate(database: &Database, runtime: &Handle) -> Result<(), BoxError> {
+    let database = database.clone();
+    let migrated = runtime.spawn_blocking(move || db::migrate(&database)).await??;
+    if !migrated.is_empty() {
+        tracing::info!(migrations = ?migrated, "migrated the database");
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `numeneon` serves, `numeneon migrate` migrates, `numeneon deactivate` closes an
-//! account, `numeneon healthy` asks the instance beside it, `numeneon --help` lists the
-//! settings.
+//! account, `numeneon healthy` checks the instance on this machine, `numeneon --help` lists
+//! the settings.
 
 #![forbid(unsafe_code)]
 
@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use numeneon::app::App;
-use numeneon::error::Cause;
+use numeneon::error::BoxError;
+use numeneon::operations::admin;
 use numeneon::settings::{self, Settings};
-use numeneon::{admin, db, telemetry};
+use numeneon::{db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -31,23 +32,23 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line; standard error being gone is no reason to fail otherwise.
+            // Standard error may be closed, which changes nothing about the outcome.
             let _ = writeln!(std::io::stderr(), "numeneon: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn print(text: &str) -> Result<(), Cause> {
+fn print(text: &str) -> Result<(), BoxError> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-fn serve() -> Result<(), Cause> {
+fn serve() -> Result<(), BoxError> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
     #[cfg(feature = "otlp")]
     let _traces = telemetry::export_traces(&settings.telemetry)?;
-    let host = settings.host.clone();
+    let host = settings.server.host.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async move {
         let app = App::build(settings).await?;
@@ -58,15 +59,15 @@ fn serve() -> Result<(), Cause> {
             tracing::info!(metrics.address = %address, "serving metrics");
         }
         let (first, stop) = oneshot::channel();
-        let (second, hurry) = oneshot::channel();
+        let (second, abort) = oneshot::channel();
         tokio::spawn(async move {
-            for asked in [first, second] {
+            for signalled in [first, second] {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }
-                // The other side may have ended meanwhile.
-                let _ = asked.send(());
+                // The receiver may have ended meanwhile.
+                let _ = signalled.send(());
             }
         });
         let stop = async move {
@@ -74,16 +75,16 @@ fn serve() -> Result<(), Cause> {
         };
         tokio::select! {
             ended = app.run_until_stopped(stop) => ended,
-            // Whoever asks twice does not want to wait.
-            Ok(()) = hurry => Err("ended without a graceful stop".into()),
+            // A second signal ends the process without waiting.
+            Ok(()) = abort => Err("ended without a graceful stop".into()),
         }
     });
-    // A call into a database that hangs must not keep the process.
+    // A database call that hangs must not keep the process from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
-fn migrate() -> Result<(), Cause> {
+fn migrate() -> Result<(), BoxError> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
     let migrated = db::migrate(&settings.database)?;
@@ -91,7 +92,7 @@ fn migrate() -> Result<(), Cause> {
     Ok(())
 }
 
-fn set_active(username: &str, is_active: bool) -> Result<(), Cause> {
+fn set_active(username: &str, is_active: bool) -> Result<(), BoxError> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -100,15 +101,15 @@ fn set_active(username: &str, is_active: bool) -> Result<(), Cause> {
     print(&format!("{username} {outcome}\n"))
 }
 
-/// Asks `/healthz` of the instance on this machine: what a container's health check
-/// runs where there is no curl.
-fn healthy() -> Result<(), Cause> {
-    const LIMIT: Duration = Duration::from_secs(2);
+/// Requests `/healthz` of the instance on this machine, for the health check of a container
+/// that has no curl.
+fn healthy() -> Result<(), BoxError> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
     let address = settings::local_address()?.to_socket_addrs()?.next().ok_or("HOST names no address")?;
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer)?;
-    if answer.ends_with(b" 200") { Ok(()) } else { Err("the instance does not answer 200".into()) }
+    let mut status_line = [0; 12];
+    stream.read_exact(&mut status_line)?;
+    if status_line.ends_with(b" 200") { Ok(()) } else { Err("the instance does not respond with 200".into()) }
 }

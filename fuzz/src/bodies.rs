@@ -5,9 +5,9 @@ use actix_web::web::Bytes;
 use serde_json::Value;
 
 use numeneon::error::Result;
-use numeneon::untrusted::{
-    Announced, Announcement, Body, Draft, Email, Fields, Password, PasswordChange, ProfileChange, RawFields,
-    SignIn, SignUp, refresh_token, up_to,
+use numeneon::fuzzing::{
+    Announcement, AnnouncementRequest, Body, Draft, Email, Fields, Password, PasswordChange, ProfileChange,
+    RawFields, SignIn, SignUp, refresh_token, up_to,
 };
 
 /// A bound that is small enough for short inputs to exceed it.
@@ -41,14 +41,14 @@ pub fn media_type(bytes: &[u8]) {
 pub fn announcement(bytes: &[u8]) {
     let media_type = HeaderValue::from_static("application/json");
     let Ok(fields) = RawFields::parse(Some(&media_type), bytes) else { return };
-    let Ok(draft) = Announced::parse(&fields) else { return };
-    assert!((1..=1_000).contains(&draft.recipients.len()));
-    assert!(draft.recipients.is_sorted_by(|one, next| one < next), "sorted and unique");
-    let Announcement { name, data } = &draft.announcement;
+    let Ok(request) = AnnouncementRequest::parse(&fields) else { return };
+    assert!((1..=1_000).contains(&request.recipients.len()));
+    assert!(request.recipients.is_sorted_by(|one, next| one < next), "sorted and unique");
+    let Announcement { name, data } = &request.announcement;
     assert!(name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase()));
     assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')));
     assert!(data.len() <= 16 * 1024 && serde_json::from_str::<Value>(data).is_ok());
-    assert!(draft.digest().is_ok());
+    assert!(request.digest().is_ok());
 }
 
 fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {

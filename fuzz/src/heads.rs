@@ -7,11 +7,11 @@ use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::test::TestRequest;
 use numeneon::events::Seq;
-use numeneon::settings::Access;
-use numeneon::untrusted::{
-    Handshake, Parameters, Part, Settings, TraceParent, allowed_origin, bearer, is_known_host, sender,
-    takes_json,
+use numeneon::fuzzing::{
+    Handshake, PageRequest, Parameters, Settings, TraceParent, accepts_json, allowed_origin, bearer,
+    is_known_host, sender,
 };
+use numeneon::settings::Access;
 
 /// The default settings.
 static DEFAULT: LazyLock<Access> = LazyLock::new(|| {
@@ -23,9 +23,9 @@ static DEFAULT: LazyLock<Access> = LazyLock::new(|| {
 pub fn query(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let parameters = Parameters::parse(text);
-    if let Ok(part) = Part::parse(&parameters) {
-        assert!(part.limit.is_none_or(|limit| (1..=200).contains(&limit)));
-        assert!(part.before.is_none_or(|before| before >= 0));
+    if let Ok(page) = PageRequest::parse(&parameters) {
+        assert!(page.limit.is_none_or(|limit| (1..=200).contains(&limit)));
+        assert!(page.before.is_none_or(|before| before >= 0));
     }
     if let Ok(user) = sender(&parameters) {
         assert!(user.number() >= 0);
@@ -55,7 +55,7 @@ pub fn head(bytes: &[u8]) {
             assert_eq!((url.username(), url.path(), url.query()), ("", "/", None), "{origin:?}");
         }
     }
-    takes_json(&request);
+    accepts_json(&request);
     if let Ok(token) = bearer(&request) {
         assert!(!token.is_empty() && !token.contains([' ', '\t']), "{token:?}");
         assert!(authorization.trim_start().starts_with("Bearer") && authorization.contains(token));

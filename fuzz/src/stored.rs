@@ -1,7 +1,7 @@
 //! Input that is not from clients: stored password hashes, settings, patterns.
 
+use numeneon::fuzzing::{Pattern, Settings, StoredHash};
 use numeneon::settings::SETTINGS;
-use numeneon::untrusted::{Pattern, Settings, Stored};
 
 /// Hashes up to this cost are verified, which takes at most a tenth of a millisecond.
 const CHEAP_BLOCKS: u64 = 64;
@@ -13,21 +13,21 @@ const SECRET: &str = "hush_hush";
 /// A stored password hash: its cost is bounded, and verifying it terminates.
 pub fn hash(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Some(stored) = Stored::parse(text) else { return };
+    let Some(stored) = StoredHash::parse(text) else { return };
     let cheap = match &stored {
-        Stored::Argon2 { argon2, hash, .. } => {
+        StoredHash::Argon2 { argon2, hash, .. } => {
             let blocks = argon2.params().block_count() as u64;
             let work = blocks * u64::from(argon2.params().t_cost());
             assert!(blocks <= 1 << 20 && work <= 4 << 20, "its cost is within the bound");
             work <= CHEAP_BLOCKS && hash.as_bytes().len() >= 16
         }
-        Stored::Django { rounds, .. } => {
+        StoredHash::Django { rounds, .. } => {
             assert!((1..=10_000_000).contains(rounds), "its cost is within the bound");
             *rounds <= CHEAP_ROUNDS
         }
     };
     if cheap {
-        assert!(!stored.fits(b"a password that nobody has"));
+        assert!(!stored.matches(b"a password that nobody has"));
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use numeneon::accounts::{TokenType, Tokens};
-use numeneon::settings::Credentials;
+use numeneon::auth::{TokenType, Tokens};
+use numeneon::settings::Auth;
 use secrecy::SecretString;
 use serde_json::Value;
 use sha2::Sha256;
@@ -22,14 +22,14 @@ const TYPES: [(TokenType, &str); 3] =
     [(TokenType::Access, "access"), (TokenType::Refresh, "refresh"), (TokenType::Ticket, "ticket")];
 
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
-    let settings = Credentials {
+    // A token signed with a fallback key takes another path than one of the current key.
+    Tokens::new(&Auth {
+        secret_key: SecretString::from("the current signing key"),
+        secret_key_fallbacks: vec![SecretString::from(KEY)],
         access_token: Duration::from_secs(60),
         refresh_token: Duration::from_secs(60),
         hashes_at_once: 1,
-    };
-    // A token signed with a fallback key takes another path than one of the current key.
-    let keys = ["the current signing key", KEY].map(SecretString::from);
-    Tokens::new(&keys[0], &keys[1..], &settings)
+    })
 });
 
 /// The first byte determines the rest: `c`, claims that are signed; `h`, a header and
@@ -46,14 +46,14 @@ pub fn token(bytes: &[u8]) {
         _ => String::from_utf8_lossy(rest).into_owned(),
     };
     for (token_type, name) in TYPES {
-        if let Ok(claim) = TOKENS.read(&token, token_type) {
+        if let Ok(accepted) = TOKENS.verify(&token, token_type) {
             let claims = verified(&token).expect("an accepted token is signed with the key");
             assert_eq!(claims["token_type"], name, "its type is the expected one");
             assert!(claims["exp"].as_f64().expect("a time") > now() - 1.0, "it has not expired");
             assert!(claims.get("iat").is_none_or(|iat| iat.as_f64().expect("a time") <= now()));
             assert!(claims.get("jti").is_some(), "it has an id");
             let now = now() as i64;
-            assert!(claim.expires_at >= now && claim.issued_at <= now, "{claim:?}");
+            assert!(accepted.expires_at >= now && accepted.issued_at <= now, "{accepted:?}");
         }
     }
 }

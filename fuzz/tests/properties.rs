@@ -3,7 +3,7 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
-use numeneon::untrusted::{Body, Draft, Fields, Parameters, Part, Pattern, answer, seq};
+use numeneon::fuzzing::{Body, Draft, Fields, PageRequest, Parameters, Pattern, respond, seq};
 use numeneon_fuzz::{bodies, heads, sockets, stored, tokens};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -64,8 +64,8 @@ fn fields(media_type: &str, body: impl Into<Bytes>) -> Fields {
     body.fields().expect("an object")
 }
 
-fn part(parameters: &str) -> Option<Part> {
-    Part::parse(&Parameters::parse(parameters)).ok()
+fn page(parameters: &str) -> Option<PageRequest> {
+    PageRequest::parse(&Parameters::parse(parameters)).ok()
 }
 
 proptest! {
@@ -114,7 +114,7 @@ proptest! {
 
     #[test]
     fn a_page_has_the_requested_bounds(limit in 1..=200_i64, before in 0..=i64::MAX) {
-        let page = part(&format!("limit={limit}&before={before}")).expect("a valid page");
+        let page = page(&format!("limit={limit}&before={before}")).expect("a valid page");
         prop_assert_eq!(page.limit, Some(limit));
         prop_assert_eq!(page.before, Some(before));
     }
@@ -125,7 +125,7 @@ proptest! {
         before in prop_oneof![i128::MIN..0, i128::from(i64::MAX) + 1..i128::MAX],
     ) {
         let (limit, before) = (format!("limit={limit}"), format!("before={before}"));
-        prop_assert!(part(&limit).is_none() && part(&before).is_none());
+        prop_assert!(page(&limit).is_none() && page(&before).is_none());
     }
 
     #[test]
@@ -133,7 +133,7 @@ proptest! {
         sockets::frame(value.to_string().as_bytes());
         if value.get("type").is_none() {
             let expected = format!(r#"{{"type":"echo","data":{value}}}"#);
-            prop_assert_eq!(answer(&value.to_string()), expected);
+            prop_assert_eq!(respond(&value.to_string()), expected);
         }
     }
 

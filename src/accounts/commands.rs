@@ -1,22 +1,21 @@
-//! Changing accounts.
+//! Creating accounts and changing profiles.
 
 use diesel::prelude::*;
 
-use super::admission;
-use super::model::{Account, ProfileChange};
+use super::model::{ProfileChange, SignUp};
 use super::queries::{self, Me};
-use super::sign_in::SignUp;
+use crate::auth::Account;
+use crate::db::schema::{profiles, users};
 use crate::db::violates_unique;
 use crate::error::{Error, Result};
 use crate::events::{UnitOfWork, inbox};
 use crate::ids::UserId;
-use crate::schema::{profiles, users};
 
-/// Makes an account with its profile and its inbox.
+/// Creates an account with its profile and its inbox.
 ///
 /// # Errors
 ///
-/// 400 if the username or the email is taken; the unique constraints decide.
+/// [`Error::rule`] if the username or the email is taken; the unique constraints decide.
 pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash: &str) -> Result<Me> {
     let user: UserId = diesel::insert_into(users::table)
         .values((
@@ -50,7 +49,7 @@ pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash
             profiles::updated_at.eq(unit.now),
         ))
         .execute(unit.conn)?;
-    inbox::open(unit.conn, user)?;
+    inbox::create(unit.conn, user)?;
     let account = Account {
         id: user,
         username: sign_up.username.clone(),
@@ -68,7 +67,7 @@ pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub(super) fn change_profile(
     unit: &mut UnitOfWork<'_>,
     account: Account,
@@ -80,11 +79,11 @@ pub(super) fn change_profile(
     Ok(queries::me(unit.conn, account)?)
 }
 
-/// Changes the profile of this number, which must be the viewer's own.
+/// Changes the profile of this id, which must be the viewer's own.
 ///
 /// # Errors
 ///
-/// 404 if there is none, 403 if it is another's.
+/// [`Error::not_found`] if there is none, [`Error::not_authorized`] if it is another's.
 pub(super) fn change_numbered_profile(
     unit: &mut UnitOfWork<'_>,
     account: Account,
@@ -98,47 +97,4 @@ pub(super) fn change_numbered_profile(
         Some(owner) if owner != account.id => Err(Error::not_authorized()),
         Some(_) => change_profile(unit, account, change),
     }
-}
-
-/// Replaces a password by another and ends everything that was let in before. Returns
-/// whether it did: the password must still be the one that was checked.
-///
-/// # Errors
-///
-/// The database's own.
-pub(super) fn change_password(unit: &mut UnitOfWork<'_>, user: UserId, old: &str, new: &str) -> Result<bool> {
-    let changed = diesel::update(users::table.find(user).filter(users::password_hash.eq(old)))
-        .set(users::password_hash.eq(new))
-        .execute(unit.conn)?;
-    if changed > 0 {
-        admission::end_all(unit, user)?;
-    }
-    Ok(changed > 0)
-}
-
-/// Lets nobody in under this name any more, or lets them in again, with a new sign-in.
-///
-/// # Errors
-///
-/// 404 if there is no such user.
-pub fn set_active(unit: &mut UnitOfWork<'_>, username: &str, is_active: bool) -> Result<()> {
-    let user = diesel::update(users::table.filter(users::username.eq(username)))
-        .set(users::is_active.eq(is_active))
-        .returning(users::id)
-        .get_result::<UserId>(unit.conn)
-        .optional()?;
-    admission::end_all(unit, user.ok_or_else(|| Error::not_found("no user of this name"))?)
-}
-
-/// Replaces a password's hash by a newer kind, if it is still the one that was
-/// checked.
-///
-/// # Errors
-///
-/// The database's own.
-pub(super) fn replace_hash(unit: &mut UnitOfWork<'_>, user: UserId, old: &str, new: &str) -> Result<()> {
-    diesel::update(users::table.find(user).filter(users::password_hash.eq(old)))
-        .set(users::password_hash.eq(new))
-        .execute(unit.conn)?;
-    Ok(())
 }

@@ -1,19 +1,62 @@
-//! `/api/auth/`: the viewer's own account, and finding others.
+//! `/api/auth/`: signing up, the viewer's own profile, and finding people.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 
-use super::model::ProfileChange;
-use super::queries::{Found, Me, PublicUser};
-use super::{Viewer, commands, queries};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model::{ProfileChange, SignUp, SignUpForm};
+use super::queries::{Me, PublicUser, SearchHit};
+use super::{commands, queries};
+use crate::auth::{Authenticator, Viewer};
 use crate::db::Db;
-use crate::error::body::{Detail, FieldErrors, Refused};
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
-use crate::fields::{Body, Parameters};
 use crate::ids::UserId;
+use crate::limits::Limits;
+use crate::request::body::Body;
+use crate::request::client_address::ClientAddress;
+use crate::request::fields::Parameters;
+use crate::request::response::{Detail, FieldErrors, Rejection};
 
-/// Answers the viewer with their profile.
+/// A new account.
+#[derive(Serialize, ToSchema)]
+struct SignedUp {
+    message: &'static str,
+    user: Me,
+}
+
+/// Creates an account.
+///
+/// It returns no tokens: signing in does.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signup/",
+    tag = "auth",
+    security(()),
+    request_body = SignUpForm,
+    responses(
+        (status = 201, description = "The account.", body = SignedUp),
+        (status = 400, description = "The first thing that is wrong, or whose name or email is taken.", body = Rejection),
+        (status = 429, description = "Too many accounts created from this address.", body = Detail),
+    ),
+)]
+pub async fn sign_up(
+    address: ClientAddress,
+    body: Body,
+    limits: Data<Limits>,
+    authenticator: Data<Authenticator>,
+    events: Data<Events>,
+) -> Result<HttpResponse> {
+    let mut sign_up = SignUp::parse(&body.fields().map_err(Error::rule)?)?;
+    limits.sign_up(address.network()).await?;
+    let hash = authenticator.hash(std::mem::take(&mut sign_up.password)).await?;
+    let user = events.commit(move |unit| commands::sign_up(unit, &sign_up, &hash)).await?;
+    Ok(HttpResponse::Created().json(SignedUp { message: "User created successfully.", user }))
+}
+
+/// Returns the viewer with their profile.
 #[utoipa::path(
     get,
     path = "/api/auth/me/",
@@ -54,8 +97,8 @@ pub async fn change_profile(viewer: Viewer, body: Body, events: Data<Events>) ->
     responses(
         (status = 200, description = "The viewer.", body = Me),
         (status = 400, description = "Fields are wrong.", body = FieldErrors),
-        (status = 403, description = "It is somebody else's.", body = Refused),
-        (status = 404, description = "There is none.", body = Refused),
+        (status = 403, description = "It is somebody else's.", body = Rejection),
+        (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
 pub async fn change_numbered_profile(
@@ -73,32 +116,33 @@ pub async fn change_numbered_profile(
     Ok(HttpResponse::Ok().json(me))
 }
 
-/// More characters than any username or name has, also where small letters are more.
-const LONGEST_SEARCH: usize = 500;
+/// The longest text to search for, in characters. Usernames and names are shorter, also
+/// where their lowercase form is longer.
+const MAX_SEARCH_CHARS: usize = 500;
 
 /// Finds people by username or name: 20 at most, never the viewer.
 ///
-/// With fewer than two characters it answers the newest accounts.
+/// With fewer than two characters it returns the newest accounts.
 #[utoipa::path(
     get,
     path = "/api/auth/search/",
     tag = "auth",
     params(("q" = inline(Option<String>), Query, description = "A part of a username or name, in any case.")),
-    responses((status = 200, description = "Who was found.", body = Vec<Found>)),
+    responses((status = 200, description = "Who was found.", body = Vec<SearchHit>)),
 )]
 pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Result<HttpResponse> {
     let text = parameters.value("q").unwrap_or_default().trim().to_owned();
-    // No name has a NUL, and PostgreSQL takes none in a text. None is longer than this
-    // either, and SQLite takes no pattern that is far longer.
-    if text.contains('\0') || text.chars().count() > LONGEST_SEARCH {
-        return Ok(HttpResponse::Ok().json(Vec::<Found>::new()));
+    // No name contains a NUL, which PostgreSQL refuses in a text, or is longer than this;
+    // SQLite refuses patterns that are far longer.
+    if text.contains('\0') || text.chars().count() > MAX_SEARCH_CHARS {
+        return Ok(HttpResponse::Ok().json(Vec::<SearchHit>::new()));
     }
-    let asker: UserId = viewer.id;
-    let found = db.read(move |conn| Ok(queries::search(conn, asker, &text)?)).await?;
+    let requester: UserId = viewer.id;
+    let found = db.read(move |conn| Ok(queries::search(conn, requester, &text)?)).await?;
     Ok(HttpResponse::Ok().json(found))
 }
 
-/// Answers somebody as strangers see them.
+/// Returns a user as strangers see them.
 #[utoipa::path(
     get,
     path = "/api/auth/users/{username}/",
@@ -111,7 +155,7 @@ pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Res
     ),
 )]
 pub async fn public_user(username: Path<String>, db: Data<Db>) -> Result<HttpResponse> {
-    let missing = || Error::Unfit(Kind::NotFound, "No User matches the given query.".into());
+    let missing = || Error::Malformed(Kind::NotFound, "No User matches the given query.".into());
     let username = username.into_inner();
     if username.contains('\0') {
         return Err(missing());

@@ -1,43 +1,103 @@
-//! What an account is made of, and what its profile may become. No I/O.
+//! A new account and its profile, as they come in a body. No I/O.
 
 use diesel::prelude::*;
-use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::error::{FieldErrors, Result};
-use crate::fields::Fields;
-use crate::ids::UserId;
+use crate::auth::{Email, Password};
+use crate::error::{Error, FieldErrors, Result};
+use crate::request::fields::Fields;
 use crate::timestamp::Timestamp;
 
-/// A user as they see themselves: what the contract calls the short user.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[diesel(table_name = crate::schema::users)]
-pub struct Account {
-    /// Names the user.
-    pub id: UserId,
+/// The longest texts, in characters.
+const MAX_USERNAME_CHARS: usize = 150;
+const MAX_NAME_CHARS: usize = 150;
+const MAX_BIO_CHARS: usize = 500;
+const MAX_LOCATION_CHARS: usize = 100;
+const MAX_LINK_CHARS: usize = 500;
+
+/// The fields of a sign-up.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `SignUp::parse` reads by name")]
+pub(super) struct SignUpForm {
+    /// Unique, case-sensitive.
+    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "ada")]
+    username: String,
+    /// Unique, whatever the case of its letters.
+    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    email: String,
+    /// At most 1,024 bytes.
+    #[schema(format = Password, min_length = 6, max_length = 1024, example = "correct horse")]
+    password: String,
+    /// Becomes first and last name, split at the first space.
+    #[schema(max_length = 301, example = "Ada Ample")]
+    display_name: Option<String>,
+}
+
+/// A new account, valid but for what only the database knows.
+#[derive(Debug)]
+pub struct SignUp {
     /// Unique, case-sensitive.
     pub username: String,
-    /// Shown to its owner only.
-    pub email: String,
+    /// Unique without regard to case.
+    pub email: Email,
+    /// To be hashed.
+    pub password: Password,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// Whether the account may be used.
-    #[serde(skip)]
-    pub is_active: bool,
-    /// When the account was made.
-    #[serde(skip)]
-    pub date_joined: Timestamp,
-    /// Tokens made before this second, in Unix time, are no good any more.
-    #[serde(skip)]
-    pub tokens_valid_from: i64,
 }
 
-/// What someone shows of themselves.
+impl SignUp {
+    /// Reads a sign-up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::rule`] with the first thing that is wrong.
+    pub fn parse(fields: &Fields) -> Result<Self> {
+        let [username, email, password] = ["username", "email", "password"].map(|name| fields.text(name));
+        if !(username.is_filled() && email.is_filled() && password.is_filled()) {
+            return Err(missing_fields());
+        }
+        let username = username
+            .check(|text| text.chars().all(is_username_char), "Letters, digits and @/./+/-/_ only.")
+            .max_chars(MAX_USERNAME_CHARS);
+        let username = username.optional_or_rule()?.ok_or_else(missing_fields)?;
+        let email = email.parse(|text| Email::parse(&text).ok_or("Enter a valid email address."));
+        let email = email.optional_or_rule()?.ok_or_else(missing_fields)?;
+        let password = Password::new(password).optional_or_rule()?.ok_or_else(missing_fields)?;
+        let names = fields.text("display_name").parse(split_names).optional_or_rule()?;
+        let (first_name, last_name) = names.unwrap_or_default();
+        Ok(Self { username, email, password, first_name, last_name })
+    }
+
+    /// Returns the text that a search looks in: username and names in lowercase, one a line.
+    pub fn search_key(&self) -> String {
+        format!("{}\n{}\n{}", self.username, self.first_name, self.last_name).to_lowercase()
+    }
+}
+
+fn missing_fields() -> Error {
+    Error::rule("Missing required fields.")
+}
+
+fn is_username_char(letter: char) -> bool {
+    letter.is_alphanumeric() || "@.+-_".contains(letter)
+}
+
+/// Splits a display name at its first space into first and last name.
+fn split_names(display_name: String) -> std::result::Result<(String, String), String> {
+    let (first, last) = display_name.split_once(' ').unwrap_or((&display_name, ""));
+    let (first, last) = (first.trim_end().to_owned(), last.trim_start().to_owned());
+    if [&first, &last].iter().any(|name| name.chars().count() > MAX_NAME_CHARS) {
+        return Err(format!("Ensure this field has no more than {MAX_NAME_CHARS} characters."));
+    }
+    Ok((first, last))
+}
+
+/// The row of a profile.
 #[derive(Clone, Debug, Queryable, Selectable)]
-#[diesel(table_name = crate::schema::profiles)]
+#[diesel(table_name = crate::db::schema::profiles)]
 pub(super) struct Profile {
     pub(super) id: i64,
     pub(super) bio: String,
@@ -48,14 +108,9 @@ pub(super) struct Profile {
     pub(super) updated_at: Timestamp,
 }
 
-/// The most that each text may hold, in characters.
-const BIO: usize = 500;
-const LOCATION: usize = 100;
-const LINK: usize = 500;
-
-/// What is to become of a profile; what is not named stays as it is.
+/// A change of a profile; what is not named stays as it is.
 #[derive(Debug, Default, AsChangeset, ToSchema)]
-#[diesel(table_name = crate::schema::profiles)]
+#[diesel(table_name = crate::db::schema::profiles)]
 pub struct ProfileChange {
     /// About oneself; null clears it, as it does the others.
     #[schema(max_length = 500)]
@@ -73,45 +128,28 @@ pub struct ProfileChange {
 }
 
 impl ProfileChange {
-    /// Reads a change; null clears a field, and other names are passed over.
+    /// Reads a change; null clears a field, and unknown names are ignored.
     ///
     /// # Errors
     ///
-    /// 400 by field.
+    /// [`Error::Fields`] with every field that is wrong.
     pub fn parse(fields: &Fields) -> Result<Self> {
         let mut errors = FieldErrors::default();
-        let mut read = |name, characters, check: fn(&str) -> bool| {
-            let text = match fields.value(name)? {
-                Value::Null => String::new(),
-                Value::String(text) => text.trim().to_owned(),
-                _ => {
-                    errors.add(name, "Not a valid string.");
-                    return None;
-                }
-            };
-            if text.contains('\0') {
-                errors.add(name, "Null characters are not allowed.");
-            } else if text.chars().count() > characters {
-                errors.add(name, format!("Ensure this field has no more than {characters} characters."));
-            } else if !check(&text) {
-                errors.add(name, "Enter a valid URL.");
-            } else {
-                return Some(text);
-            }
-            None
-        };
+        let text = |name, max| fields.text(name).null_as(String::new()).max_chars(max);
+        let link = |name| text(name, MAX_LINK_CHARS).check(|text| is_link(text), "Enter a valid URL.");
+        let avatar = link("avatar").read_optional(&mut errors);
         let change = Self {
-            bio: read("bio", BIO, |_| true),
-            avatar: read("avatar", LINK, is_link).map(|link| Some(link).filter(|it| !it.is_empty())),
-            location: read("location", LOCATION, |_| true),
-            website: read("website", LINK, is_link),
+            bio: text("bio", MAX_BIO_CHARS).read_optional(&mut errors),
+            avatar: avatar.map(|link| Some(link).filter(|link| !link.is_empty())),
+            location: text("location", MAX_LOCATION_CHARS).read_optional(&mut errors),
+            website: link("website").read_optional(&mut errors),
         };
         errors.or(change)
     }
 }
 
-/// An empty text, or an absolute link that a browser may follow without harm. The parser
-/// passes over control characters, as browsers do; others that read the link may not.
+/// Returns whether a text is empty, or an absolute link that is safe to follow. Browsers and
+/// the parser here ignore control characters in a link; others that read it may not.
 fn is_link(text: &str) -> bool {
     let has_odd = text.contains(|letter: char| letter.is_control() || letter.is_whitespace());
     text.is_empty()

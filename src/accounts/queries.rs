@@ -1,55 +1,18 @@
-//! Reading accounts.
+//! Reading accounts and profiles.
 
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::model::{Account, Profile};
+use super::model::Profile;
+use crate::auth::Account;
+use crate::db::schema::{profiles, users};
 use crate::db::{AnyConnection, Query};
 use crate::ids::UserId;
-use crate::schema::{profiles, users};
 use crate::timestamp::Timestamp;
 
-/// Users that a search or a list of suggestions shows at most.
-pub const MOST_FOUND: i64 = 20;
-
-/// Returns an account, if there is one.
-///
-/// # Errors
-///
-/// The database's own, here and below.
-pub fn account(conn: &mut AnyConnection, user: UserId) -> Query<Option<Account>> {
-    users::table.find(user).select(account_columns()).first(conn).optional()
-}
-
-fn account_columns() -> <Account as Selectable<diesel::pg::Pg>>::SelectExpression {
-    <Account as Selectable<diesel::pg::Pg>>::construct_selection()
-}
-
-/// What signing in needs of an account.
-#[derive(Debug, Queryable)]
-pub struct Login {
-    /// Whose it is.
-    pub user: UserId,
-    /// What the password is checked against.
-    pub password_hash: String,
-    /// Whether the account may be used.
-    pub is_active: bool,
-}
-
-/// Returns what signing in with this email needs, if it has an account.
-pub fn login(conn: &mut AnyConnection, email_key: &str) -> Query<Option<Login>> {
-    users::table
-        .filter(users::email_key.eq(email_key))
-        .select((users::id, users::password_hash, users::is_active))
-        .first(conn)
-        .optional()
-}
-
-/// Returns what a user's password is checked against.
-pub fn password_hash(conn: &mut AnyConnection, user: UserId) -> Query<Option<String>> {
-    users::table.find(user).select(users::password_hash).first(conn).optional()
-}
+/// The most users that a search or a list of suggestions returns.
+pub const MAX_FOUND: i64 = 20;
 
 /// The short user with their profile.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,10 +22,10 @@ pub struct Me {
     profile: OwnProfile,
 }
 
-/// What the viewer shows of themselves.
+/// The viewer's profile.
 #[derive(Debug, Serialize, ToSchema)]
 struct OwnProfile {
-    /// Names the profile; it is not its owner's id.
+    /// The profile's id; it is not its owner's.
     #[schema(minimum = 1)]
     id: i64,
     user: NestedUser,
@@ -86,6 +49,10 @@ struct NestedUser {
 }
 
 /// Returns an account with its profile.
+///
+/// # Errors
+///
+/// Those of the database, here and below.
 pub fn me(conn: &mut AnyConnection, account: Account) -> Query<Me> {
     let profile: Profile = profiles::table
         .filter(profiles::user_id.eq(account.id))
@@ -101,7 +68,7 @@ pub fn me(conn: &mut AnyConnection, account: Account) -> Query<Me> {
     Ok(Me { account, profile })
 }
 
-/// A user as strangers see them. The email is its owner's alone; the key stays.
+/// A user as strangers see them. The email is shown to its owner only; the key stays.
 #[derive(Debug, Serialize, Queryable, ToSchema)]
 pub struct PublicUser {
     id: UserId,
@@ -135,7 +102,8 @@ pub fn public_user(conn: &mut AnyConnection, username: &str) -> Query<Option<Pub
 
 /// A user that a search found.
 #[derive(Debug, Serialize, Queryable, ToSchema)]
-pub struct Found {
+#[schema(as = Found)]
+pub struct SearchHit {
     id: UserId,
     username: String,
     first_name: String,
@@ -145,15 +113,14 @@ pub struct Found {
     avatar: Option<String>,
 }
 
-/// Returns users whose username or name has this text in it, in any case;
-/// with fewer than two characters the newest accounts, without superusers. Never the
-/// one who asks.
-pub fn search(conn: &mut AnyConnection, asker: UserId, text: &str) -> Query<Vec<Found>> {
+/// Returns users whose username or name contains this text, in any case; for fewer than
+/// two characters the newest accounts, without superusers. Never the requester.
+pub fn search(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
     let users = users::table
         .inner_join(profiles::table)
-        .filter(users::id.ne(asker))
+        .filter(users::id.ne(requester))
         .select((users::id, users::username, users::first_name, users::last_name, profiles::avatar))
-        .limit(MOST_FOUND);
+        .limit(MAX_FOUND);
     if text.chars().count() < 2 {
         return users
             .filter(users::is_superuser.eq(false))
@@ -163,7 +130,7 @@ pub fn search(conn: &mut AnyConnection, asker: UserId, text: &str) -> Query<Vec<
     users.filter(users::search_key.like(contains(text)).escape('\\')).load(conn)
 }
 
-/// Returns the pattern of all texts that contain this one; `%` and `_` are literal.
+/// Returns the LIKE pattern of all texts that contain this one; `%` and `_` are literal.
 fn contains(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.to_lowercase().chars() {

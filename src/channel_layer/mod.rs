@@ -8,7 +8,7 @@
 //!   process publishes to one group one after the other.
 //! - Publishing never waits for a reader, and waits for Redis a bounded time.
 //! - After [`ChannelLayer::subscribe`] has returned, payloads published to the group
-//!   arrive, as long as the layer is [whole](ChannelLayer::is_whole).
+//!   arrive, as long as the layer is [whole](ChannelLayer::is_healthy).
 //! - Whenever payloads may have been missed and are missed no longer, the number in
 //!   [`ChannelLayer::recoveries`] is raised.
 //!
@@ -49,6 +49,16 @@ enum Backend {
 }
 
 impl ChannelLayer {
+    /// Starts a layer between all processes that use this Redis, or within this process if
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::redis`].
+    pub fn start(redis_url: Option<&SecretString>, metrics: Metrics) -> Result<Self, crate::error::BoxError> {
+        redis_url.map_or_else(|| Ok(Self::memory(metrics.clone())), |url| Self::redis(url, metrics.clone()))
+    }
+
     /// A layer within this process.
     pub fn memory(metrics: Metrics) -> Self {
         metrics.subscriber_connected.set(1);
@@ -64,7 +74,7 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// If the URL is none that the Redis client understands.
-    pub fn redis(url: &SecretString, metrics: Metrics) -> Result<Self, crate::error::Cause> {
+    pub fn redis(url: &SecretString, metrics: Metrics) -> Result<Self, crate::error::BoxError> {
         let recoveries = watch::Sender::new(0);
         let (hub, backend) = redis::start(url, metrics, recoveries.clone())?;
         Ok(Self { hub, backend: Backend::Redis(Arc::new(backend)), recoveries })
@@ -122,10 +132,10 @@ impl ChannelLayer {
     }
 
     /// Returns whether payloads are published and heard at present.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_healthy(&self) -> bool {
         match &self.backend {
             Backend::Memory(_) => true,
-            Backend::Redis(redis) => redis.is_whole(),
+            Backend::Redis(redis) => redis.is_healthy(),
         }
     }
 }

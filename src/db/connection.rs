@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use secrecy::ExposeSecret;
 
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::settings::{Database, DatabaseUrl};
 
 /// One connection to either database.
@@ -20,7 +20,7 @@ pub enum AnyConnection {
 impl AnyConnection {
     /// Connects and sets the time limits. Blocks for
     /// [`Database::connect_timeout`] at most, for each address of the host.
-    pub(super) fn open(settings: &Database) -> Result<Self, Cause> {
+    pub(super) fn open(settings: &Database) -> Result<Self, BoxError> {
         match &settings.url {
             DatabaseUrl::Postgres(url) => {
                 let url = with_limits(url.expose_secret(), settings);

@@ -8,7 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::AnyConnection;
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::settings::{Database, DatabaseUrl};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -27,7 +27,7 @@ const LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
 ///
 /// If the database cannot be reached or a migration fails; the failed one leaves
 /// nothing behind.
-pub fn migrate(settings: &Database) -> Result<Vec<String>, Cause> {
+pub fn migrate(settings: &Database) -> Result<Vec<String>, BoxError> {
     alone(settings, |conn| match conn {
         AnyConnection::Postgres(conn) => names(conn.run_pending_migrations(POSTGRES)),
         AnyConnection::Sqlite(conn) => names(conn.run_pending_migrations(SQLITE)),
@@ -39,7 +39,7 @@ pub fn migrate(settings: &Database) -> Result<Vec<String>, Cause> {
 /// # Errors
 ///
 /// As [`migrate`].
-pub fn revert(settings: &Database) -> Result<Vec<String>, Cause> {
+pub fn revert(settings: &Database) -> Result<Vec<String>, BoxError> {
     alone(settings, |conn| match conn {
         AnyConnection::Postgres(conn) => names(conn.revert_all_migrations(POSTGRES)),
         AnyConnection::Sqlite(conn) => names(conn.revert_all_migrations(SQLITE)),
@@ -48,15 +48,15 @@ pub fn revert(settings: &Database) -> Result<Vec<String>, Cause> {
 
 fn names(
     result: diesel::migration::Result<Vec<diesel::migration::MigrationVersion<'_>>>,
-) -> Result<Vec<String>, Cause> {
+) -> Result<Vec<String>, BoxError> {
     Ok(result?.iter().map(ToString::to_string).collect())
 }
 
 /// Runs `step` while no other instance does.
 fn alone<T>(
     settings: &Database,
-    step: impl FnOnce(&mut AnyConnection) -> Result<T, Cause>,
-) -> Result<T, Cause> {
+    step: impl FnOnce(&mut AnyConnection) -> Result<T, BoxError>,
+) -> Result<T, BoxError> {
     // The lock on the file is not one of SQLite's own. It is opened before the
     // connection and closed after it, because closing a file drops the locks that
     // this process's SQLite holds on it.

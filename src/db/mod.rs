@@ -9,9 +9,12 @@ mod connection;
 mod failure;
 mod migrations;
 mod pool;
+#[allow(missing_docs, reason = "generated")]
+pub mod schema;
 mod transaction;
 
 pub use connection::AnyConnection;
+pub(crate) use connection::MultiBackend;
 pub use failure::{Query, violates_unique};
 pub use migrations::{migrate, revert};
 pub use pool::{Db, Load};

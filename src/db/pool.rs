@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::AnyConnection;
 use super::transaction::{Attempt, DEAD_WITHIN, Fate, Verdict, in_transaction, keep_if_alive};
-use crate::error::{Cause, Error, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
 use crate::telemetry::Span;
 
@@ -62,7 +62,7 @@ impl Db {
     /// # Errors
     ///
     /// If the pool's settings do not fit together.
-    pub fn new(settings: &Database, runtime: Handle) -> std::result::Result<Self, Cause> {
+    pub fn new(settings: &Database, runtime: Handle) -> std::result::Result<Self, BoxError> {
         let pool = Pool::builder(Connector { settings: settings.clone(), runtime: runtime.clone() })
             .max_size(settings.pool_size)
             .runtime(deadpool::Runtime::Tokio1)
@@ -254,7 +254,7 @@ impl Db {
     }
 }
 
-fn no_connection(error: PoolError<Cause>) -> Error {
+fn no_connection(error: PoolError<BoxError>) -> Error {
     match error {
         PoolError::Backend(cause) => Error::Unavailable(cause),
         other => Error::unavailable(format!("no database connection: {other}")),
@@ -282,14 +282,14 @@ struct Connector {
 
 impl deadpool::managed::Manager for Connector {
     type Type = AnyConnection;
-    type Error = Cause;
+    type Error = BoxError;
 
-    async fn create(&self) -> std::result::Result<AnyConnection, Cause> {
+    async fn create(&self) -> std::result::Result<AnyConnection, BoxError> {
         let settings = self.settings.clone();
         self.runtime.spawn_blocking(move || AnyConnection::open(&settings)).await?
     }
 
-    async fn recycle(&self, _: &mut AnyConnection, _: &Metrics) -> RecycleResult<Cause> {
+    async fn recycle(&self, _: &mut AnyConnection, _: &Metrics) -> RecycleResult<BoxError> {
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! An [`Event`] is one of the things that can happen to a person; an [`Envelope`]
-//! is an event with its number, as it is kept and sent.
+//! An [`Event`] is a fact that concerns a user; an [`Envelope`] is an event with its
+//! number, as it is stored and sent. A [`Notice`] is a hint that is not stored.
 
 use bytes::Bytes;
 use diesel::prelude::*;
@@ -14,9 +14,9 @@ pub type Seq = i64;
 
 /// A user as others see them in lists and events.
 #[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[diesel(table_name = crate::schema::users)]
+#[diesel(table_name = crate::db::schema::users)]
 pub struct Person {
-    /// Names the user.
+    /// The user's id.
     pub id: UserId,
     /// Unique, case-sensitive.
     pub username: String,
@@ -28,15 +28,16 @@ pub struct Person {
 
 /// A user in a message.
 #[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[diesel(table_name = crate::schema::users)]
-pub struct Brief {
-    /// Names the user.
+#[schema(as = Brief)]
+#[diesel(table_name = crate::db::schema::users)]
+pub struct UserSummary {
+    /// The user's id.
     pub id: UserId,
     /// Unique, case-sensitive.
     pub username: String,
 }
 
-impl From<&Person> for Brief {
+impl From<&Person> for UserSummary {
     fn from(person: &Person) -> Self {
         Self { id: person.id, username: person.username.clone() }
     }
@@ -46,29 +47,29 @@ impl From<&Person> for Brief {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// Somebody asked the recipient to be friends.
+    /// Somebody sent the recipient a friend request.
     FriendRequest {
-        /// Names the request, for accepting or declining it.
+        /// The request's id, for accepting or declining it.
         request_id: FriendRequestId,
-        /// Who asked.
+        /// The sender of the request.
         from_user: Person,
-        /// When.
+        /// When it was sent.
         created_at: Timestamp,
     },
     /// Somebody accepted the recipient's request.
     FriendAccepted {
-        /// Who accepted.
+        /// The user who accepted.
         friend: Person,
     },
-    /// Somebody wrote to the recipient.
+    /// Somebody sent the recipient a message.
     NewMessage {
-        /// Names the message.
+        /// The message's id.
         id: MessageId,
-        /// Who wrote.
-        sender: Brief,
-        /// What.
+        /// The user who sent it.
+        sender: UserSummary,
+        /// Its text.
         content: String,
-        /// When.
+        /// When it was sent.
         created_at: Timestamp,
     },
 }
@@ -84,32 +85,32 @@ impl Event {
     }
 }
 
-/// Something that the sockets of a person are told once and that is not kept: its
-/// frame has no number. Whoever misses it learns of it over REST.
+/// A hint for the sockets that a user has at present. It is not stored, and its frame has
+/// no number; a client that misses it sees the change over REST.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Notice {
-    /// The person has read their inbox up to here, on some device.
+    /// The user has read their inbox up to a number, on some device.
     NotificationsRead {
         /// The number up to which it is read.
         up_to: Seq,
-        /// What is left unread.
+        /// How many envelopes are unread.
         unread_count: i64,
     },
 }
 
-/// Somebody's sessions are over: told to all instances, not to clients. It is not kept;
-/// an instance that misses it learns of it at its next comparison of positions.
+/// The revocation of a user's tokens, published to all instances and not to clients. It is
+/// not stored; an instance that misses it sees it in its next position check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionsEnded {
-    /// Whose.
+pub struct Revocation {
+    /// The user whose tokens are revoked.
     pub user: UserId,
-    /// Those that were let in by a token made before this second, in Unix time.
+    /// Tokens issued before this second, in Unix time, are.
     pub before: i64,
 }
 
-/// The names of all frames that this service itself sends to sockets, or may come to
-/// send. No other service may use them: clients take them for ours.
+/// The types of all frames that this service itself sends to sockets, or may come to
+/// send. Integrations may not use them: clients would take theirs for ours.
 pub const OWN_NAMES: &[&str] = &[
     "connection_established",
     "echo",
@@ -124,29 +125,24 @@ pub const OWN_NAMES: &[&str] = &[
     "sessions_ended",
 ];
 
-/// Something that another service tells people. This service does not look into it.
-#[derive(Clone, Debug)]
+/// Something that an integration announces. It is stored and sent as it came.
+#[derive(Clone, Debug, Default)]
 pub struct Announcement {
-    /// Its name on the wire: letters, digits and `_`, and none of [`OWN_NAMES`].
+    /// Its type on the wire: letters, digits and `_`, and none of [`OWN_NAMES`].
     pub name: String,
     /// Its data as JSON text.
     pub data: String,
 }
 
 impl Announcement {
-    /// Returns the frame of one that is not kept: `{"type":…,"data":…}`.
+    /// Returns the frame of one that is not stored: `{"type":…,"data":…}`.
     pub fn frame(&self) -> Bytes {
         let Self { name, data } = self;
         format!(r#"{{"type":"{name}","data":{data}}}"#).into()
     }
-
-    /// Returns the frame of one that is kept under this number.
-    pub fn numbered_frame(&self, seq: Seq) -> Bytes {
-        frame(&self.name, &self.data, seq)
-    }
 }
 
-/// An event with its number, as it is kept and sent.
+/// An event with its number, as it is stored and sent.
 #[derive(Clone, Debug, Queryable)]
 pub struct Envelope {
     /// Its position in the recipient's inbox.
@@ -164,8 +160,8 @@ impl Envelope {
     }
 }
 
-/// The data is JSON already and is taken as it is; a name needs no escaping.
-fn frame(name: &str, data: &str, seq: Seq) -> Bytes {
+/// Returns a frame with a number. The data is JSON already; a name needs no escaping.
+pub(super) fn frame(name: &str, data: &str, seq: Seq) -> Bytes {
     format!(r#"{{"type":"{name}","data":{data},"seq":{seq}}}"#).into()
 }
 
@@ -174,14 +170,14 @@ mod tests {
     use super::{Notice, OWN_NAMES};
 
     #[test]
-    fn own_names_are_in_order_and_named_once() {
+    fn own_names_are_sorted_and_distinct() {
         assert!(OWN_NAMES.is_sorted_by(|one, next| one < next), "{OWN_NAMES:?}");
     }
 
     #[test]
-    fn no_name_of_a_notice_is_left_to_others() {
+    fn the_types_of_notices_are_own_names() {
         let notice = Notice::NotificationsRead { up_to: 1, unread_count: 0 };
-        // Another kind of notice belongs into this test: the compiler says so.
+        // A new kind of notice fails to compile here, and belongs into this test.
         match notice {
             Notice::NotificationsRead { .. } => {}
         }

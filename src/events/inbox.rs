@@ -5,14 +5,18 @@
 //! instances, so at the front two may go in the other order; readers take a gap there
 //! for the end of what is kept.)
 
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use std::collections::BTreeMap;
 
-use super::event::{Announcement, Envelope, Event, Seq};
+use bytes::Bytes;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
+
+use super::event::{Envelope, Seq, frame};
+use super::statements::{InsertEvents, RaiseCounters};
+use crate::db::schema::{inbox_events, inboxes};
 use crate::db::{AnyConnection, Query};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
-use crate::schema::{inbox_events, inboxes};
 use crate::settings;
 use crate::timestamp::Timestamp;
 
@@ -23,112 +27,70 @@ pub const PAGE: usize = 64;
 /// How many envelopes one transaction of [`prune`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
 
-/// Gives an event the next number of this inbox and keeps it.
+/// What is appended to the inboxes of some users.
+#[derive(Debug)]
+pub struct Entry {
+    /// Users who exist, each named once.
+    pub recipients: Vec<UserId>,
+    /// The event's type.
+    pub name: String,
+    /// The event's data as JSON text.
+    pub data: String,
+}
+
+/// Appends each entry to the inboxes of its recipients, under the next number of each, and
+/// returns the frames. It takes two statements, however many entries and recipients there
+/// are, and creates the inbox of a user who has none, as after an import.
 ///
-/// The inbox's row stays locked until the transaction ends, so numbers follow the
-/// order of commits. Whoever appends to several inboxes in one transaction takes
-/// them in ascending order.
+/// An inbox stays locked until the transaction ends, so that numbers follow the order of
+/// commits. Inboxes are locked in ascending order of their owners, so that two transactions
+/// cannot wait for each other; one transaction therefore appends once.
 ///
 /// # Errors
 ///
-/// The database's own.
-pub fn append(conn: &mut AnyConnection, user: UserId, event: &Event, now: Timestamp) -> Result<Envelope> {
-    let raised = diesel::update(inboxes::table.find(user))
-        .set(inboxes::last_seq.eq(inboxes::last_seq + 1))
-        .returning(inboxes::last_seq)
-        .get_result(conn)
-        .optional()?;
-    let seq = match raised {
-        Some(seq) => seq,
-        None => open_with_one(conn, user)?,
-    };
-    let data = serde_json::to_string(event).map_err(Error::internal)?;
-    let envelope = Envelope { seq, name: event.name().to_owned(), data };
-    diesel::insert_into(inbox_events::table)
-        .values((
-            inbox_events::user_id.eq(user),
-            inbox_events::seq.eq(envelope.seq),
-            inbox_events::type_.eq(&envelope.name),
-            inbox_events::data.eq(&envelope.data),
-            inbox_events::created_at.eq(now),
-        ))
-        .execute(conn)?;
-    Ok(envelope)
-}
-
-/// Makes the inbox of a user who has none, as after an import, with its first number.
-fn open_with_one(conn: &mut AnyConnection, user: UserId) -> Query<Seq> {
-    #[derive(QueryableByName)]
-    struct Raised {
-        #[diesel(sql_type = BigInt)]
-        last_seq: Seq,
-    }
-    diesel::sql_query(
-        "INSERT INTO inboxes (user_id, last_seq, read_seq) VALUES ($1, 1, 0) \
-         ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + 1 RETURNING last_seq",
-    )
-    .bind::<BigInt, _>(user)
-    .get_result::<Raised>(conn)
-    .map(|raised| raised.last_seq)
-}
-
-/// Gives an announcement the next number of each of these users' inboxes and keeps it
-/// there, in two statements however many they are. Returns the numbers.
-///
-/// The users exist, and each is named once. Their inboxes are locked, or made, one after
-/// the other in ascending order, as [`append`] asks of its callers.
-///
-/// # Errors
-///
-/// The database's own.
-pub fn append_to_all(
+/// Those of the database.
+pub fn append_many(
     conn: &mut AnyConnection,
-    users: &[UserId],
-    announcement: &Announcement,
+    entries: &[Entry],
     now: Timestamp,
-) -> Result<Vec<(UserId, Seq)>> {
-    #[derive(QueryableByName)]
-    struct Raised {
-        #[diesel(sql_type = BigInt)]
-        user_id: UserId,
-        #[diesel(sql_type = BigInt)]
-        last_seq: Seq,
+) -> Result<Vec<(UserId, Bytes)>> {
+    let mut counts = BTreeMap::new();
+    for user in entries.iter().flat_map(|entry| &entry.recipients) {
+        *counts.entry(*user).or_insert(0) += 1;
     }
-    // Neither an array nor rows can be bound for both databases; a JSON text can.
-    let (first, fourth) = match conn {
-        AnyConnection::Postgres(_) => (
-            "SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb)",
-            "SELECT value::bigint FROM jsonb_array_elements_text($4::jsonb)",
-        ),
-        AnyConnection::Sqlite(_) => ("SELECT value FROM json_each($1)", "SELECT value FROM json_each($4)"),
-    };
-    let ids = serde_json::to_string(users).map_err(Error::internal)?;
-    // The rows come to the insertion in this order, and are locked in it.
-    let raised: Vec<Raised> = diesel::sql_query(format!(
-        "INSERT INTO inboxes (user_id, last_seq, read_seq) \
-         SELECT id, 1, 0 FROM users WHERE id IN ({first}) ORDER BY id \
-         ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + 1 RETURNING user_id, last_seq"
-    ))
-    .bind::<Text, _>(&ids)
-    .load(conn)?;
-    diesel::sql_query(format!(
-        "INSERT INTO inbox_events (user_id, seq, type, data, created_at) \
-         SELECT user_id, last_seq, $1, $2, $3 FROM inboxes WHERE user_id IN ({fourth})"
-    ))
-    .bind::<Text, _>(&announcement.name)
-    .bind::<Text, _>(&announcement.data)
-    .bind::<SqlTimestamp, _>(now)
-    .bind::<Text, _>(&ids)
-    .execute(conn)?;
-    Ok(raised.into_iter().map(|row| (row.user_id, row.last_seq)).collect())
+    if counts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let json = |rows: &[[i64; 2]]| serde_json::to_string(rows).map_err(Error::internal);
+    let counts: Vec<_> = counts.into_iter().map(|(user, count)| [user.number(), count]).collect();
+    let raised: Vec<(UserId, Seq)> = RaiseCounters::new(conn, json(&counts)?).load(conn)?;
+    // The number that each inbox had before.
+    let mut last_seq: BTreeMap<_, _> = raised.into_iter().collect();
+    for [user, count] in counts {
+        last_seq.entry(UserId::new(user)).and_modify(|seq| *seq -= count);
+    }
+    let (mut rows, mut frames) = (Vec::new(), Vec::new());
+    for (place, entry) in (0..).zip(entries) {
+        for user in &entry.recipients {
+            let seq = last_seq.entry(*user).or_default();
+            *seq += 1;
+            rows.push([user.number(), *seq, place]);
+            frames.push((*user, frame(&entry.name, &entry.data, *seq)));
+        }
+    }
+    let rows = serde_json::to_string(&rows).map_err(Error::internal)?;
+    let events: Vec<_> = entries.iter().map(|entry| [&entry.name, &entry.data]).collect();
+    let events = serde_json::to_string(&events).map_err(Error::internal)?;
+    InsertEvents::new(conn, rows, events, now).execute(conn)?;
+    Ok(frames)
 }
 
-/// Makes the empty inbox of a new user.
+/// Creates the empty inbox of a new user.
 ///
 /// # Errors
 ///
-/// The database's own.
-pub fn open(conn: &mut AnyConnection, user: UserId) -> Query<()> {
+/// Those of the database.
+pub fn create(conn: &mut AnyConnection, user: UserId) -> Query<()> {
     diesel::insert_into(inboxes::table)
         .values((inboxes::user_id.eq(user), inboxes::last_seq.eq(0), inboxes::read_seq.eq(0)))
         .execute(conn)
@@ -180,14 +142,14 @@ pub fn after(conn: &mut AnyConnection, user: UserId, cursor: Seq) -> Query<Vec<E
 }
 
 /// An envelope and when it was kept.
-pub type Kept = (Envelope, Timestamp);
+pub type StoredEnvelope = (Envelope, Timestamp);
 
 /// Returns the envelopes before a number, newest first, `limit` at most.
 ///
 /// # Errors
 ///
 /// The database's own.
-pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Query<Vec<Kept>> {
+pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Query<Vec<StoredEnvelope>> {
     inbox_events::table
         .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.lt(seq)))
         .order(inbox_events::seq.desc())

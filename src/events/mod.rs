@@ -1,20 +1,23 @@
-//! An event is what happened to a person: a fact that is kept, numbered and told.
+//! An **event** is a durable fact that concerns a user. A user's **inbox** is the log of
+//! their events, numbered without a gap. An **envelope** is an event with its number.
 //!
-//! Its path:
+//! The path of an event:
 //!
 //! 1. A command *emits* it into the [`UnitOfWork`], beside the rows that it writes.
-//! 2. [`Events::commit`] appends it to the recipient's [inbox], under
-//!    the next number of that inbox, in the same transaction. Fact, event and number
-//!    are there together or not at all.
+//! 2. [`Events::commit`] appends it to the recipient's [inbox], under the next number of
+//!    that inbox, in the same transaction. Fact, event and number are committed together
+//!    or not at all.
 //! 3. After COMMIT the [`Envelope`] is published to the recipient's group.
-//! 4. A [feed](crate::notifications) passes it on, or reads it from the inbox later.
+//! 4. A [feed](crate::notifications) sends it, or reads it from the inbox later.
 //!
-//! Step 3 may fail, and the process may die before it. The inbox has the event
-//! either way, and its number tells every feed that it is missing.
+//! Step 3 may fail, and the process may die before it. The inbox has the event either way,
+//! and every feed sees from the numbers that it is missing.
 
 mod event;
 pub mod inbox;
+mod outgoing;
+mod statements;
 mod unit_of_work;
 
-pub use event::{Announcement, Brief, Envelope, Event, Notice, OWN_NAMES, Person, Seq, SessionsEnded};
-pub use unit_of_work::{Events, UnitOfWork};
+pub use event::{Announcement, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary};
+pub use unit_of_work::{Events, UnitOfWork, retry_conflicts};

@@ -1,5 +1,5 @@
-//! A [`UnitOfWork`] is one transaction and the events it emits. Events leave it only
-//! through [`Events::commit`], so that none is published early or forgotten.
+//! A [`UnitOfWork`] is one transaction and what it sends after its COMMIT. Events leave it
+//! only through [`Events::commit`], so that none is published early or forgotten.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::event::{Announcement, Envelope, Event, Notice, SessionsEnded};
+use super::event::{Announcement, Event, Notice, Revocation};
 use super::inbox;
+use super::outgoing::Outgoing;
 use crate::channel_layer::{ChannelLayer, Group, Payload};
 use crate::db::{AnyConnection, Db};
 use crate::error::{Error, Result};
@@ -16,91 +17,88 @@ use crate::ids::UserId;
 use crate::telemetry::{EventLabels, Metrics, Origin, RequestId, Span, TraceParent};
 use crate::timestamp::Timestamp;
 
-/// One transaction and the events it emits.
+/// How often a command is run that conflicts with concurrent transactions. Each conflict
+/// means that another command has succeeded.
+const MAX_ATTEMPTS: usize = 5;
+
+/// One transaction and what it sends after its COMMIT.
 pub struct UnitOfWork<'a> {
     /// The transaction's connection.
     pub conn: &'a mut AnyConnection,
-    /// The moment that everything in this transaction happens at.
+    /// The time at which everything in this transaction happens.
     pub now: Timestamp,
-    emitted: Vec<(UserId, Event)>,
-    told: Vec<(UserId, Notice)>,
-    ended: Vec<SessionsEnded>,
-    announced: Option<(Vec<UserId>, Announcement)>,
-    told_to_all: Vec<(Vec<UserId>, Announcement)>,
+    outgoing: Vec<Outgoing>,
 }
 
 impl<'a> UnitOfWork<'a> {
     fn new(conn: &'a mut AnyConnection) -> Self {
-        let now = Timestamp::now();
-        let (emitted, told) = (Vec::new(), Vec::new());
-        Self { conn, now, emitted, told, ended: Vec::new(), announced: None, told_to_all: Vec::new() }
+        Self { conn, now: Timestamp::now(), outgoing: Vec::new() }
     }
 
-    /// Records that this happens to the recipient, if the transaction commits.
+    /// Emits an event: it is stored in the recipient's inbox and published, if the
+    /// transaction commits.
     pub fn emit(&mut self, recipient: UserId, event: Event) {
-        self.emitted.push((recipient, event));
+        self.outgoing.push(Outgoing::Event(recipient, event));
     }
 
-    /// Records that the sockets of this person are told something, if the
-    /// transaction commits. It is not kept.
-    pub fn tell(&mut self, person: UserId, notice: Notice) {
-        self.told.push((person, notice));
+    /// Announces something to users who exist, each of them named once. If it is `durable`
+    /// it is stored in their inboxes too.
+    pub fn announce(&mut self, recipients: Vec<UserId>, announcement: Announcement, durable: bool) {
+        self.outgoing.push(if durable {
+            Outgoing::Announcement(recipients, announcement)
+        } else {
+            Outgoing::LiveAnnouncement(recipients, announcement)
+        });
     }
 
-    /// Records that all instances are told of sessions that are over, if the transaction
+    /// Notifies a user's sockets of something that is not stored, if the transaction
     /// commits.
-    pub fn end_sessions(&mut self, user: UserId, before: i64) {
-        self.ended.push(SessionsEnded { user, before });
+    pub fn notify(&mut self, user: UserId, notice: Notice) {
+        self.outgoing.push(Outgoing::Notice(user, notice));
     }
 
-    /// Records that this happens to all of these users, if the transaction commits.
-    /// Each of them exists and is named once. It is all that the unit of work emits: the
-    /// inboxes of one transaction are taken in one ascending order.
-    pub fn emit_to_all(&mut self, recipients: Vec<UserId>, announcement: Announcement) {
-        self.announced = Some((recipients, announcement));
+    /// Has all instances close the sockets of a user that were opened with a token issued
+    /// before this second in Unix time, if the transaction commits.
+    pub fn revoke(&mut self, user: UserId, before: i64) {
+        self.outgoing.push(Outgoing::Revocation(Revocation { user, before }));
     }
 
-    /// Records that the sockets of all of these people are told something, if the
-    /// transaction commits. It is not kept.
-    pub fn tell_all(&mut self, people: Vec<UserId>, announcement: Announcement) {
-        self.told_to_all.push((people, announcement));
-    }
-
-    /// Returns everything to publish once this is committed. First it appends what was
-    /// emitted to the inboxes, in ascending order of recipients so that two transactions
-    /// cannot wait for each other.
-    fn close(mut self) -> Result<Closed> {
-        if self.announced.is_some() && !self.emitted.is_empty() {
-            return Err(Error::internal("a unit of work emits to all and to some"));
-        }
-        self.emitted.sort_by_key(|(recipient, _)| *recipient);
-        let mut payloads = Vec::with_capacity(self.emitted.len() + self.told.len());
-        for (recipient, event) in &self.emitted {
-            let envelope: Envelope = inbox::append(self.conn, *recipient, event, self.now)?;
-            payloads.push((Group::user(*recipient), envelope.frame()));
-        }
-        if let Some((recipients, announcement)) = &self.announced {
-            for (recipient, seq) in inbox::append_to_all(self.conn, recipients, announcement, self.now)? {
-                payloads.push((Group::user(recipient), announcement.numbered_frame(seq)));
+    /// Appends what was emitted to the inboxes, and returns everything to publish once the
+    /// transaction is committed.
+    fn close(self) -> Result<Closed> {
+        let mut entries = Vec::new();
+        let mut emitted = Vec::new();
+        let mut live = Vec::new();
+        for outgoing in self.outgoing {
+            match outgoing {
+                Outgoing::Event(recipient, event) => {
+                    let data = serde_json::to_string(&event).map_err(Error::internal)?;
+                    emitted.push((event.name(), 1));
+                    let name = event.name().to_owned();
+                    entries.push(inbox::Entry { recipients: vec![recipient], name, data });
+                }
+                Outgoing::Announcement(recipients, Announcement { name, data }) => {
+                    // One label for all: the names that integrations choose are not bounded.
+                    emitted.push(("announcement", recipients.len() as u64));
+                    entries.push(inbox::Entry { recipients, name, data });
+                }
+                Outgoing::LiveAnnouncement(recipients, announcement) => {
+                    let frame = announcement.frame();
+                    live.extend(recipients.iter().map(|user| (Group::user(*user), frame.clone())));
+                }
+                Outgoing::Notice(user, notice) => {
+                    let frame = serde_json::to_vec(&notice).map_err(Error::internal)?;
+                    live.push((Group::user(user), frame.into()));
+                }
+                Outgoing::Revocation(revocation) => {
+                    let payload = serde_json::to_vec(&revocation).map_err(Error::internal)?;
+                    live.push((Group::instances(), payload.into()));
+                }
             }
         }
-        let mut emitted: Vec<_> = self.emitted.iter().map(|(_, event)| (event.name(), 1)).collect();
-        // By one name for all: what other services call theirs is no bounded label.
-        if self.announced.is_some() {
-            emitted.push(("announcement", payloads.len() as u64));
-        }
-        for (person, notice) in &self.told {
-            let frame = serde_json::to_vec(notice).map_err(Error::internal)?;
-            payloads.push((Group::user(*person), frame.into()));
-        }
-        for ended in &self.ended {
-            payloads.push((Group::instances(), serde_json::to_vec(ended).map_err(Error::internal)?.into()));
-        }
-        for (people, announcement) in &self.told_to_all {
-            let frame = announcement.frame();
-            payloads.extend(people.iter().map(|person| (Group::user(*person), frame.clone())));
-        }
-        Ok(Closed { frames: payloads, emitted })
+        let appended = inbox::append_many(self.conn, &entries, self.now)?;
+        let stored = appended.into_iter().map(|(user, frame)| (Group::user(user), frame));
+        Ok(Closed { frames: stored.chain(live).collect(), emitted })
     }
 }
 
@@ -109,6 +107,21 @@ struct Closed {
     frames: Vec<(Group, Bytes)>,
     /// The names of the events among them, and how many there are.
     emitted: Vec<(&'static str, u64)>,
+}
+
+/// Runs `attempt` again for as long as it ends in [`Error::Conflict`], five times in all.
+///
+/// # Errors
+///
+/// The last attempt's.
+pub async fn retry_conflicts<T>(mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..MAX_ATTEMPTS {
+        match attempt().await {
+            Err(Error::Conflict) => {}
+            outcome => return outcome,
+        }
+    }
+    attempt().await
 }
 
 /// Commits units of work and publishes their events. A cheap handle.
@@ -126,16 +139,15 @@ impl Events {
         Self { db, layer, runtime, metrics }
     }
 
-    /// Runs a command in one transaction and, after COMMIT, publishes what it
-    /// emitted.
+    /// Runs a command in one transaction and, after COMMIT, publishes what it sends.
     ///
     /// Returns when Redis has taken the events, or shortly after it has not. Once the
-    /// transaction has begun it is carried through, events and all, even if the
-    /// returned future is dropped.
+    /// transaction has begun it is completed, publication included, even if the returned
+    /// future is dropped.
     ///
     /// # Errors
     ///
-    /// The command's own, and nothing is kept; or [`Error::Unavailable`].
+    /// Those of the command, and nothing is stored; or [`Error::Unavailable`].
     pub async fn commit<T, F>(&self, command: F) -> Result<T>
     where
         T: Send + 'static,
@@ -152,7 +164,7 @@ impl Events {
             .transaction(act, move |outcome| match outcome {
                 Ok((value, closed)) => Ok((value, this.committed(closed, request_id, parent))),
                 Err(error) => {
-                    // COMMIT may have been carried out and its answer lost.
+                    // COMMIT may have succeeded although its response was lost.
                     if matches!(error, Error::Unavailable(_)) {
                         this.layer.suspect_loss();
                     }
@@ -161,13 +173,32 @@ impl Events {
             })
             .await?;
         if let Some(published) = published {
-            // A task that panicked published nothing; the inbox heals that too.
+            // A task that panicked has published nothing; feeds read the inbox instead.
             let _ = published.await;
         }
         Ok(value)
     }
 
-    /// Counts what was committed in this moment, and begins to publish it.
+    /// Commits a command as [`Events::commit`] does, and runs it again in a new transaction
+    /// for as long as it conflicts with concurrent ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`Events::commit`]; [`Error::Conflict`] if the last attempt conflicts too.
+    pub async fn commit_retrying<T, F>(&self, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut UnitOfWork<'_>) -> Result<T> + Send + Sync + 'static,
+    {
+        let command = Arc::new(command);
+        retry_conflicts(async || {
+            let command = command.clone();
+            self.commit(move |unit| command(unit)).await
+        })
+        .await
+    }
+
+    /// Counts what was just committed, and starts to publish it.
     fn committed(
         &self,
         closed: Closed,

@@ -6,12 +6,12 @@
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::model::Pair;
+use super::model::UserPair;
 use super::queries;
+use crate::db::schema::friendships;
 use crate::error::{Error, Result};
 use crate::events::{Event, Person, UnitOfWork};
 use crate::ids::{FriendRequestId, UserId};
-use crate::schema::friendships;
 
 /// What asking came to.
 pub(super) enum Asked {
@@ -26,23 +26,27 @@ pub(super) enum Asked {
 /// # Errors
 ///
 /// 404 for an unknown user; 400 for oneself, or when a request or a friendship is
-/// there; [`Error::Raced`] if how the two stand changed while this was done.
+/// there; [`Error::Conflict`] if how the two stand changed while this was done.
 pub(super) fn ask(unit: &mut UnitOfWork<'_>, asker: &Person, asked: UserId) -> Result<Asked> {
     let other = queries::person(unit.conn, asked)?.ok_or_else(|| Error::not_found("User not found"))?;
-    let pair = Pair::of(asker.id, asked).ok_or_else(|| Error::rule("You cannot friend yourself"))?;
-    match queries::tie(unit.conn, pair)? {
-        Some(tie) if tie.accepted_at.is_some() => Err(Error::rule("You are already friends")),
-        Some(tie) if tie.asked_by == asker.id => Err(Error::rule("Friend request already sent")),
-        Some(tie) => match make_friends(unit, tie.id, asker, other.id)? {
+    let pair = UserPair::new(asker.id, asked).ok_or_else(|| Error::rule("You cannot friend yourself"))?;
+    match queries::relationship(unit.conn, pair)? {
+        Some(relationship) if relationship.accepted_at.is_some() => {
+            Err(Error::rule("You are already friends"))
+        }
+        Some(relationship) if relationship.asked_by == asker.id => {
+            Err(Error::rule("Friend request already sent"))
+        }
+        Some(relationship) => match make_friends(unit, relationship.id, asker, other.id)? {
             true => Ok(Asked::Accepted),
-            false => Err(Error::Raced),
+            false => Err(Error::Conflict),
         },
         None => request(unit, pair, asker, asked),
     }
 }
 
 /// Inserts a request. What was read before does not decide: the unique pair does.
-fn request(unit: &mut UnitOfWork<'_>, pair: Pair, asker: &Person, asked: UserId) -> Result<Asked> {
+fn request(unit: &mut UnitOfWork<'_>, pair: UserPair, asker: &Person, asked: UserId) -> Result<Asked> {
     let inserted = diesel::insert_into(friendships::table)
         .values((
             friendships::low_id.eq(pair.low),
@@ -58,7 +62,7 @@ fn request(unit: &mut UnitOfWork<'_>, pair: Pair, asker: &Person, asked: UserId)
             unit.emit(asked, Event::FriendRequest { request_id, from_user, created_at });
             Ok(Asked::Requested)
         }
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(Error::Raced),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(Error::Conflict),
         Err(error) => Err(error.into()),
     }
 }
@@ -123,7 +127,7 @@ fn addressed(unit: &mut UnitOfWork<'_>, user: UserId, request: FriendRequestId) 
 ///
 /// 404 if there is none.
 pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, asked: UserId) -> Result<()> {
-    let pair = Pair::of(viewer, asked).ok_or_else(no_request)?;
+    let pair = UserPair::new(viewer, asked).ok_or_else(no_request)?;
     let cancelled = diesel::delete(friendships::table)
         .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
         .filter(friendships::asked_by.eq(viewer).and(friendships::accepted_at.is_null()))
@@ -138,7 +142,7 @@ pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, asked: UserId) -
 /// 404 for an unknown user.
 pub(super) fn remove(unit: &mut UnitOfWork<'_>, viewer: UserId, friend: UserId) -> Result<()> {
     queries::person(unit.conn, friend)?.ok_or_else(|| Error::not_found("User not found"))?;
-    if let Some(pair) = Pair::of(viewer, friend) {
+    if let Some(pair) = UserPair::new(viewer, friend) {
         diesel::delete(friendships::table)
             .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
             .filter(friendships::accepted_at.is_not_null())

@@ -6,18 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::commands::{self, Asked};
-use super::queries::{self, Pending, Pictured};
-use crate::accounts::Viewer;
+use super::queries::{self, Pending, UserWithAvatar};
+use crate::auth::Viewer;
 use crate::db::Db;
-use crate::error::body::{Detail, Refused};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::{Events, Person};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
-
-/// How often asking is tried when others keep changing how two people stand. Each
-/// failed try means that somebody else's act succeeded.
-const TRIES: usize = 5;
+use crate::request::response::{Detail, Rejection};
 
 /// What was done.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +33,7 @@ struct Accepted {
     get,
     path = "/api/friends/",
     tag = "friends",
-    responses((status = 200, description = "Friends.", body = Vec<Pictured>)),
+    responses((status = 200, description = "Friends.", body = Vec<UserWithAvatar>)),
 )]
 pub async fn friends(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = viewer.id;
@@ -61,7 +57,7 @@ pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     get,
     path = "/api/friends/suggestions/",
     tag = "friends",
-    responses((status = 200, description = "People.", body = Vec<Pictured>)),
+    responses((status = 200, description = "People.", body = Vec<UserWithAvatar>)),
 )]
 pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = viewer.id;
@@ -76,8 +72,8 @@ pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     params(("user" = u64, Path, description = "Whom.")),
     responses(
         (status = 201, description = "They are told.", body = Done),
-        (status = 400, description = "Asked before, friends already, or oneself.", body = Refused),
-        (status = 404, description = "There is nobody of this id.", body = Refused),
+        (status = 400, description = "Asked before, friends already, or oneself.", body = Rejection),
+        (status = 404, description = "There is nobody of this id.", body = Rejection),
         (status = 429, description = "The viewer asks too many.", body = Detail),
     ),
 )]
@@ -89,14 +85,8 @@ pub async fn ask(
 ) -> Result<HttpResponse> {
     limits.friend_request(viewer.id).await?;
     let asked = UserId::from_digits(&user);
-    let mut tries = 1;
-    let outcome = loop {
-        let asker = person(&viewer);
-        match events.commit(move |unit| commands::ask(unit, &asker, asked)).await {
-            Err(Error::Raced) if tries < TRIES => tries += 1,
-            outcome => break outcome?,
-        }
-    };
+    let asker = person(&viewer);
+    let outcome = events.commit_retrying(move |unit| commands::ask(unit, &asker, asked)).await?;
     Ok(created(match outcome {
         Asked::Requested => "Friend request sent",
         Asked::Accepted => "Friend request accepted",
@@ -115,8 +105,8 @@ fn created(message: &'static str) -> HttpResponse {
     params(("request" = u64, Path, description = "The request's id.")),
     responses(
         (status = 201, description = "They are friends.", body = Accepted),
-        (status = 403, description = "It is a request to somebody else.", body = Refused),
-        (status = 404, description = "There is none.", body = Refused),
+        (status = 403, description = "It is a request to somebody else.", body = Rejection),
+        (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
 pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -133,8 +123,8 @@ pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>)
     params(("request" = u64, Path, description = "The request's id.")),
     responses(
         (status = 200, description = "It is gone.", body = Done),
-        (status = 403, description = "It is a request to somebody else.", body = Refused),
-        (status = 404, description = "There is none.", body = Refused),
+        (status = 403, description = "It is a request to somebody else.", body = Rejection),
+        (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
 pub async fn decline(viewer: Viewer, request: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -151,7 +141,7 @@ pub async fn decline(viewer: Viewer, request: Path<String>, events: Data<Events>
     params(("user" = u64, Path, description = "Who was asked.")),
     responses(
         (status = 200, description = "It is gone.", body = Done),
-        (status = 404, description = "There is none.", body = Refused),
+        (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
 pub async fn cancel(viewer: Viewer, user: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -168,7 +158,7 @@ pub async fn cancel(viewer: Viewer, user: Path<String>, events: Data<Events>) ->
     params(("user" = u64, Path, description = "Whose.")),
     responses(
         (status = 200, description = "They are no friends.", body = Done),
-        (status = 404, description = "There is nobody of this id.", body = Refused),
+        (status = 404, description = "There is nobody of this id.", body = Rejection),
     ),
 )]
 pub async fn remove(viewer: Viewer, user: Path<String>, events: Data<Events>) -> Result<HttpResponse> {

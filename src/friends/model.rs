@@ -1,32 +1,32 @@
-//! Two people, in the order in which their row names them. No I/O.
+//! Two users in the order in which the row of their friendship names them. No I/O.
 
 use crate::ids::UserId;
 
-/// Two different people, whoever of them asks.
+/// Two different users, in ascending order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// The one of the lower id.
+pub struct UserPair {
+    /// The lower id.
     pub low: UserId,
-    /// The one of the higher id.
+    /// The higher id.
     pub high: UserId,
 }
 
-impl Pair {
-    /// Returns the pair of two people; none if they are one.
-    pub fn of(one: UserId, other: UserId) -> Option<Self> {
+impl UserPair {
+    /// Returns the pair of two users; none if they are the same.
+    pub fn new(one: UserId, other: UserId) -> Option<Self> {
         (one != other).then(|| Self { low: one.min(other), high: one.max(other) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Pair;
+    use super::UserPair;
     use crate::ids::UserId;
 
     #[test]
     fn a_pair_is_the_same_from_both_sides() {
         let [ada, bob] = [1, 2].map(UserId::new);
-        assert_eq!(Pair::of(ada, bob), Pair::of(bob, ada));
-        assert_eq!(Pair::of(ada, ada), None);
+        assert_eq!(UserPair::new(ada, bob), UserPair::new(bob, ada));
+        assert_eq!(UserPair::new(ada, ada), None);
     }
 }

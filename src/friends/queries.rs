@@ -5,17 +5,18 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::model::Pair;
-use crate::accounts::queries::MOST_FOUND;
+use super::model::UserPair;
+use crate::accounts::queries::MAX_FOUND;
+use crate::db::schema::{friendships, profiles, users};
 use crate::db::{AnyConnection, Query};
 use crate::events::Person;
 use crate::ids::{FriendRequestId, UserId};
-use crate::schema::{friendships, profiles, users};
 use crate::timestamp::Timestamp;
 
 /// A person and their picture.
 #[derive(Debug, Serialize, Queryable, ToSchema)]
-pub struct Pictured {
+#[schema(as = Pictured)]
+pub struct UserWithAvatar {
     #[serde(flatten)]
     person: Person,
     #[schema(required = true)]
@@ -40,7 +41,7 @@ const PERSON: PersonColumns = (users::id, users::username, users::first_name, us
 /// # Errors
 ///
 /// The database's own, here and below.
-pub fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pictured>> {
+pub fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
     // Of two ids whose sum is known, one names the other.
     let the_other = friendships::low_id + friendships::high_id - user.number();
     friendships::table
@@ -65,9 +66,9 @@ pub fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pending>> {
         .load(conn)
 }
 
-/// Returns people to whom this user has no tie yet, the newest first.
-pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pictured>> {
-    let tie = friendships::table.filter(
+/// Returns people to whom this user has no relationship yet, the newest first.
+pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
+    let relationship = friendships::table.filter(
         friendships::low_id
             .eq(user)
             .and(friendships::high_id.eq(users::id))
@@ -76,9 +77,9 @@ pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pictured
     users::table
         .inner_join(profiles::table)
         .filter(users::id.ne(user))
-        .filter(not(exists(tie)))
+        .filter(not(exists(relationship)))
         .order(users::id.desc())
-        .limit(MOST_FOUND)
+        .limit(MAX_FOUND)
         .select((PERSON, profiles::avatar))
         .load(conn)
 }
@@ -90,7 +91,7 @@ pub fn person(conn: &mut AnyConnection, user: UserId) -> Query<Option<Person>> {
 
 /// How two people stand to each other.
 #[derive(Clone, Copy, Debug, Queryable)]
-pub struct Tie {
+pub struct Relationship {
     /// Names the row, and the request while it is one.
     pub id: FriendRequestId,
     /// Who asked.
@@ -100,7 +101,7 @@ pub struct Tie {
 }
 
 /// Returns how two people stand to each other, if they do.
-pub fn tie(conn: &mut AnyConnection, pair: Pair) -> Query<Option<Tie>> {
+pub fn relationship(conn: &mut AnyConnection, pair: UserPair) -> Query<Option<Relationship>> {
     friendships::table
         .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
         .select((friendships::id, friendships::asked_by, friendships::accepted_at))

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::key::Key;
-use super::moments::{Moments, now};
-use super::pace::Pace;
-use super::shared::{Answer, Shared};
+use super::gcra::Gcra;
+use super::key::LimitKey;
+use super::redis_counter::{Answer, RedisCounter};
+use super::tat_table::{TatTable, now};
 use crate::error::{Error, Result};
 use crate::settings::Rate;
 use crate::telemetry::{LimitLabels, Metrics};
@@ -16,9 +16,9 @@ use crate::telemetry::{LimitLabels, Metrics};
 pub(super) struct Limit {
     name: &'static str,
     /// None where it is switched off.
-    pace: Option<Pace>,
-    here: Moments,
-    shared: Option<Arc<Shared>>,
+    pace: Option<Gcra>,
+    here: TatTable,
+    shared: Option<Arc<RedisCounter>>,
     metrics: Metrics,
 }
 
@@ -26,10 +26,10 @@ impl Limit {
     pub(super) fn new(
         name: &'static str,
         rate: Option<Rate>,
-        shared: Option<Arc<Shared>>,
+        shared: Option<Arc<RedisCounter>>,
         metrics: Metrics,
     ) -> Self {
-        Self { name, pace: rate.map(Pace::new), here: Moments::default(), shared, metrics }
+        Self { name, pace: rate.map(Gcra::new), here: TatTable::default(), shared, metrics }
     }
 
     /// Takes one, here and in Redis.
@@ -37,7 +37,7 @@ impl Limit {
     /// # Errors
     ///
     /// 429 with the time until the next one.
-    pub(super) async fn take(&self, key: Key) -> Result<()> {
+    pub(super) async fn take(&self, key: LimitKey) -> Result<()> {
         self.take_here(key)?;
         self.take_in_redis(key).await
     }
@@ -47,7 +47,7 @@ impl Limit {
     /// # Errors
     ///
     /// 429 with the time until the next one.
-    pub(super) fn take_here(&self, key: Key) -> Result<()> {
+    pub(super) fn take_here(&self, key: LimitKey) -> Result<()> {
         let Some(pace) = &self.pace else { return Ok(()) };
         self.here
             .change(key, |whole_at| pace.take(whole_at, now()))
@@ -59,7 +59,7 @@ impl Limit {
     /// # Errors
     ///
     /// 429 with the time until the next one.
-    pub(super) async fn take_in_redis(&self, key: Key) -> Result<()> {
+    pub(super) async fn take_in_redis(&self, key: LimitKey) -> Result<()> {
         let (Some(pace), Some(shared)) = (&self.pace, &self.shared) else { return Ok(()) };
         match shared.take(self.name, key, pace).await {
             Some(Answer::Refused(wait)) => {
@@ -71,7 +71,7 @@ impl Limit {
     }
 
     /// Gives back what was taken here and in Redis.
-    pub(super) async fn give_back(&self, key: Key) {
+    pub(super) async fn give_back(&self, key: LimitKey) {
         self.give_back_here(key);
         if let (Some(pace), Some(shared)) = (&self.pace, &self.shared) {
             shared.give_back(self.name, key, pace).await;
@@ -79,7 +79,7 @@ impl Limit {
     }
 
     /// Gives back what was taken here only.
-    pub(super) fn give_back_here(&self, key: Key) {
+    pub(super) fn give_back_here(&self, key: LimitKey) {
         let Some(pace) = &self.pace else { return };
         let given = |whole_at| Ok::<_, std::convert::Infallible>(pace.give_back(whole_at));
         let Ok(()) = self.here.change(key, given);
@@ -90,5 +90,5 @@ impl Limit {
 pub(super) fn refusal(name: &'static str, wait: Duration, metrics: &Metrics) -> Error {
     metrics.limit_refusals.get_or_create(&LimitLabels { limit: name }).inc();
     let seconds = wait.as_micros().div_ceil(1_000_000).max(1);
-    Error::TooMany { retry_after_seconds: u64::try_from(seconds).unwrap_or(u64::MAX) }
+    Error::RateLimited { retry_after_seconds: u64::try_from(seconds).unwrap_or(u64::MAX) }
 }

@@ -12,13 +12,13 @@
 //! It knows no HTTP: whoever asks says whose email, address or number it is.
 
 mod key;
-mod known;
+mod trusted_addresses;
 mod limit;
-mod meter;
-mod moments;
-mod pace;
-mod password_try;
-mod shared;
+mod local_limiter;
+mod tat_table;
+mod gcra;
+mod password_attempt;
+mod redis_counter;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,17 +26,17 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 
-use crate::error::{Cause, Error, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::ids::UserId;
 use crate::settings::Rates;
 use crate::telemetry::Metrics;
-use key::{Key, Keys};
-use known::Known;
+use key::{LimitKey, LimitKeys};
 use limit::Limit;
-use shared::Shared;
+use redis_counter::RedisCounter;
+use trusted_addresses::TrustedAddresses;
 
-pub use meter::Meter;
-pub use password_try::PasswordTry;
+pub use local_limiter::LocalLimiter;
+pub use password_attempt::PasswordAttempt;
 
 /// After which time a person or an instance with too many sockets may have room again.
 /// Nobody knows; a load balancer tries the next instance meanwhile.
@@ -51,8 +51,8 @@ pub struct Limits {
     friend_requests_by_person: Limit,
     connects_by_address: Limit,
     rates: Rates,
-    known: Known,
-    keys: Keys,
+    known: TrustedAddresses,
+    keys: LimitKeys,
     metrics: Metrics,
 }
 
@@ -69,9 +69,9 @@ impl Limits {
         secret_key: &SecretString,
         runtime: Handle,
         metrics: Metrics,
-    ) -> std::result::Result<Self, Cause> {
+    ) -> std::result::Result<Self, BoxError> {
         let shared = match redis_url {
-            Some(url) => Some(Shared::start(url, runtime, metrics.clone()).await?),
+            Some(url) => Some(RedisCounter::start(url, runtime, metrics.clone()).await?),
             None => None,
         };
         let everywhere = |name, rate| Limit::new(name, rate, shared.clone(), metrics.clone());
@@ -87,8 +87,8 @@ impl Limits {
             ),
             connects_by_address: here("connects_by_address", rates.connects_by_address),
             rates,
-            known: Known::new(shared.clone()),
-            keys: Keys::new(secret_key),
+            known: TrustedAddresses::new(shared.clone()),
+            keys: LimitKeys::new(secret_key),
             metrics,
         })
     }
@@ -108,7 +108,7 @@ impl Limits {
     ///
     /// 429 with the time until the next one.
     pub async fn message(&self, sender: UserId) -> Result<()> {
-        self.messages_by_person.take(Key::person(sender)).await
+        self.messages_by_person.take(LimitKey::person(sender)).await
     }
 
     /// Counts a friend request that somebody makes.
@@ -117,7 +117,7 @@ impl Limits {
     ///
     /// 429 with the time until the next one.
     pub async fn friend_request(&self, asker: UserId) -> Result<()> {
-        self.friend_requests_by_person.take(Key::person(asker)).await
+        self.friend_requests_by_person.take(LimitKey::person(asker)).await
     }
 
     /// Counts the handshake of a socket, at this instance only: it is this one's cores
@@ -131,8 +131,8 @@ impl Limits {
     }
 
     /// Returns what counts the frames of one socket.
-    pub fn frames(&self) -> Meter {
-        Meter::new("frames_by_socket", self.rates.frames_by_socket)
+    pub fn frames(&self) -> LocalLimiter {
+        LocalLimiter::new("frames_by_socket", self.rates.frames_by_socket)
     }
 
     /// Counts that somebody has as many sockets here as they may, and returns the 429.
@@ -144,6 +144,6 @@ impl Limits {
     pub fn full(&self) -> Error {
         // The refusal's own answer is for those who can do something about it.
         let _ = limit::refusal("sockets", RETRY_SOCKET, &self.metrics);
-        Error::Full { retry_after_seconds: RETRY_SOCKET.as_secs() }
+        Error::AtCapacity { retry_after_seconds: RETRY_SOCKET.as_secs() }
     }
 }

@@ -3,18 +3,18 @@
 use diesel::prelude::*;
 
 use super::model::{Draft, Message, Story};
-use super::queries::{self, Of};
+use super::queries::{self, Filter};
+use crate::db::schema::messages;
 use crate::error::{Error, Result};
-use crate::events::{Brief, Event, UnitOfWork};
+use crate::events::{Event, UnitOfWork, UserSummary};
 use crate::ids::{MessageId, UserId};
-use crate::schema::messages;
 
 /// Sends a message.
 ///
 /// # Errors
 ///
 /// 400 if the receiver is unknown or the sender.
-pub(super) fn send(unit: &mut UnitOfWork<'_>, sender: Brief, draft: Draft) -> Result<Message> {
+pub(super) fn send(unit: &mut UnitOfWork<'_>, sender: UserSummary, draft: Draft) -> Result<Message> {
     if draft.receiver == sender.id {
         return Err(Error::field("receiver_id", "You cannot write to yourself."));
     }
@@ -56,7 +56,7 @@ pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: U
 ///
 /// 404 if there is none; 403 if it is not to the reader.
 pub(super) fn mark_read(unit: &mut UnitOfWork<'_>, reader: UserId, id: MessageId) -> Result<Message> {
-    let found = queries::list(unit.conn, Of::One(id), None)?.pop();
+    let found = queries::list(unit.conn, Filter::One(id), None)?.pop();
     let mut message = found.ok_or_else(|| Error::not_found("Message not found"))?;
     if message.receiver.id != reader {
         return Err(Error::not_authorized());

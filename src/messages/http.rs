@@ -7,16 +7,17 @@ use utoipa::ToSchema;
 
 use super::commands;
 use super::model::{Draft, Message, MessageForm};
-use super::queries::{self, Conversation, Of, Page};
-use crate::accounts::Viewer;
+use super::queries::{self, Conversation, Filter, Page};
+use crate::auth::Viewer;
 use crate::db::Db;
-use crate::error::body::{Detail, FieldErrors, Refused};
 use crate::error::{Error, Result};
-use crate::events::{Brief, Events};
-use crate::fields::{Body, Parameters};
+use crate::events::{Events, UserSummary};
 use crate::ids::{MessageId, UserId};
 use crate::limits::Limits;
-use crate::paging::{self, Part};
+use crate::request::body::Body;
+use crate::request::fields::Parameters;
+use crate::request::paging::{self, PageRequest};
+use crate::request::response::{Detail, FieldErrors, Rejection};
 use crate::settings::Requests;
 
 /// Messages in a page for which only `before` was given.
@@ -61,7 +62,7 @@ pub async fn send(
     method(get, head),
     path = "/api/messages/",
     tag = "messages",
-    params(Part),
+    params(PageRequest),
     responses(
         (
             status = 200,
@@ -78,7 +79,7 @@ pub async fn all(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    list(&request, &parameters, &db, Of::User(viewer.id)).await
+    list(&request, &parameters, &db, Filter::User(viewer.id)).await
 }
 
 /// Answers what the viewer and somebody wrote to each other, whole or a page of it.
@@ -88,7 +89,7 @@ pub async fn all(
     method(get, head),
     path = "/api/messages/conversation/{user}/",
     tag = "messages",
-    params(("user" = u64, Path, description = "With whom."), Part),
+    params(("user" = u64, Path, description = "With whom."), PageRequest),
     responses(
         (
             status = 200,
@@ -106,11 +107,11 @@ pub async fn conversation(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    list(&request, &parameters, &db, Of::Two(viewer.id, UserId::from_digits(&user))).await
+    list(&request, &parameters, &db, Filter::Two(viewer.id, UserId::from_digits(&user))).await
 }
 
-async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Of) -> Result<HttpResponse> {
-    let part = Part::parse(parameters)?;
+async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Filter) -> Result<HttpResponse> {
+    let part = PageRequest::parse(parameters)?;
     if part.limit.is_none() && part.before.is_none() {
         let messages = db.read(move |conn| Ok(queries::list(conn, of, None)?)).await?;
         return Ok(HttpResponse::Ok().json(messages));
@@ -124,7 +125,7 @@ async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Of) -
         messages.remove(0);
     }
     let next = messages.first().filter(|_| is_more).map(|oldest| oldest.id.number());
-    Ok(paging::answer(request, &messages, limit, next))
+    Ok(paging::respond(request, &messages, limit, next))
 }
 
 /// Answers the people with whom the viewer exchanged messages, the latest message first.
@@ -147,7 +148,7 @@ pub async fn conversations(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse>
     params(("user_id" = u64, Query, description = "Who wrote.")),
     responses(
         (status = 200, description = "How many were unread.", body = MarkedRead),
-        (status = 400, description = "Nobody is named.", body = Refused),
+        (status = 400, description = "Nobody is named.", body = Rejection),
     ),
 )]
 pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Events>) -> Result<HttpResponse> {
@@ -160,14 +161,14 @@ pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Event
 ///
 /// 400 if it is missing or no number.
 pub fn sender(parameters: &Parameters) -> Result<UserId> {
-    let given = parameters.value("user_id").unwrap_or_default();
-    if given.is_empty() {
+    let digits = parameters.value("user_id").unwrap_or_default();
+    if digits.is_empty() {
         return Err(Error::rule("user_id query parameter required"));
     }
-    if !given.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::rule("user_id must be a number"));
     }
-    Ok(UserId::from_digits(given))
+    Ok(UserId::from_digits(digits))
 }
 
 /// Marks what somebody wrote to the viewer as read.
@@ -200,8 +201,8 @@ async fn mark_all_read(viewer: &Viewer, sender: UserId, events: &Events) -> Resu
     params(("id" = u64, Path, description = "The message's id.")),
     responses(
         (status = 200, description = "The message.", body = Message),
-        (status = 403, description = "It is a message to somebody else.", body = Refused),
-        (status = 404, description = "There is none.", body = Refused),
+        (status = 403, description = "It is a message to somebody else.", body = Rejection),
+        (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
 pub async fn read_one(viewer: Viewer, message: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -210,6 +211,6 @@ pub async fn read_one(viewer: Viewer, message: Path<String>, events: Data<Events
     Ok(HttpResponse::Ok().json(message))
 }
 
-fn brief(viewer: &Viewer) -> Brief {
-    Brief { id: viewer.id, username: viewer.username.clone() }
+fn brief(viewer: &Viewer) -> UserSummary {
+    UserSummary { id: viewer.id, username: viewer.username.clone() }
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{Message, Story};
+use crate::db::schema::{messages, users};
 use crate::db::{AnyConnection, Query};
-use crate::events::{Brief, Person};
+use crate::events::{Person, UserSummary};
 use crate::ids::{MessageId, UserId};
-use crate::schema::{messages, users};
 use crate::timestamp::Timestamp;
 
 diesel::alias! {
@@ -27,7 +27,7 @@ pub struct Page {
 
 /// Which messages a list holds.
 #[derive(Clone, Copy, Debug)]
-pub enum Of {
+pub enum Filter {
     /// All that this user sent or received.
     User(UserId),
     /// All between these two.
@@ -36,7 +36,7 @@ pub enum Of {
     One(MessageId),
 }
 
-type Row = (MessageId, Brief, Brief, String, bool, Timestamp);
+type Row = (MessageId, UserSummary, UserSummary, String, bool, Timestamp);
 
 fn message((id, sender, receiver, content, is_read, created_at): Row) -> Message {
     Message { id, sender, receiver, content, is_read, created_at, story: Story }
@@ -47,7 +47,7 @@ fn message((id, sender, receiver, content, is_read, created_at): Row) -> Message
 /// # Errors
 ///
 /// The database's own, here and below.
-pub fn list(conn: &mut AnyConnection, of: Of, page: Option<Page>) -> Query<Vec<Message>> {
+pub fn list(conn: &mut AnyConnection, of: Filter, page: Option<Page>) -> Query<Vec<Message>> {
     let mut query = messages::table
         .inner_join(users::table.on(users::id.eq(messages::sender_id)))
         .inner_join(receivers.on(receivers.field(users::id).eq(messages::receiver_id)))
@@ -61,9 +61,9 @@ pub fn list(conn: &mut AnyConnection, of: Of, page: Option<Page>) -> Query<Vec<M
         ))
         .into_boxed();
     query = match of {
-        Of::User(user) => query.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user))),
-        Of::One(id) => query.filter(messages::id.eq(id)),
-        Of::Two(one, other) => query.filter(
+        Filter::User(user) => query.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user))),
+        Filter::One(id) => query.filter(messages::id.eq(id)),
+        Filter::Two(one, other) => query.filter(
             messages::sender_id
                 .eq(one)
                 .and(messages::receiver_id.eq(other))
@@ -117,7 +117,7 @@ struct Latest {
 
 /// Returns this user's conversations, the latest message first, in one query
 /// however many partners there are.
-pub fn conversations(conn: &mut AnyConnection, user: &Brief) -> Query<Vec<Conversation>> {
+pub fn conversations(conn: &mut AnyConnection, user: &UserSummary) -> Query<Vec<Conversation>> {
     let rows = diesel::sql_query(
         "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, partners.unread, \
          u.id AS partner_id, u.username, u.first_name, u.last_name \
@@ -135,7 +135,7 @@ pub fn conversations(conn: &mut AnyConnection, user: &Brief) -> Query<Vec<Conver
     Ok(rows.into_iter().map(|row| conversation(user, row)).collect())
 }
 
-fn conversation(user: &Brief, row: Latest) -> Conversation {
+fn conversation(user: &UserSummary, row: Latest) -> Conversation {
     let Latest {
         id,
         sender_id,
@@ -150,15 +150,15 @@ fn conversation(user: &Brief, row: Latest) -> Conversation {
     } = row;
     let partner = Person { id: partner_id, username, first_name, last_name };
     let (sender, receiver) = if sender_id == user.id {
-        (user.clone(), Brief::from(&partner))
+        (user.clone(), UserSummary::from(&partner))
     } else {
-        (Brief::from(&partner), user.clone())
+        (UserSummary::from(&partner), user.clone())
     };
     let last_message = Message { id, sender, receiver, content, is_read, created_at, story: Story };
     Conversation { user: partner, last_message, unread_count: unread }
 }
 
 /// Returns a user as messages name them.
-pub fn brief(conn: &mut AnyConnection, user: UserId) -> Query<Option<Brief>> {
+pub fn brief(conn: &mut AnyConnection, user: UserId) -> Query<Option<UserSummary>> {
     users::table.find(user).select((users::id, users::username)).first(conn).optional()
 }

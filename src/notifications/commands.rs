@@ -13,6 +13,6 @@ use crate::ids::UserId;
 pub(super) fn mark_read(unit: &mut UnitOfWork<'_>, user: UserId, up_to: Seq) -> Result<Position> {
     let position = inbox::mark_read(unit.conn, user, up_to)?;
     let (up_to, unread_count) = (position.read_seq, position.unread());
-    unit.tell(user, Notice::NotificationsRead { up_to, unread_count });
+    unit.notify(user, Notice::NotificationsRead { up_to, unread_count });
     Ok(position)
 }

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use crate::accounts::{Fault, Refusal};
+use crate::auth::{AuthError, TokenError};
 use crate::error::{Error, Kind, Result};
 use crate::events::Seq;
 
@@ -13,14 +13,14 @@ pub(super) const PROTOCOL: &str = "numeneon.v1";
 
 /// With what somebody asks for a socket.
 #[derive(Debug)]
-pub enum Key {
+pub enum SocketCredential {
     /// An access token.
     Token(String),
     /// A ticket, good for one socket.
     Ticket(String),
 }
 
-impl Key {
+impl SocketCredential {
     /// Whether there is nothing of it.
     pub const fn is_empty(&self) -> bool {
         match self {
@@ -33,7 +33,7 @@ impl Key {
 #[derive(Debug)]
 pub struct Handshake {
     /// Who asks.
-    pub key: Option<Key>,
+    pub key: Option<SocketCredential>,
     /// The last number that the client has.
     pub cursor: Option<Seq>,
     /// Whether the client offers `numeneon.v1`.
@@ -42,17 +42,17 @@ pub struct Handshake {
 
 impl Handshake {
     /// Says why nobody is let in.
-    pub(super) const fn words(&self, refusal: &Refusal) -> &'static str {
+    pub(super) const fn words(&self, refusal: &AuthError) -> &'static str {
         match (refusal, &self.key) {
-            (Refusal::UserNotFound, _) => "user not found",
-            (Refusal::UserInactive, _) => "user inactive",
+            (AuthError::UserNotFound, _) => "user not found",
+            (AuthError::UserInactive, _) => "user inactive",
             (_, None) => "token missing",
-            (Refusal::Token(Fault::Expired), Some(Key::Token(_))) => "token expired",
-            (Refusal::Token(Fault::Ended), Some(Key::Token(_))) => "token revoked",
-            (_, Some(Key::Token(_))) => "token invalid",
-            (Refusal::Token(Fault::Expired), Some(Key::Ticket(_))) => "ticket expired",
-            (Refusal::Token(Fault::Ended), Some(Key::Ticket(_))) => "ticket used",
-            (_, Some(Key::Ticket(_))) => "ticket invalid",
+            (AuthError::Token(TokenError::Expired), Some(SocketCredential::Token(_))) => "token expired",
+            (AuthError::Token(TokenError::Revoked), Some(SocketCredential::Token(_))) => "token revoked",
+            (_, Some(SocketCredential::Token(_))) => "token invalid",
+            (AuthError::Token(TokenError::Expired), Some(SocketCredential::Ticket(_))) => "ticket expired",
+            (AuthError::Token(TokenError::Revoked), Some(SocketCredential::Ticket(_))) => "ticket used",
+            (_, Some(SocketCredential::Ticket(_))) => "ticket invalid",
         }
     }
 
@@ -87,7 +87,11 @@ impl Handshake {
                 }
             }
         }
-        let keys = [bearer.map(Key::Token), ticket.map(Key::Ticket), token.map(Key::Token)];
+        let keys = [
+            bearer.map(SocketCredential::Token),
+            ticket.map(SocketCredential::Ticket),
+            token.map(SocketCredential::Token),
+        ];
         handshake.key = keys.into_iter().flatten().find(|key| !key.is_empty());
         Ok(handshake)
     }
@@ -96,7 +100,7 @@ impl Handshake {
 /// A number beyond 64 bits is ahead of every inbox.
 fn parse_cursor(digits: &str) -> Result<Seq> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::Unfit(Kind::Invalid, "cursor must be a whole number".into()));
+        return Err(Error::Malformed(Kind::Invalid, "cursor must be a whole number".into()));
     }
     Ok(digits.parse().unwrap_or(Seq::MAX).min(Seq::MAX - 1))
 }

@@ -3,19 +3,19 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::commands;
-use crate::accounts::Viewer;
+use crate::auth::Viewer;
 use crate::db::Db;
-use crate::error::body::FieldErrors;
 use crate::error::{Error, Result};
-use crate::events::inbox::{self, Kept, Position};
+use crate::events::inbox::{self, Position, StoredEnvelope};
 use crate::events::{Events, Seq};
-use crate::fields::{Body, Fields, Parameters, WholeNumber};
-use crate::paging::{self, Part};
+use crate::request::body::Body;
+use crate::request::fields::{Fields, Parameters, WholeNumber};
+use crate::request::paging::{self, PageRequest};
+use crate::request::response::FieldErrors;
 use crate::timestamp::Timestamp;
 
 /// Envelopes in a page for which no limit was given.
@@ -56,7 +56,7 @@ struct Row {
     get,
     path = "/api/notifications/",
     tag = "notifications",
-    params(Part),
+    params(PageRequest),
     responses(
         (
             status = 200,
@@ -73,7 +73,7 @@ pub async fn list(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    let part = Part::parse(&parameters)?;
+    let part = PageRequest::parse(&parameters)?;
     let (user, limit, before) = (viewer.id, part.limit.unwrap_or(PAGE), part.before.unwrap_or(Seq::MAX));
     let (position, mut kept) = db
         .read(move |conn| Ok((inbox::position(conn, user)?, inbox::before(conn, user, before, limit + 1)?)))
@@ -85,10 +85,10 @@ pub async fn list(
     let next = kept.last().filter(|_| is_more).map(|(oldest, _)| oldest.seq);
     let results = kept.into_iter().map(|kept| row(position, kept)).collect::<Result<_>>()?;
     let list = List { unread_count: position.unread(), last_seq: position.last_seq, results };
-    Ok(paging::answer(&request, &list, limit, next))
+    Ok(paging::respond(&request, &list, limit, next))
 }
 
-fn row(position: Position, (envelope, created_at): Kept) -> Result<Row> {
+fn row(position: Position, (envelope, created_at): StoredEnvelope) -> Result<Row> {
     Ok(Row {
         seq: envelope.seq,
         name: envelope.name,
@@ -136,14 +136,6 @@ pub async fn mark_read(viewer: Viewer, body: Body, events: Data<Events>) -> Resu
 ///
 /// 400 by field.
 pub fn up_to(fields: &Fields) -> Result<Seq> {
-    let number = match fields.value("up_to") {
-        None => return Err(Error::field("up_to", "This field is required.")),
-        Some(Value::Number(number)) => number.as_i64(),
-        Some(Value::String(text)) => WholeNumber::from_digits(text.trim()),
-        Some(_) => None,
-    };
-    match number {
-        Some(seq) if seq >= 0 => Ok(seq),
-        _ => Err(Error::field("up_to", "A whole number is required.")),
-    }
+    let seq = fields.whole_number("up_to").required().optional()?;
+    Ok(seq.unwrap_or_default())
 }

@@ -4,16 +4,16 @@
 //! - [`feed`] turns what arrives, in whatever order, into each envelope once and in
 //!   order.
 //! - [`inbound`] is what a client sends.
-//! - [`end`] has every close code.
+//! - [`close_reason`] has every close code.
 //! - [`handshake`] is what a client asks a socket with.
 //! - [`session`] is one socket's life.
 //! - [`roster`] knows the sessions of this process; one timer pings them all.
-//! - [`endings`] closes sessions that were ended on another instance.
+//! - [`revocation_listener`] closes sessions that were ended on another instance.
 //! - [`position_check`] finds feeds that are behind without knowing it.
 
 mod commands;
-mod end;
-mod endings;
+mod close_reason;
+mod revocation_listener;
 mod feed;
 pub mod handshake;
 pub mod http;
@@ -24,8 +24,10 @@ mod roster;
 mod session;
 pub mod socket;
 
-pub use endings::Endings;
-pub use feed::seq;
+#[cfg(feature = "fuzzing")]
+pub(crate) use feed::seq;
 pub use position_check::PositionCheck;
+pub use revocation_listener::RevocationListener;
 pub use roster::Roster;
-pub use session::answer;
+#[cfg(feature = "fuzzing")]
+pub(crate) use session::respond;

@@ -95,7 +95,7 @@ impl PositionCheck {
     /// happened meanwhile that asks for a round at once.
     async fn pause(&mut self, parts: usize) -> bool {
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
-        let whole = self.layer.is_whole();
+        let whole = self.layer.is_healthy();
         let mut left = if whole { self.period } else { self.period.min(SHORT_PERIOD) } / parts;
         loop {
             // A layer that breaks during a long pause ends it.
@@ -106,7 +106,7 @@ impl PositionCheck {
                 Ok(()) = self.db_recoveries.changed() => return true,
             }
             left -= nap;
-            if left.is_zero() || (whole && !self.layer.is_whole()) {
+            if left.is_zero() || (whole && !self.layer.is_healthy()) {
                 return false;
             }
         }

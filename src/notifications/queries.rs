@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
+use crate::db::schema::{inboxes, users};
 use crate::db::{AnyConnection, Query};
 use crate::events::Seq;
 use crate::ids::UserId;
-use crate::schema::{inboxes, users};
 
 /// Where somebody stands who has a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::queries::Standing;
-use crate::events::{Seq, SessionsEnded};
+use crate::events::{Revocation, Seq};
 use crate::ids::UserId;
 use crate::settings::Socket;
 use crate::telemetry::Metrics;
@@ -20,7 +20,7 @@ use crate::telemetry::Metrics;
 const CLOSING_STEPS: u32 = 50;
 
 /// What stands for the position of a session whose feed does not run yet.
-const BEGINNING: Seq = -1;
+const NOT_STARTED: Seq = -1;
 
 /// The table of sessions in this process. A cheap handle.
 #[derive(Clone)]
@@ -68,15 +68,15 @@ pub(super) enum Signal {
     /// Ping the client.
     Ping = 2,
     /// The client answers no pings: close.
-    Silent = 4,
+    Unresponsive = 4,
     /// The instance stops: close.
     Restart = 8,
     /// What let it in is ended: close.
-    SignedOut = 16,
+    Revoked = 16,
 }
 
 /// The signals that close a session, the weightiest first.
-const CLOSING: [Signal; 3] = [Signal::SignedOut, Signal::Restart, Signal::Silent];
+const CLOSING: [Signal; 3] = [Signal::Revoked, Signal::Restart, Signal::Unresponsive];
 
 impl Roster {
     /// An empty table, of bounded size.
@@ -102,7 +102,7 @@ impl Roster {
             user,
             issued_at,
             number: self.0.numbers.fetch_add(1, Ordering::Relaxed),
-            sent: AtomicI64::new(BEGINNING),
+            sent: AtomicI64::new(NOT_STARTED),
             unanswered: AtomicU32::new(0),
             signals: AtomicU8::new(0),
             signalled: Notify::new(),
@@ -143,11 +143,11 @@ impl Roster {
 
     /// Closes the sessions of somebody that were let in by a token made before this second, in
     /// Unix time.
-    pub(super) fn end(&self, ended: SessionsEnded) {
+    pub(super) fn end(&self, ended: Revocation) {
         let people = self.0.people.lock();
         for entry in people.get(&ended.user).into_iter().flatten() {
             if entry.issued_at < ended.before {
-                entry.signal(Signal::SignedOut);
+                entry.signal(Signal::Revoked);
             }
         }
     }
@@ -161,11 +161,11 @@ impl Roster {
         for user in asked {
             for entry in people.get(user).into_iter().flatten() {
                 let Some(standing) = standings.get(user).filter(|it| it.admits(entry.issued_at)) else {
-                    entry.signal(Signal::SignedOut);
+                    entry.signal(Signal::Revoked);
                     continue;
                 };
                 let sent = entry.sent.load(Ordering::Relaxed);
-                if sent != standing.last_seq && sent != BEGINNING {
+                if sent != standing.last_seq && sent != NOT_STARTED {
                     entry.signal(Signal::Heal);
                     behind += 1;
                 }
@@ -185,7 +185,7 @@ impl Roster {
             for entry in self.0.people.lock().values().flatten() {
                 if entry.number % period == second % period {
                     let silent = entry.unanswered.load(Ordering::Relaxed) >= settings.unanswered_pings;
-                    entry.signal(if silent { Signal::Silent } else { Signal::Ping });
+                    entry.signal(if silent { Signal::Unresponsive } else { Signal::Ping });
                 }
             }
         }

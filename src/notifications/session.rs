@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::field::display;
 
-use super::end::End;
+use super::close_reason::CloseReason;
 use super::feed::{Feed, Item};
 use super::inbound::{Inbound, Said};
 use super::roster::{Place, Signal};
-use crate::accounts::Account;
+use crate::auth::Account;
 use crate::events::Seq;
 use crate::ids::UserId;
 use crate::settings::Socket;
@@ -52,7 +52,7 @@ impl Session {
         sender.metrics.sockets_opened.inc();
         let end = tokio::select! {
             end = sender.send_all(greeting) => end,
-            end = answer_all(&mut self.socket, &mut self.inbound, &self.place) => end,
+            end = respond_all(&mut self.socket, &mut self.inbound, &self.place) => end,
         };
         drop(sender);
         let Self { socket, metrics, feed, .. } = *self;
@@ -73,10 +73,15 @@ pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
 
 /// Closes a socket. What waited for it is freed at once; the connection's own buffers
 /// go when the client has taken them, or when the kernel has given the client up.
-pub(super) async fn close(socket: actix_ws::Session, end: End, user: Option<UserId>, metrics: &Metrics) {
+pub(super) async fn close(
+    socket: actix_ws::Session,
+    end: CloseReason,
+    user: Option<UserId>,
+    metrics: &Metrics,
+) {
     tracing::info!(user.id = user.map(display), reason = end.label(), "socket closed");
     metrics.sockets_closed.get_or_create(&CloseLabels { reason: end.label() }).inc();
-    if end != End::Gone {
+    if end != CloseReason::Disconnected {
         // A client that takes nothing is the kernel's to end.
         let _ = timeout(CLOSE_LIMIT, socket.close(end.reason())).await;
     }
@@ -92,17 +97,17 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    async fn send_all(&mut self, greeting: ByteString) -> End {
+    async fn send_all(&mut self, greeting: ByteString) -> CloseReason {
         self.place.passed_on(self.feed.sent());
         let mut sent = self.text(greeting).await;
         while sent.is_ok() {
             sent = tokio::select! {
                 item = self.feed.next() => match item {
                     Ok(item) => self.item(item).await,
-                    Err(_overflow) => Err(End::TooSlow),
+                    Err(_overflow) => Err(CloseReason::TooSlow),
                 },
                 signal = self.place.next_signal() => match signal {
-                    closing @ (Signal::SignedOut | Signal::Restart | Signal::Silent) => Err(end_of(closing)),
+                    closing @ (Signal::Revoked | Signal::Restart | Signal::Unresponsive) => Err(end_of(closing)),
                     Signal::Ping => self.ping().await,
                     Signal::Heal => {
                         self.feed.heal();
@@ -111,10 +116,10 @@ impl Sender<'_> {
                 },
             };
         }
-        sent.err().unwrap_or(End::Gone)
+        sent.err().unwrap_or(CloseReason::Disconnected)
     }
 
-    async fn item(&mut self, item: Item) -> Result<(), End> {
+    async fn item(&mut self, item: Item) -> Result<(), CloseReason> {
         let (seq, frame, origin) = match item {
             Item::Frame(seq, frame, origin) => (seq, frame, origin),
             Item::Resync(seq) => {
@@ -137,60 +142,60 @@ impl Sender<'_> {
 
     /// Hands a frame to the socket, which holds a few; waits while it takes none, as
     /// long as it may.
-    async fn text(&mut self, frame: ByteString) -> Result<(), End> {
+    async fn text(&mut self, frame: ByteString) -> Result<(), CloseReason> {
         tokio::select! {
             biased;
             sent = timeout(self.settings.write_timeout, self.socket.text(frame)) => match sent {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(Closed)) => Err(End::Gone),
-                Err(_elapsed) => Err(End::TooSlow),
+                Ok(Err(Closed)) => Err(CloseReason::Disconnected),
+                Err(_elapsed) => Err(CloseReason::TooSlow),
             },
-            _overflow = self.feed.subscription().overflowed() => Err(End::TooSlow),
+            _overflow = self.feed.subscription().overflowed() => Err(CloseReason::TooSlow),
             signal = self.place.told_to_close() => Err(end_of(signal)),
         }
     }
 
-    async fn ping(&mut self) -> Result<(), End> {
+    async fn ping(&mut self) -> Result<(), CloseReason> {
         self.place.pinged();
         match timeout(self.settings.write_timeout, self.socket.ping(b"")).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(Closed)) => Err(End::Gone),
-            Err(_elapsed) => Err(End::TooSlow),
+            Ok(Err(Closed)) => Err(CloseReason::Disconnected),
+            Err(_elapsed) => Err(CloseReason::TooSlow),
         }
     }
 }
 
 /// Returns the end that a signal to close means.
-fn end_of(signal: Signal) -> End {
+fn end_of(signal: Signal) -> CloseReason {
     match signal {
-        Signal::SignedOut => End::SignedOut,
-        Signal::Restart => End::Restart,
-        _ => End::TooSlow,
+        Signal::Revoked => CloseReason::Revoked,
+        Signal::Restart => CloseReason::Restart,
+        _ => CloseReason::TooSlow,
     }
 }
 
 /// The half that answers, one message after the other: a client that sends and does
 /// not read waits for itself.
-async fn answer_all(socket: &mut actix_ws::Session, inbound: &mut Inbound, place: &Place) -> End {
+async fn respond_all(socket: &mut actix_ws::Session, inbound: &mut Inbound, place: &Place) -> CloseReason {
     loop {
         let answered = match inbound.next().await {
-            Ok(Said::Text(text)) => socket.text(answer(&text)).await,
+            Ok(Said::Text(text)) => socket.text(respond(&text)).await,
             Ok(Said::Ping(bytes)) => socket.pong(&bytes).await,
             Ok(Said::Pong) => {
                 place.answered();
                 Ok(())
             }
-            Ok(Said::Close(reason)) => return End::ByClient(reason),
+            Ok(Said::Close(reason)) => return CloseReason::ByClient(reason),
             Err(end) => return end,
         };
         if answered.is_err() {
-            return End::Gone;
+            return CloseReason::Disconnected;
         }
     }
 }
 
 /// Returns the answer to what a client says: to a command its own, else an echo.
-pub fn answer(text: &str) -> String {
+pub fn respond(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
         Err(_) => r#"{"type":"error","message":"Invalid JSON"}"#.into(),
         Ok(value) if value.get("type").is_some_and(|name| name == "ping") => r#"{"type":"pong"}"#.into(),
@@ -201,23 +206,23 @@ pub fn answer(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::answer;
+    use super::respond;
 
     #[test]
     fn json_is_echoed_as_it_was() {
-        assert_eq!(answer(r#" {"b":1.50,"a":[]} "#), r#"{"type":"echo","data":{"b":1.50,"a":[]}}"#);
-        assert_eq!(answer("null"), r#"{"type":"echo","data":null}"#);
+        assert_eq!(respond(r#" {"b":1.50,"a":[]} "#), r#"{"type":"echo","data":{"b":1.50,"a":[]}}"#);
+        assert_eq!(respond("null"), r#"{"type":"echo","data":null}"#);
     }
 
     #[test]
     fn a_ping_is_answered() {
-        assert_eq!(answer(r#"{"type":"ping"}"#), r#"{"type":"pong"}"#);
+        assert_eq!(respond(r#"{"type":"ping"}"#), r#"{"type":"pong"}"#);
     }
 
     #[test]
     fn what_only_some_parsers_take_is_no_json() {
         for text in ["", "hello", "NaN", "Infinity", r#""\ud800""#, "{", &"[".repeat(100_000)] {
-            assert_eq!(answer(text), r#"{"type":"error","message":"Invalid JSON"}"#);
+            assert_eq!(respond(text), r#"{"type":"error","message":"Invalid JSON"}"#);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `/ws/notifications/`: who may open a socket, and the way into a session.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use actix_http::ws;
 use actix_web::http::header::{HeaderValue, ORIGIN, UPGRADE};
@@ -8,43 +9,43 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytestring::ByteString;
 
-use super::end::End;
+use super::close_reason::CloseReason;
 use super::feed::Feed;
-use super::handshake::{Handshake, Key, PROTOCOL};
+use super::handshake::{Handshake, PROTOCOL, SocketCredential};
 use super::inbound::Inbound;
 use super::queries;
 use super::roster::{NoRoom, Place, Roster};
 use super::session::{self, Session};
-use crate::accounts::{self, Account, Claim, Fault, Refusal, TokenType, Tokens, admission};
+use crate::auth::{Account, AuthError, Authenticator, Claims, TokenError, TokenType};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
-use crate::client_address::ClientAddress;
-use crate::connection::Switch;
 use crate::db::Db;
-use crate::error::body::Detail;
 use crate::error::{Error, Kind, Result};
-use crate::events::{Events, Seq};
+use crate::events::Seq;
 use crate::limits::Limits;
-use crate::settings::Settings;
+use crate::request::client_address::ClientAddress;
+use crate::request::response::Detail;
+use crate::server::connection::Switch;
+use crate::settings::{Pattern, Socket};
 use crate::telemetry::{Metrics, RequestId};
 
-/// What sessions stand on. A cheap handle.
+/// Opens sockets. A cheap handle.
 #[derive(Clone)]
 pub struct Sockets {
-    /// Who asks.
-    pub tokens: Data<Tokens>,
-    /// Their inboxes.
+    /// Verifies tokens and tickets.
+    pub authenticator: Arc<Authenticator>,
+    /// Has the inboxes.
     pub db: Db,
-    /// Where tickets are used up.
-    pub events: Events,
-    /// Their groups.
+    /// Carries envelopes to sessions.
     pub layer: ChannelLayer,
-    /// What they may take.
-    pub limits: Data<Limits>,
-    /// Where sessions are entered.
+    /// How much anybody may take.
+    pub limits: Arc<Limits>,
+    /// The sessions of this process.
     pub roster: Roster,
-    /// The bounds of a socket, and whose pages may open one.
-    pub settings: Data<Settings>,
-    /// What is counted.
+    /// The bounds of a socket.
+    pub settings: Socket,
+    /// The origins whose pages may open a socket; any if there are none.
+    pub allowed_origins: Arc<[Pattern]>,
+    /// What the service counts.
     pub metrics: Metrics,
 }
 
@@ -82,7 +83,7 @@ pub async fn open(
         Ok(response) => response,
         Err(error) => {
             let mut response = error.error_response();
-            if matches!(error, Error::Unfit(Kind::UpgradeRequired, _)) {
+            if matches!(error, Error::Malformed(Kind::UpgradeRequired, _)) {
                 response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
             }
             response
@@ -99,7 +100,7 @@ impl Sockets {
     ) -> Result<HttpResponse> {
         let upgrades = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
         if !upgrades.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
-            return Err(Error::Unfit(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
+            return Err(Error::Malformed(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
         }
         ws::verify_handshake(request.head()).map_err(|error| no_handshake(&error))?;
         self.check_origin(request)?;
@@ -108,7 +109,7 @@ impl Sockets {
         }
         let handshake = Handshake::parse(request)?;
         if let Err(refusal) = self.limits.connect(address.network()) {
-            let end = End::TooMany("too many connects; try again later");
+            let end = CloseReason::RateLimited("too many connects; try again later");
             return self.refuse(request, payload, &handshake, end, refusal);
         }
         let (account, claim) = match self.identify(&handshake).await {
@@ -119,8 +120,10 @@ impl Sockets {
             Ok(place) => place,
             Err(no_room) => {
                 let (end, refusal) = match no_room {
-                    NoRoom::ForPerson => (End::TooMany("too many sockets"), self.limits.too_many_sockets()),
-                    NoRoom::ForAnybody => (End::Full, self.limits.full()),
+                    NoRoom::ForPerson => {
+                        (CloseReason::RateLimited("too many sockets"), self.limits.too_many_sockets())
+                    }
+                    NoRoom::ForAnybody => (CloseReason::AtCapacity, self.limits.full()),
                 };
                 return self.refuse(request, payload, &handshake, end, refusal);
             }
@@ -133,7 +136,7 @@ impl Sockets {
         let beginning =
             self.clone().begin(account, claim.issued_at, place, handshake.cursor, socket, inbound);
         // The session that begins is no part of the request any more.
-        let id = RequestId::current().unwrap_or_else(RequestId::make);
+        let id = RequestId::current().unwrap_or_else(RequestId::random);
         let beginning = Box::pin(id.scope(beginning));
         let life = async {
             if let Some((session, greeting)) = beginning.await {
@@ -145,34 +148,29 @@ impl Sockets {
     }
 
     fn check_origin(&self, request: &HttpRequest) -> Result<()> {
-        let allowed = &self.settings.access.socket_origins;
+        let allowed = &self.allowed_origins;
         let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
         if allowed.is_empty() || origin.is_some_and(|origin| allowed.iter().any(|it| it.matches(origin))) {
             return Ok(());
         }
-        Err(Error::Unfit(Kind::Forbidden, "origin not allowed".into()))
+        Err(Error::Malformed(Kind::Forbidden, "origin not allowed".into()))
     }
 
-    async fn identify(&self, handshake: &Handshake) -> std::result::Result<(Account, Claim), Refusal> {
+    async fn identify(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
         let (token, token_type) = match &handshake.key {
-            None => return Err(Refusal::Token(Fault::Invalid)),
-            Some(Key::Token(token)) => (token, TokenType::Access),
-            Some(Key::Ticket(ticket)) => (ticket, TokenType::Ticket),
+            None => return Err(AuthError::Token(TokenError::Invalid)),
+            Some(SocketCredential::Token(token)) => (token, TokenType::Access),
+            Some(SocketCredential::Ticket(ticket)) => (ticket, TokenType::Ticket),
         };
-        accounts::identify(&self.tokens, &self.db, token, token_type).await
+        self.authenticator.authenticate(token, token_type).await
     }
 
     /// Uses a ticket up. One of many who bring the same one gets in.
-    async fn spend(&self, handshake: &Handshake, claim: &Claim) -> std::result::Result<(), Refusal> {
-        if !matches!(handshake.key, Some(Key::Ticket(_))) {
+    async fn spend(&self, handshake: &Handshake, claim: &Claims) -> std::result::Result<(), AuthError> {
+        if !matches!(handshake.key, Some(SocketCredential::Ticket(_))) {
             return Ok(());
         }
-        let ticket = claim.clone();
-        match self.events.commit(move |unit| admission::spend(unit, &ticket)).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::Token(Fault::Ended)),
-            Err(error) => Err(Refusal::Failed(error)),
-        }
+        self.authenticator.redeem(claim.clone()).await
     }
 
     fn refuse_key(
@@ -180,14 +178,14 @@ impl Sockets {
         request: &HttpRequest,
         payload: Payload,
         handshake: &Handshake,
-        refusal: Refusal,
+        refusal: AuthError,
     ) -> Result<HttpResponse> {
-        if let Refusal::Failed(error) = refusal {
+        if let AuthError::Failed(error) = refusal {
             return Err(error);
         }
         let why = handshake.words(&refusal);
-        let refusal = Error::Unfit(Kind::Forbidden, why.into());
-        self.refuse(request, payload, handshake, End::Refused(why), refusal)
+        let refusal = Error::Malformed(Kind::Forbidden, why.into());
+        self.refuse(request, payload, handshake, CloseReason::Unauthenticated(why), refusal)
     }
 
     /// Refuses a handshake. For a client that offers [`PROTOCOL`] the socket is opened
@@ -197,7 +195,7 @@ impl Sockets {
         request: &HttpRequest,
         payload: Payload,
         handshake: &Handshake,
-        end: End,
+        end: CloseReason,
         refusal: Error,
     ) -> Result<HttpResponse> {
         if !handshake.versioned {
@@ -221,20 +219,20 @@ impl Sockets {
         socket: actix_ws::Session,
         inbound: actix_ws::MessageStream,
     ) -> Option<(Box<Session>, ByteString)> {
-        let (user, settings, metrics) = (account.id, self.settings.socket, self.metrics);
+        let (user, settings, metrics) = (account.id, self.settings, self.metrics);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = self.layer.subscribe(Group::user(user), capacity).await;
         let standing = self.db.read_in_background(move |conn| Ok(queries::standings(conn, &[user])?)).await;
         let last_seq = match standing.map(|standings| standings.first().copied()) {
             // What ended the session before it was subscribed was not heard of.
             Ok(standing) if !standing.is_some_and(|standing| standing.admits(issued_at)) => {
-                session::close(socket, End::SignedOut, Some(user), &metrics).await;
+                session::close(socket, CloseReason::Revoked, Some(user), &metrics).await;
                 return None;
             }
             Ok(standing) => standing.map_or(0, |standing| standing.last_seq),
             Err(error) => {
                 tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
-                session::close(socket, End::TryAgain, Some(user), &metrics).await;
+                session::close(socket, CloseReason::TryAgain, Some(user), &metrics).await;
                 return None;
             }
         };
@@ -259,5 +257,5 @@ fn upgrade(
 }
 
 fn no_handshake(error: &dyn Display) -> Error {
-    Error::Unfit(Kind::Invalid, format!("No WebSocket handshake: {error}").into())
+    Error::Malformed(Kind::Invalid, format!("No WebSocket handshake: {error}").into())
 }

@@ -22,7 +22,7 @@ pub use database_url::DatabaseUrl;
 pub use pattern::Pattern;
 pub use rate::{Rate, Rates};
 pub use service_keys::ServiceKey;
-pub use source::Wrong;
+pub use source::InvalidSetting;
 pub use table::{SETTINGS, Setting, help};
 pub use telemetry::{Telemetry, Traces};
 
@@ -31,32 +31,22 @@ use source::Source;
 /// Everything that an operator decides.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The address to listen on.
-    pub host: String,
-    /// The port to listen on; 0 takes a free one.
-    pub port: u16,
-    /// Threads that serve HTTP and sockets.
-    pub workers: usize,
-    /// TCP connections held at once.
-    pub max_connections: usize,
-    /// Where the facts are kept.
+    /// Where to listen, and the bounds of the server.
+    pub server: Server,
+    /// The database.
     pub database: Database,
     /// The Redis between the instances; without one this process is alone.
     pub redis_url: Option<SecretString>,
-    /// What tokens are signed with.
-    pub secret_key: SecretString,
-    /// What tokens were signed with before, and are good with still.
-    pub secret_key_fallbacks: Vec<SecretString>,
-    /// The other services that may publish events.
+    /// Tokens and passwords.
+    pub auth: Auth,
+    /// The integrations that may announce events.
     pub service_keys: Vec<ServiceKey>,
-    /// Who may ask, by `Origin` and `Host`.
+    /// What may access the service, by `Origin` and `Host`.
     pub access: Access,
     /// The bounds of one request.
     pub requests: Requests,
     /// How much anybody may take.
     pub rates: Rates,
-    /// Tokens and passwords.
-    pub credentials: Credentials,
     /// The bounds of sockets.
     pub socket: Socket,
     /// How often feeds are compared with their inboxes.
@@ -71,7 +61,20 @@ pub struct Settings {
     pub demo: bool,
 }
 
-/// Where the facts are kept, and how long to wait for it.
+/// Where to listen, and the bounds of the server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The address to listen on.
+    pub host: String,
+    /// The port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Threads that serve HTTP and sockets.
+    pub workers: usize,
+    /// TCP connections held at once.
+    pub max_connections: usize,
+}
+
+/// The database, and how long to wait for it.
 #[derive(Clone, Debug)]
 pub struct Database {
     /// Which database.
@@ -111,11 +114,15 @@ pub struct Requests {
 }
 
 /// Tokens and passwords.
-#[derive(Clone, Copy, Debug)]
-pub struct Credentials {
-    /// How long an access token is good.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// The key that signs tokens.
+    pub secret_key: SecretString,
+    /// The keys that signed tokens before; these are valid until they expire.
+    pub secret_key_fallbacks: Vec<SecretString>,
+    /// How long an access token is valid.
     pub access_token: Duration,
-    /// How long a refresh token is good.
+    /// How long a refresh token is valid.
     pub refresh_token: Duration,
     /// Passwords hashed at once.
     pub hashes_at_once: usize,
@@ -166,18 +173,18 @@ impl Settings {
     /// # Errors
     ///
     /// The first setting that is wrong.
-    pub fn from_environment() -> Result<Self, Wrong> {
+    pub fn from_environment() -> Result<Self, InvalidSetting> {
         match dotenvy::dotenv() {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
             // The library's own words quote the line, which may hold a secret.
             Err(dotenvy::Error::LineParse(..)) => {
-                return Err(Wrong::new(
+                return Err(InvalidSetting::new(
                     ".env",
                     "a line of it cannot be read; put the value in single quotes",
                 ));
             }
-            Err(error) => return Err(Wrong::new(".env", error)),
+            Err(error) => return Err(InvalidSetting::new(".env", error)),
         }
         Self::from_lookup(&|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
@@ -187,7 +194,7 @@ impl Settings {
     /// # Errors
     ///
     /// The first setting that is wrong.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Wrong> {
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
         let source = Source::new(lookup);
         let database = Database {
             url: source.database_url("DATABASE_URL")?,
@@ -198,14 +205,21 @@ impl Settings {
             lock_timeout: source.milliseconds("DATABASE_LOCK_TIMEOUT_MS", 10..=600_000)?,
         };
         let redis_url = source.redis_url("REDIS_URL")?;
-        let laptop = matches!(database.url, DatabaseUrl::Sqlite(_)) && redis_url.is_none();
+        let is_standalone = matches!(database.url, DatabaseUrl::Sqlite(_)) && redis_url.is_none();
         Ok(Self {
-            host: source.text("HOST"),
-            port: source.number("PORT", 0..=65_535)?,
-            workers: source.count_or_cores("WORKERS", 1..=1_024)?,
-            max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
-            secret_key: secret_key::read(&source, &database.url, laptop)?,
-            secret_key_fallbacks: secret_key::fallbacks(&source, laptop)?,
+            server: Server {
+                host: source.text("HOST"),
+                port: source.number("PORT", 0..=65_535)?,
+                workers: source.count_or_cores("WORKERS", 1..=1_024)?,
+                max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
+            },
+            auth: Auth {
+                secret_key: secret_key::read(&source, &database.url, is_standalone)?,
+                secret_key_fallbacks: secret_key::fallbacks(&source, is_standalone)?,
+                access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
+                refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
+                hashes_at_once: source.count_or_spare_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
+            },
             service_keys: service_keys::read(&source)?,
             database,
             redis_url,
@@ -218,11 +232,6 @@ impl Settings {
             requests: Requests {
                 max_body_bytes: source.number("MAX_BODY_BYTES", 1_024..=16_777_216)?,
                 max_message_characters: source.number("MAX_MESSAGE_CHARACTERS", 1..=1_000_000)?,
-            },
-            credentials: Credentials {
-                access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
-                refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
-                hashes_at_once: source.count_or_spare_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
             },
             rates: Rates::read(&source)?,
             socket: Socket {
@@ -240,12 +249,12 @@ impl Settings {
                 max_events: source.number("INBOX_MAX_EVENTS", 1..=100_000_000)?,
             },
             shutdown: Shutdown {
-                delay: source.seconds_on_a_server("SHUTDOWN_DELAY_SECONDS", 5, laptop)?,
-                spread: source.seconds_on_a_server("SHUTDOWN_SPREAD_SECONDS", 5, laptop)?,
+                delay: source.seconds_on_a_server("SHUTDOWN_DELAY_SECONDS", 5, is_standalone)?,
+                spread: source.seconds_on_a_server("SHUTDOWN_SPREAD_SECONDS", 5, is_standalone)?,
                 requests: source.seconds("SHUTDOWN_REQUESTS_SECONDS", 0..=300)?,
             },
             telemetry: telemetry::read(&source)?,
-            demo: source.switch("DEMO", laptop)?,
+            demo: source.switch("DEMO", is_standalone)?,
         })
     }
 }
@@ -256,7 +265,7 @@ impl Settings {
 /// # Errors
 ///
 /// If `PORT` is wrong.
-pub fn local_address() -> Result<(String, u16), Wrong> {
+pub fn local_address() -> Result<(String, u16), InvalidSetting> {
     let lookup = |name: &str| std::env::var(name).ok();
     let source = Source::new(&lookup);
     let host = match source.text("HOST").as_str() {

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Wrong;
+use super::InvalidSetting;
 use super::source::Source;
 
 /// So many at once, and as many again, evenly, over a time: `20/15m`.
@@ -19,9 +19,9 @@ pub struct Rate {
 /// The rates of all limits; those that are off have none.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// Wrong passwords for one email.
+    /// InvalidSetting passwords for one email.
     pub failed_logins_by_email: Option<Rate>,
-    /// Wrong passwords from one address.
+    /// InvalidSetting passwords from one address.
     pub failed_logins_by_address: Option<Rate>,
     /// Accounts made from one address.
     pub signups_by_address: Option<Rate>,
@@ -41,8 +41,8 @@ const MOST: u32 = 1_000_000;
 const LONGEST_SECONDS: u64 = 86_400;
 
 impl Rates {
-    pub(super) fn read(source: &Source<'_>) -> Result<Self, Wrong> {
-        let rate = |name| Rate::parse(&source.text(name)).map_err(|why| Wrong::new(name, why));
+    pub(super) fn read(source: &Source<'_>) -> Result<Self, InvalidSetting> {
+        let rate = |name| Rate::parse(&source.text(name)).map_err(|why| InvalidSetting::new(name, why));
         Ok(Self {
             failed_logins_by_email: rate("LIMIT_FAILED_LOGINS_BY_EMAIL")?,
             failed_logins_by_address: rate("LIMIT_FAILED_LOGINS_BY_ADDRESS")?,

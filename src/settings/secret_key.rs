@@ -1,5 +1,5 @@
-//! The secret key signs every token. A cluster is given one; a laptop makes one
-//! once and keeps it beside the database file, readable by its owner only.
+//! The secret key signs every token. A cluster is given one; in standalone mode one
+//! is created once and stored beside the database file, readable by its owner only.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -9,7 +9,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::source::Source;
-use super::{DatabaseUrl, Wrong};
+use super::{DatabaseUrl, InvalidSetting};
 
 const NAME: &str = "SECRET_KEY";
 const FALLBACKS: &str = "SECRET_KEY_FALLBACKS";
@@ -18,14 +18,18 @@ const FALLBACKS: &str = "SECRET_KEY_FALLBACKS";
 /// HS256 signature, below which the key is the weaker part.
 const LEAST_BYTES: usize = 32;
 
-pub(super) fn read(source: &Source<'_>, database: &DatabaseUrl, laptop: bool) -> Result<SecretString, Wrong> {
+pub(super) fn read(
+    source: &Source<'_>,
+    database: &DatabaseUrl,
+    is_standalone: bool,
+) -> Result<SecretString, InvalidSetting> {
     match (source.optional(NAME), database) {
-        (Some(key), _) if laptop || key.len() >= LEAST_BYTES => Ok(key.into()),
+        (Some(key), _) if is_standalone || key.len() >= LEAST_BYTES => Ok(key.into()),
         (Some(key), _) => Err(too_short(NAME, &key)),
-        (None, DatabaseUrl::Sqlite(path)) if laptop => {
-            keep(&path.with_extension("secret")).map_err(|error| Wrong::new(NAME, error))
+        (None, DatabaseUrl::Sqlite(path)) if is_standalone => {
+            keep(&path.with_extension("secret")).map_err(|error| InvalidSetting::new(NAME, error))
         }
-        (None, _) => Err(Wrong::new(
+        (None, _) => Err(InvalidSetting::new(
             NAME,
             format!(
                 "is missing; with PostgreSQL or Redis it must be set, to at least {LEAST_BYTES} random bytes"
@@ -35,16 +39,23 @@ pub(super) fn read(source: &Source<'_>, database: &DatabaseUrl, laptop: bool) ->
 }
 
 /// Returns the keys that signed before, divided by commas.
-pub(super) fn fallbacks(source: &Source<'_>, laptop: bool) -> Result<Vec<SecretString>, Wrong> {
+pub(super) fn fallbacks(
+    source: &Source<'_>,
+    is_standalone: bool,
+) -> Result<Vec<SecretString>, InvalidSetting> {
     let given = source.optional(FALLBACKS).unwrap_or_default();
     let keys = given.split(',').map(str::trim).filter(|key| !key.is_empty()).map(|key| {
-        if laptop || key.len() >= LEAST_BYTES { Ok(key.into()) } else { Err(too_short(FALLBACKS, key)) }
+        if is_standalone || key.len() >= LEAST_BYTES {
+            Ok(key.into())
+        } else {
+            Err(too_short(FALLBACKS, key))
+        }
     });
     keys.collect()
 }
 
-fn too_short(name: &'static str, key: &str) -> Wrong {
-    Wrong::new(
+fn too_short(name: &'static str, key: &str) -> InvalidSetting {
+    InvalidSetting::new(
         name,
         format!("has {} bytes, and at least {LEAST_BYTES} are needed with PostgreSQL or Redis", key.len()),
     )

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Wrong;
+use super::InvalidSetting;
 use super::source::Source;
 
 const NAME: &str = "SERVICE_KEYS";
@@ -22,16 +22,17 @@ pub struct ServiceKey {
     pub key: SecretString,
 }
 
-pub(super) fn read(source: &Source<'_>) -> Result<Vec<ServiceKey>, Wrong> {
+pub(super) fn read(source: &Source<'_>) -> Result<Vec<ServiceKey>, InvalidSetting> {
     let mut services: Vec<ServiceKey> = Vec::new();
     for (member, place) in source.list(NAME).iter().zip(1..) {
-        let service = parse(member).map_err(|why| Wrong::new(NAME, format!("number {place} {why}")))?;
+        let service =
+            parse(member).map_err(|why| InvalidSetting::new(NAME, format!("number {place} {why}")))?;
         for other in &services {
             if other.name == service.name {
-                return Err(Wrong::new(NAME, format!("number {place} has the name of another")));
+                return Err(InvalidSetting::new(NAME, format!("number {place} has the name of another")));
             }
             if other.key.expose_secret() == service.key.expose_secret() {
-                return Err(Wrong::new(NAME, format!("number {place} has the key of another")));
+                return Err(InvalidSetting::new(NAME, format!("number {place} has the key of another")));
             }
         }
         services.push(service);

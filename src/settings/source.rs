@@ -13,24 +13,24 @@ use super::{DatabaseUrl, Pattern};
 
 /// What is wrong with a setting: one line, which names it.
 #[derive(Debug)]
-pub struct Wrong {
+pub struct InvalidSetting {
     name: &'static str,
     why: String,
 }
 
-impl Wrong {
+impl InvalidSetting {
     pub(super) fn new(name: &'static str, why: impl fmt::Display) -> Self {
         Self { name, why: why.to_string().replace('\n', " ") }
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.why)
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for InvalidSetting {}
 
 /// Where settings are looked up; the table's default stands for what is not there.
 pub(super) struct Source<'a> {
@@ -55,14 +55,14 @@ impl<'a> Source<'a> {
         })
     }
 
-    pub(super) fn number<T>(&self, name: &'static str, range: RangeInclusive<T>) -> Result<T, Wrong>
+    pub(super) fn number<T>(&self, name: &'static str, range: RangeInclusive<T>) -> Result<T, InvalidSetting>
     where
         T: FromStr + PartialOrd + fmt::Display,
     {
         let text = self.text(name);
         match text.parse::<T>() {
             Ok(number) if range.contains(&number) => Ok(number),
-            _ => Err(Wrong::new(
+            _ => Err(InvalidSetting::new(
                 name,
                 format!("{text:?} is not a whole number from {} to {}", range.start(), range.end()),
             )),
@@ -70,11 +70,11 @@ impl<'a> Source<'a> {
     }
 
     /// Returns a part of a whole.
-    pub(super) fn ratio(&self, name: &'static str) -> Result<f64, Wrong> {
+    pub(super) fn ratio(&self, name: &'static str) -> Result<f64, InvalidSetting> {
         let text = self.text(name);
         match text.parse::<f64>() {
             Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
-            _ => Err(Wrong::new(name, format!("{text:?} is not a number from 0 to 1"))),
+            _ => Err(InvalidSetting::new(name, format!("{text:?} is not a number from 0 to 1"))),
         }
     }
 
@@ -83,7 +83,7 @@ impl<'a> Source<'a> {
         &self,
         name: &'static str,
         range: RangeInclusive<usize>,
-    ) -> Result<usize, Wrong> {
+    ) -> Result<usize, InvalidSetting> {
         match self.optional(name) {
             Some(_) => self.number(name, range),
             None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
@@ -95,28 +95,31 @@ impl<'a> Source<'a> {
         &self,
         name: &'static str,
         range: RangeInclusive<usize>,
-    ) -> Result<usize, Wrong> {
+    ) -> Result<usize, InvalidSetting> {
         match self.optional(name) {
             Some(_) => self.number(name, range),
             None => Ok(self.count_or_cores(name, range)?.saturating_sub(1).max(1)),
         }
     }
 
-    pub(super) fn seconds(&self, name: &'static str, range: RangeInclusive<u64>) -> Result<Duration, Wrong> {
+    pub(super) fn seconds(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Duration, InvalidSetting> {
         self.number(name, range).map(Duration::from_secs)
     }
 
-    /// Returns a time that is nought on a laptop, where nobody waits for a load
-    /// balancer, unless it is set.
+    /// Returns a time that is zero in standalone mode, which has no load balancer, unless it is set.
     pub(super) fn seconds_on_a_server(
         &self,
         name: &'static str,
         default: u64,
-        laptop: bool,
-    ) -> Result<Duration, Wrong> {
+        is_standalone: bool,
+    ) -> Result<Duration, InvalidSetting> {
         match self.optional(name) {
             Some(_) => self.seconds(name, 0..=300),
-            None => Ok(Duration::from_secs(if laptop { 0 } else { default })),
+            None => Ok(Duration::from_secs(if is_standalone { 0 } else { default })),
         }
     }
 
@@ -124,26 +127,26 @@ impl<'a> Source<'a> {
         &self,
         name: &'static str,
         range: RangeInclusive<u64>,
-    ) -> Result<Duration, Wrong> {
+    ) -> Result<Duration, InvalidSetting> {
         self.number(name, range).map(Duration::from_millis)
     }
 
     /// Returns `true` or `false`, whose default depends on other settings.
-    pub(super) fn switch(&self, name: &'static str, default: bool) -> Result<bool, Wrong> {
+    pub(super) fn switch(&self, name: &'static str, default: bool) -> Result<bool, InvalidSetting> {
         match self.optional(name).as_deref() {
             None => Ok(default),
             Some("true" | "1" | "on" | "yes") => Ok(true),
             Some("false" | "0" | "off" | "no") => Ok(false),
-            Some(other) => Err(Wrong::new(name, format!("{other:?} is neither true nor false"))),
+            Some(other) => Err(InvalidSetting::new(name, format!("{other:?} is neither true nor false"))),
         }
     }
 
-    pub(super) fn choice(&self, name: &'static str, known: &[&str]) -> Result<String, Wrong> {
+    pub(super) fn choice(&self, name: &'static str, known: &[&str]) -> Result<String, InvalidSetting> {
         let text = self.text(name);
         if known.contains(&text.as_str()) {
             return Ok(text);
         }
-        Err(Wrong::new(name, format!("{text:?} is not one of {}", known.join(", "))))
+        Err(InvalidSetting::new(name, format!("{text:?} is not one of {}", known.join(", "))))
     }
 
     /// Returns the members of a list, without outer white space; empty ones are none.
@@ -156,30 +159,37 @@ impl<'a> Source<'a> {
         self.list(name).iter().map(|part| Pattern::new(part)).collect()
     }
 
-    pub(super) fn database_url(&self, name: &'static str) -> Result<DatabaseUrl, Wrong> {
-        DatabaseUrl::parse(&self.text(name)).map_err(|why| Wrong::new(name, why))
+    pub(super) fn database_url(&self, name: &'static str) -> Result<DatabaseUrl, InvalidSetting> {
+        DatabaseUrl::parse(&self.text(name)).map_err(|why| InvalidSetting::new(name, why))
     }
 
-    pub(super) fn redis_url(&self, name: &'static str) -> Result<Option<SecretString>, Wrong> {
+    pub(super) fn redis_url(&self, name: &'static str) -> Result<Option<SecretString>, InvalidSetting> {
         let Some(text) = self.optional(name) else { return Ok(None) };
-        let url = url::Url::parse(&text).map_err(|error| Wrong::new(name, format!("not a URL: {error}")))?;
+        let url = url::Url::parse(&text)
+            .map_err(|error| InvalidSetting::new(name, format!("not a URL: {error}")))?;
         match url.scheme() {
             "redis" => {}
             "rediss" if cfg!(feature = "tls") => {}
             "rediss" => {
-                return Err(Wrong::new(name, "rediss:// needs a build with the feature `tls`"));
+                return Err(InvalidSetting::new(name, "rediss:// needs a build with the feature `tls`"));
             }
-            other => return Err(Wrong::new(name, format!("{other}:// is neither redis:// nor rediss://"))),
+            other => {
+                return Err(InvalidSetting::new(
+                    name,
+                    format!("{other}:// is neither redis:// nor rediss://"),
+                ));
+            }
         }
-        redis::Client::open(text.as_str()).map_err(|error| Wrong::new(name, error))?;
+        redis::Client::open(text.as_str()).map_err(|error| InvalidSetting::new(name, error))?;
         Ok(Some(text.into()))
     }
 
     /// Returns an address with its port, if one was given.
-    pub(super) fn address(&self, name: &'static str) -> Result<Option<SocketAddr>, Wrong> {
+    pub(super) fn address(&self, name: &'static str) -> Result<Option<SocketAddr>, InvalidSetting> {
         let Some(text) = self.optional(name) else { return Ok(None) };
-        let wrong =
-            |_| Wrong::new(name, format!("{text:?} is not an address with a port, as 127.0.0.1:9464"));
+        let wrong = |_| {
+            InvalidSetting::new(name, format!("{text:?} is not an address with a port, as 127.0.0.1:9464"))
+        };
         text.parse().map(Some).map_err(wrong)
     }
 }

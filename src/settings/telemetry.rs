@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use url::{Position, Url};
 
-use super::Wrong;
+use super::InvalidSetting;
 use super::source::Source;
 
 /// What an operator is told, and where.
@@ -53,13 +53,13 @@ fn parse_log_filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().with_regex(false).parse(text)
 }
 
-fn read_log_filter(source: &Source<'_>) -> Result<String, Wrong> {
+fn read_log_filter(source: &Source<'_>) -> Result<String, InvalidSetting> {
     let text = source.text("LOG");
-    parse_log_filter(&text).map_err(|error| Wrong::new("LOG", error))?;
+    parse_log_filter(&text).map_err(|error| InvalidSetting::new("LOG", error))?;
     Ok(text)
 }
 
-pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {
+pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, InvalidSetting> {
     let on_a_terminal = std::io::stderr().is_terminal();
     Ok(Telemetry {
         metrics_address: source.address("METRICS_ADDRESS")?,
@@ -74,14 +74,14 @@ pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, Wrong> {
     })
 }
 
-fn traces(source: &Source<'_>) -> Result<Option<Traces>, Wrong> {
+fn traces(source: &Source<'_>) -> Result<Option<Traces>, InvalidSetting> {
     const ENDPOINT: &str = "OTLP_ENDPOINT";
     let sample_ratio = source.ratio("OTLP_SAMPLE_RATIO")?;
     let Some(text) = source.optional(ENDPOINT) else { return Ok(None) };
-    let url = collector(&text).map_err(|why| Wrong::new(ENDPOINT, why))?;
+    let url = collector(&text).map_err(|why| InvalidSetting::new(ENDPOINT, why))?;
     // Last, so that every build says what else is wrong.
     if !cfg!(feature = "otlp") {
-        return Err(Wrong::new(ENDPOINT, "needs a build with traces: cargo build --features otlp"));
+        return Err(InvalidSetting::new(ENDPOINT, "needs a build with traces: cargo build --features otlp"));
     }
     let collector = url[Position::BeforeHost..Position::AfterPort].to_owned();
     Ok(Some(Traces { endpoint: url.as_str().into(), collector, sample_ratio }))

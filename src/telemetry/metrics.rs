@@ -194,9 +194,9 @@ impl Metrics {
 
 /// A gauge that is higher by one until this is dropped.
 #[derive(Debug)]
-pub struct Raised(Gauge);
+pub struct GaugeGuard(Gauge);
 
-impl Raised {
+impl GaugeGuard {
     /// Raises a gauge.
     pub fn new(gauge: &Gauge) -> Self {
         gauge.inc();
@@ -204,7 +204,7 @@ impl Raised {
     }
 }
 
-impl Drop for Raised {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -18,8 +18,8 @@ mod traces;
 
 pub use logs::{Flush, log_to_stderr};
 pub use metrics::{
-    BuildLabels, CloseLabels, Counts, EventLabels, LimitLabels, Metrics, Raised, ReplayLabels, RequestLabels,
-    RouteLabels,
+    BuildLabels, CloseLabels, Counts, EventLabels, GaugeGuard, LimitLabels, Metrics, ReplayLabels,
+    RequestLabels, RouteLabels,
 };
 #[cfg(not(feature = "otlp"))]
 pub use no_span::Span;

@@ -50,7 +50,7 @@ impl Span {
     }
 
     /// Notes nothing.
-    pub const fn answered(self, _: &'static str, _: &str, _: u16) {}
+    pub const fn responded(self, _: &'static str, _: &str, _: u16) {}
 
     /// Notes nothing.
     pub const fn note<T>(&mut self, _: &Result<T>) {}

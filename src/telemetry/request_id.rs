@@ -23,9 +23,9 @@ impl RequestId {
         is_sound.then(|| Self(text.into()))
     }
 
-    /// Makes an id that no other request has. It need not be hard to guess, so it costs
-    /// no call into the system.
-    pub fn make() -> Self {
+    /// Returns an id that no other request has. It need not be hard to guess, so it costs no
+    /// system call.
+    pub fn random() -> Self {
         let bytes = fastrand::u128(..).to_ne_bytes();
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid().simple().to_string().into())
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_made_is_a_uuid_and_sound() {
-        let (one, other) = (RequestId::make(), RequestId::make());
+        let (one, other) = (RequestId::random(), RequestId::random());
         assert_ne!(one, other);
         assert_eq!(RequestId::parse(one.as_str()).as_ref(), Some(&one));
         let uuid = uuid::Uuid::try_parse(one.as_str()).ok();

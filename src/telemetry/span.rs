@@ -81,7 +81,7 @@ impl Span {
     }
 
     /// Notes how a request was answered, and ends its span.
-    pub fn answered(mut self, method: &'static str, route: &str, status: u16) {
+    pub fn responded(mut self, method: &'static str, route: &str, status: u16) {
         let Some(span) = &mut self.0 else { return };
         span.update_name(format!("{method} {route}"));
         span.set_attribute(KeyValue::new("http.request.method", method));

@@ -19,7 +19,7 @@ use opentelemetry_sdk::trace::{
 
 use secrecy::ExposeSecret;
 
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::settings::Telemetry;
 
 /// Spans that may wait to be sent: a second's worth of a busy instance, and some 8 MB at
@@ -59,7 +59,7 @@ impl Drop for Traces {
 /// # Errors
 ///
 /// If the exporter or its client cannot be made: one line that names the setting.
-pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, Cause> {
+pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, BoxError> {
     let Some(settings) = &settings.traces else { return Ok(None) };
     // Fails only if there is one already. Without it the client would not start.
     #[cfg(feature = "tls")]

@@ -15,7 +15,7 @@ const PAGES: [&str; 4] = ["/demo", "/demo/{path}", "/api/docs", "/api/docs/{path
 
 /// Returns the paths on the page of all URLs, `{user:[0-9]+}` as `{user}`.
 fn paths_on_the_page() -> Vec<String> {
-    let page = include_str!("../../src/routes.rs");
+    let page = include_str!("../../src/api/routes.rs");
     let after_at = page.split("at(").skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
     let paths = after_at.filter_map(|text| text.split('"').next()).filter(|path| path.starts_with('/'));
     let paths: Vec<_> = paths.map(without_patterns).collect();

@@ -1,34 +1,31 @@
 //! What a file may not do, by its name or place.
 
-use super::order::assert_none;
-use super::source::{self, Source};
+use super::features::feature;
+use super::source::{Source, assert_none, read, sources};
+
+/// Whom a rule binds.
+enum Files {
+    All,
+    /// The files of this name in the folders of features.
+    Layer(&'static str),
+    /// These files and folders of `src/`.
+    In(&'static [&'static str]),
+    /// All but these files and folders of `src/`.
+    NotIn(&'static [&'static str]),
+}
 
 /// A rule about some files: none of these words in their code.
 struct Rule {
-    /// Whom it binds.
-    binds: fn(&Source) -> bool,
+    files: Files,
     words: &'static [&'static str],
     why: &'static str,
-}
-
-fn is_one_of(source: &Source, paths: &[&str]) -> bool {
-    paths.iter().any(|path| source.path.starts_with(path))
-}
-
-fn is_feature(source: &Source) -> bool {
-    matches!(source.module(), "accounts" | "friends" | "messages" | "notifications" | "services")
-}
-
-/// Whether it is this file of some feature.
-fn named(source: &Source, name: &str) -> bool {
-    is_feature(source) && source.name() == name
 }
 
 /// Words by which code reads or writes a database.
 const DATABASE: &[&str] = &[
     "AnyConnection",
     "UnitOfWork",
-    "crate::db",
+    "crate::db::{",
     ".execute(",
     ".get_result(",
     ".load(",
@@ -37,28 +34,39 @@ const DATABASE: &[&str] = &[
     "insert_into",
     "diesel::update",
     "diesel::delete",
-    "::table",
+    "::table.",
 ];
 
 const RULES: &[Rule] = &[
     Rule {
-        binds: |source| named(source, "model") || named(source, "sign_in"),
+        files: Files::Layer("model"),
         words: &["async ", ".await", "actix", "tokio", "std::fs", "std::net", "reqwest", "channel_layer"],
         why: "a model is pure: no I/O",
     },
     Rule {
-        binds: |source| named(source, "model") || named(source, "sign_in"),
+        files: Files::Layer("model"),
         words: DATABASE,
         why: "a model is pure: it has the derives of a row, and no query",
     },
     Rule {
-        binds: |source| named(source, "queries"),
+        files: Files::In(&[
+            "auth/model.rs",
+            "auth/credentials.rs",
+            "request/field.rs",
+            "request/fields.rs",
+            "error.rs",
+        ]),
+        words: &["async ", ".await", "actix", "tokio", "std::fs", "std::net"],
+        why: "what models are made of is as pure as they are",
+    },
+    Rule {
+        files: Files::Layer("queries"),
         words: &[
             "insert_into",
             "diesel::update",
             "diesel::delete",
             ".emit(",
-            ".tell(",
+            ".notify(",
             "UnitOfWork",
             "actix",
             "channel_layer",
@@ -66,7 +74,7 @@ const RULES: &[Rule] = &[
         why: "queries read: they neither write nor emit",
     },
     Rule {
-        binds: |source| named(source, "commands"),
+        files: Files::Layer("commands"),
         words: &[
             "async ",
             ".await",
@@ -81,7 +89,7 @@ const RULES: &[Rule] = &[
         why: "a command is one act in a transaction that it did not open: it waits for nothing, publishes nothing and knows no HTTP",
     },
     Rule {
-        binds: |source| is_feature(source) && source.name().starts_with("http"),
+        files: Files::Layer("http"),
         words: &[
             "diesel",
             "schema::",
@@ -91,175 +99,203 @@ const RULES: &[Rule] = &[
             "channel_layer",
             "ChannelLayer",
         ],
-        why: "http.rs parses, calls one command or query, and shapes the answer: no SQL, no channel layer",
+        why: "http.rs parses, calls one command or query, and shapes the response: no SQL, no channel layer",
     },
     Rule {
-        binds: |source| {
-            is_one_of(
-                source,
-                &[
-                    "ids.rs",
-                    "settings",
-                    "telemetry.rs",
-                    "timestamp.rs",
-                    "db/",
-                    "channel_layer/",
-                    "limits/",
-                    "events/",
-                ],
-            )
-        },
+        files: Files::In(&[
+            "auth/authenticator.rs",
+            "auth/commands.rs",
+            "auth/passwords.rs",
+            "auth/tokens.rs",
+        ]),
+        words: &["actix", "crate::request", "HttpRe", "StatusCode"],
+        why: "authentication knows no HTTP",
+    },
+    Rule {
+        files: Files::In(&["auth/"]),
+        words: &["crate::accounts"],
+        why: "authentication does not know what accounts show",
+    },
+    Rule {
+        files: Files::In(&[
+            "error.rs",
+            "ids.rs",
+            "timestamp.rs",
+            "settings/",
+            "telemetry/",
+            "db/",
+            "channel_layer/",
+            "limits/",
+            "events/",
+        ]),
         words: &["actix"],
         why: "what is below HTTP knows no HTTP",
     },
     Rule {
-        binds: |source| is_one_of(source, &["channel_layer/"]),
-        words: &["UserId>", "serde_json::Value", "Event", "Envelope", "seq"],
+        files: Files::In(&["channel_layer/"]),
+        words: &["serde_json::Value", "Event", "Envelope", "seq", "Revocation"],
         why: "the channel layer carries bytes and knows no domain",
     },
     Rule {
-        binds: |source| {
-            is_one_of(source, &["channel_layer/hub.rs", "channel_layer/memory.rs", "channel_layer/group.rs"])
-        },
+        files: Files::In(&[
+            "channel_layer/hub.rs",
+            "channel_layer/memory.rs",
+            "channel_layer/payload.rs",
+            "channel_layer/redis/",
+        ]),
+        words: &["UserId"],
+        why: "only a group's name may come from a user's id",
+    },
+    Rule {
+        files: Files::In(&["channel_layer/hub.rs", "channel_layer/memory.rs", "channel_layer/group.rs"]),
         words: &["redis", ".await?", "crate::settings"],
         why: "the hub knows no Redis",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["channel_layer/", "limits/shared.rs", "settings/source.rs"]),
+        files: Files::NotIn(&["channel_layer/", "limits/redis_counter.rs", "settings/source.rs"]),
         words: &["redis::", "deadpool_redis"],
-        why: "Redis is the channel layer's, and counts for limits",
+        why: "Redis is for the channel layer, and for the counts of limits",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["channel_layer/", "events/unit_of_work.rs"]),
+        files: Files::NotIn(&["channel_layer/", "events/unit_of_work.rs"]),
         words: &[".publish(", ".publish_all("],
         why: "events are published after their commit, by the unit of work alone",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["db/", "events/unit_of_work.rs", "retention.rs"]),
+        files: Files::NotIn(&["db/", "events/unit_of_work.rs", "operations/retention.rs"]),
         words: &[".transaction("],
-        why: "transactions are opened by the unit of work, or they could end without their events",
+        why: "the unit of work opens transactions, or they could end without their events",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["db/"]),
+        files: Files::NotIn(&["db/"]),
         words: &["::establish(", "PgConnection", "SqliteConnection", "batch_execute"],
-        why: "connections are the pool's",
+        why: "connections belong to the pool",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["db/", "app.rs", "accounts/password.rs"]),
+        files: Files::NotIn(&["db/", "app.rs"]),
         words: &["spawn_blocking", "web::block"],
-        why: "blocking work is bounded by the pool, or by the turns for passwords",
+        why: "blocking work is bounded by the pool, or by the threads for passwords",
     },
     Rule {
-        binds: |source| !is_one_of(source, &["settings/"]),
+        files: Files::NotIn(&["settings/"]),
         words: &["env::var", "env::vars", "env::set_var", "dotenvy"],
         why: "settings are the only reader of the environment",
     },
     Rule {
-        binds: |_| true,
+        files: Files::NotIn(&["request/mod.rs", "api/state.rs", "operations/metrics_server.rs"]),
+        words: &["app_data"],
+        why: "parts of the state are taken by type, which `api::state` checks",
+    },
+    Rule {
+        files: Files::All,
         words: &["unbounded_channel", "unbounded()", "UnboundedSender"],
         why: "every queue has a bound",
     },
     Rule {
-        binds: |_| true,
+        files: Files::All,
         words: &["println!", "eprintln!", "print!", "thread::sleep", "process::exit"],
-        why: "logs are telemetry's, waiting is the runtime's, and ending is main's",
+        why: "telemetry logs, the runtime waits, and main ends",
     },
 ];
 
+impl Rule {
+    fn binds(&self, source: &Source) -> bool {
+        let is_in = |paths: &[&str]| paths.iter().any(|path| source.below_src().starts_with(path));
+        match self.files {
+            Files::All => true,
+            Files::Layer(name) => feature(source).is_some() && source.name() == name,
+            Files::In(paths) => is_in(paths),
+            Files::NotIn(paths) => !is_in(paths),
+        }
+    }
+
+    /// Returns the paths and names that the rule guards and no file has.
+    fn missing(&self, sources: &[Source]) -> Vec<&'static str> {
+        let (Files::In(paths) | Files::NotIn(paths)) = self.files else { return Vec::new() };
+        let is_there = |path: &str| sources.iter().any(|source| source.below_src().starts_with(path));
+        paths.iter().copied().filter(|path| !is_there(path)).collect()
+    }
+}
+
+/// Returns whether code has this word, not within a longer name.
+fn has_word(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(place, _)| {
+        let before = code[..place].chars().next_back();
+        let is_within_name = word.starts_with(char::is_alphanumeric)
+            && before.is_some_and(|it| it.is_alphanumeric() || it == '_');
+        !is_within_name
+    })
+}
+
 #[test]
 fn every_file_keeps_to_its_duties() {
+    let sources = sources("src");
     let mut faults = Vec::new();
-    for source in source::all() {
-        let end = source.code.find("mod tests {").unwrap_or(source.code.len());
-        for rule in RULES.iter().filter(|rule| (rule.binds)(&source)) {
-            for word in rule.words {
-                for (place, _) in source.code[..end].match_indices(word) {
-                    let before = source.code[..place].chars().next_back();
-                    let within_a_word = word.starts_with(char::is_alphanumeric)
-                        && before.is_some_and(|it| it.is_alphanumeric() || it == '_');
-                    if !within_a_word {
-                        faults.push(format!(
-                            "src/{}:{}: `{}`: {}",
-                            source.path,
-                            source.line(place),
-                            word.trim(),
-                            rule.why
-                        ));
-                    }
-                }
+    for rule in RULES {
+        faults.extend(
+            rule.missing(&sources)
+                .into_iter()
+                .map(|path| format!("a rule guards src/{path}, which does not exist")),
+        );
+        let bound: Vec<_> = sources.iter().filter(|source| rule.binds(source)).collect();
+        assert!(!bound.is_empty(), "a rule binds no file: {}", rule.why);
+        for (source, (line, code)) in
+            bound.iter().flat_map(|it| it.code().into_iter().map(move |line| (it, line)))
+        {
+            for word in rule.words.iter().filter(|word| has_word(&code, word)) {
+                faults.push(format!("{}:{line}: `{}`: {}", source.path, word.trim(), rule.why));
             }
         }
     }
-    assert_none(faults);
+    assert_none(&faults);
 }
 
 #[test]
-fn sql_of_queries_reads_only() {
+fn sql_of_queries_only_reads() {
     let mut faults = Vec::new();
-    for source in source::all().iter().filter(|source| named(source, "queries")) {
-        for (number, line) in source.whole.lines().enumerate() {
+    for source in sources("src").iter().filter(|it| feature(it).is_some() && it.name() == "queries") {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let is_comment = line.trim_start().starts_with("//");
             for word in ["INSERT ", "UPDATE ", "DELETE ", "FOR UPDATE"] {
-                if line.contains(word) && !line.trim_start().starts_with("//") {
-                    faults.push(format!("src/{}:{}: {word}: queries read", source.path, number + 1));
+                if line.contains(word) && !is_comment {
+                    faults.push(format!("{}:{number}: {word}: queries read", source.path));
                 }
             }
         }
     }
-    assert_none(faults);
+    assert_none(&faults);
 }
 
-#[test]
-fn every_feature_has_the_same_files() {
-    let sources = source::all();
-    for feature in ["accounts", "friends", "messages", "services"] {
-        for name in ["model", "queries", "commands", "http", "mod"] {
-            let path = format!("{feature}/{name}.rs");
-            assert!(sources.iter().any(|source| source.path == path), "src/{path} is missing");
+/// Returns the types of frames that a file names, as `{"type":"pong"}` does.
+fn frame_types(source: &Source) -> Vec<String> {
+    // What a unit test takes for a frame is not one of the service's.
+    let code = source.text.split("mod tests {").next().unwrap_or_default();
+    let mut types = Vec::new();
+    for beginning in [r#""type":""#, r#""type": ""#, r#"{ .. } => ""#] {
+        if beginning.contains("=>") && source.path != "src/events/event.rs" {
+            continue;
         }
-    }
-}
-
-#[test]
-fn no_file_is_too_long_to_read() {
-    let mut faults = Vec::new();
-    for source in source::all().iter().filter(|source| source.path != "schema.rs") {
-        let lines = source.whole.lines().count();
-        if lines > 400 {
-            faults
-                .push(format!("src/{}: {lines} lines; what is the second thing that it does?", source.path));
-        }
-    }
-    assert_none(faults);
-}
-
-#[test]
-fn no_name_of_a_frame_of_ours_is_left_to_other_services() {
-    let mut names = Vec::new();
-    for source in source::all() {
-        for beginning in [r#""type":""#, r#""type": ""#, r#"{ .. } => ""#] {
-            let is_event = beginning.contains("=>");
-            if is_event && source.path != "events/event.rs" {
-                continue;
-            }
-            // What a unit test takes for a frame is none of ours.
-            let code = source.whole.split("mod tests {").next().unwrap_or_default();
-            for (place, _) in code.match_indices(beginning) {
-                let rest = &code[place + beginning.len()..];
-                let name = rest.split('"').next().unwrap_or_default();
-                // `{name}` is a place to fill in.
-                if !name.is_empty() && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_') {
-                    names.push((source.path.clone(), name.to_owned()));
-                }
+        for (place, _) in code.match_indices(beginning) {
+            let name = code[place + beginning.len()..].split('"').next().unwrap_or_default();
+            // `{name}` is to be filled in.
+            if !name.is_empty() && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_') {
+                types.push(name.to_owned());
             }
         }
     }
-    assert!(names.len() >= 8, "these are not all: {names:?}");
-    names.retain(|(_, name)| !numeneon::events::OWN_NAMES.contains(&name.as_str()));
-    assert!(names.is_empty(), "src/events/event.rs: OWN_NAMES lacks {names:?}");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocol.md");
-    let told = std::fs::read_to_string(path).expect("docs/protocol.md");
-    let (_, taken) = told.split_once("- Taken already:").expect("the names that are taken");
-    for name in numeneon::events::OWN_NAMES {
-        assert!(taken.contains(&format!("`{name}`")), "docs/protocol.md: {name} is taken too");
+    types
+}
+
+#[test]
+fn integrations_cannot_use_the_types_of_our_own_frames() {
+    let types: Vec<_> = sources("src").iter().flat_map(frame_types).collect();
+    assert!(types.len() >= 8, "these are not all: {types:?}");
+    let own = numeneon::events::OWN_NAMES;
+    let missing: Vec<_> = types.iter().filter(|name| !own.contains(&name.as_str())).collect();
+    assert!(missing.is_empty(), "src/events/event.rs: OWN_NAMES lacks {missing:?}");
+    let documented = read("docs/protocol.md");
+    let (_, taken) = documented.split_once("- Taken already:").expect("the types that are taken");
+    for name in own {
+        assert!(taken.contains(&format!("`{name}`")), "docs/protocol.md does not say that {name} is taken");
     }
 }

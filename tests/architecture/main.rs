@@ -1,8 +1,12 @@
-//! The house keeps its order: no module uses one that stands below it, and no file
-//! does what its name does not stand for. The reasons are in `docs/architecture.md`.
+//! The rules of the source tree: what may import what, what a file may do, how long it may
+//! be, and in which words. `docs/architecture.md` gives the reasons.
+//!
+//! A rule that guards a path or a name fails when there is no such path or name.
 
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod duties;
-mod order;
+mod features;
+mod imports;
+mod sizes;
 mod source;

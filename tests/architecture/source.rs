@@ -1,222 +1,218 @@
-//! A [`Source`] is a file of `src/` without its comments and the insides of its texts,
-//! so that what is left is code, on the lines where it was.
+//! A [`Source`] is a file of Rust, parsed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One file of `src/`.
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+
+/// One file of Rust.
 pub struct Source {
-    /// Its path, beginning below `src/`.
+    /// Its path from the root of the repository.
     pub path: String,
-    /// Its code; each byte of a comment or within a text is a space.
-    pub code: String,
-    /// All of it.
-    pub whole: String,
+    /// Its text.
+    pub text: String,
+    /// Its items, without modules of tests.
+    pub file: syn::File,
 }
 
-/// A name in a path of modules, and where it stands.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Use {
-    pub name: String,
-    pub line: usize,
+/// Returns the root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns every file of `src/`, in order.
-pub fn all() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// Returns every file below a folder with one of these extensions, sorted; without what is
+/// built or installed. A folder that does not exist is an error.
+pub fn files(folder: &str, extensions: &[&str]) -> Vec<String> {
     let mut paths = Vec::new();
-    collect(&root, &mut paths);
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let whole = fs::read_to_string(path).expect("a file of src/");
-        let path = path.strip_prefix(&root).expect("a path below src/").display().to_string();
-        Source { path, code: code(&whole), whole }
-    };
-    let all: Vec<_> = paths.iter().map(read).collect();
-    assert!(all.len() > 20, "these are not all files of src/");
-    all
+    collect(&root().join(folder), &mut paths);
+    let relative = paths.iter().map(|path| path.strip_prefix(root()).expect("a path below the root"));
+    let mut files: Vec<_> = relative
+        .filter(|path| {
+            let extension = path.extension().map_or("", |it| it.to_str().expect("UTF-8"));
+            extensions.contains(&extension)
+        })
+        .map(|path| path.display().to_string())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder} has no files {extensions:?}");
+    files
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of src/") {
-        let path = entry.expect("an entry of src/").path();
-        if path.is_dir() {
-            collect(&path, paths);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("an entry of a folder").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        if !path.is_dir() {
             paths.push(path);
+        } else if !matches!(name.as_str(), "node_modules" | "target" | "dist" | "corpus") {
+            collect(&path, paths);
         }
     }
+}
+
+/// Returns the text of a file of the repository.
+pub fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Returns every file of Rust below a folder, sorted by path.
+pub fn sources(folder: &str) -> Vec<Source> {
+    files(folder, &["rs"]).into_iter().map(Source::parse).collect()
+}
+
+/// Fails with one line for each fault.
+#[track_caller]
+pub fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
 impl Source {
-    /// Returns the name of the module of `lib.rs` that the file is a part of.
-    pub fn module(&self) -> &str {
-        let first = self.path.split('/').next().expect("a path");
-        first.strip_suffix(".rs").unwrap_or(first)
+    fn parse(path: String) -> Self {
+        let text = read(&path);
+        let mut file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        file.items.retain(|item| !is_test_module(item));
+        Self { path, text, file }
     }
 
-    /// Returns the name of the file's own module within its folder.
+    /// Returns the path below `src/`.
+    pub fn below_src(&self) -> &str {
+        self.path.strip_prefix("src/").expect("a file of src/")
+    }
+
+    /// Returns the file's name without its extension.
     pub fn name(&self) -> &str {
-        let last = self.path.rsplit('/').next().expect("a path");
-        last.strip_suffix(".rs").unwrap_or(last)
+        Path::new(&self.path).file_stem().and_then(|name| name.to_str()).expect("a name")
     }
 
-    /// Returns how many modules are above the file's own; those of `lib.rs` have one.
-    fn depth(&self) -> usize {
-        self.path.split('/').count() - usize::from(self.path.ends_with("/mod.rs"))
-    }
-
-    /// Returns the modules of the crate that the file names: by `crate::`, or by as
-    /// many `super::` as lead there.
-    pub fn modules_used(&self) -> Vec<Use> {
-        let up = "super::".repeat(self.depth());
-        let mut used = self.named_after("crate::");
-        used.extend(self.named_after(&up).into_iter().filter(|it| it.name != "super"));
-        used
-    }
-
-    /// Returns the modules of its folder that the file names by `super::`.
-    pub fn siblings_used(&self) -> Vec<Use> {
-        self.named_after("super::").into_iter().filter(|it| it.name != "super").collect()
-    }
-
-    /// Returns the first name of each path that follows `prefix`, be it one or a list
-    /// in braces. What stands in a module within the file is not looked at: there
-    /// `super` is the file itself.
-    fn named_after(&self, prefix: &str) -> Vec<Use> {
-        let end = self.code.find("mod tests {").unwrap_or(self.code.len());
-        let mut used = Vec::new();
-        for (place, _) in self.code[..end].match_indices(prefix) {
-            let before = self.code[..place].chars().next_back();
-            if before.is_some_and(|it| it.is_alphanumeric() || it == '_' || it == ':') {
-                continue;
-            }
-            let start = place + prefix.len();
-            for (name, offset) in first_names(&self.code[start..]) {
-                used.push(Use { name, line: self.line(start + offset) });
+    /// Returns the code with comments and the contents of texts left out, a line for each
+    /// line of the file.
+    pub fn code(&self) -> Vec<(usize, String)> {
+        let mut tokens = Tokens(Vec::new());
+        for item in &self.file.items {
+            tokens.add(quote_tokens(item));
+        }
+        let mut lines: Vec<(usize, String)> = Vec::new();
+        for (line, text) in tokens.0 {
+            match lines.last_mut() {
+                Some((last, code)) if *last == line => {
+                    code.push_str(&text);
+                }
+                _ => lines.push((line, text)),
             }
         }
-        used
+        lines
     }
 
-    /// Returns the number of the line with this byte of the code.
-    pub fn line(&self, place: usize) -> usize {
-        1 + self.code[..place].matches('\n').count()
+    /// Returns every function with its name, its number of lines and of parameters without
+    /// `self`, and its first line.
+    pub fn functions(&self) -> Vec<Function> {
+        let mut functions = Functions(Vec::new());
+        functions.visit_file(&self.file);
+        functions.0
     }
 }
 
-/// Returns the name at the beginning, or the first name of each member of a list in
-/// braces, with its place.
-fn first_names(text: &str) -> Vec<(String, usize)> {
-    let name = |from: usize| {
-        let rest = &text[from..];
-        let length = rest.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(rest.len());
-        (rest[..length].to_owned(), from)
-    };
-    if !text.starts_with('{') {
-        return vec![name(0)];
+/// A function or method.
+pub struct Function {
+    pub name: String,
+    pub line: usize,
+    pub lines: usize,
+    pub parameters: usize,
+    /// How many blocks, closures' bodies included, its deepest one is within.
+    pub nesting: usize,
+}
+
+struct Functions(Vec<Function>);
+
+impl Functions {
+    fn add(&mut self, signature: &syn::Signature, block: &syn::Block) {
+        let (start, end) = (signature.span().start().line, block.span().end().line);
+        let is_self = |input: &&syn::FnArg| matches!(input, syn::FnArg::Receiver(_));
+        let parameters = signature.inputs.iter().filter(|input| !is_self(input)).count();
+        let mut depth = Depth::default();
+        depth.visit_block(block);
+        let name = signature.ident.to_string();
+        let lines = end - start + 1;
+        self.0.push(Function { name, line: start, lines, parameters, nesting: depth.deepest });
     }
-    let mut names = Vec::new();
-    let mut depth = 0;
-    let mut begins = false;
-    for (place, it) in text.char_indices() {
-        match it {
-            '{' => {
-                depth += 1;
-                begins = depth == 1;
-            }
-            '}' => depth -= 1,
-            ',' => begins = depth == 1,
-            it if begins && !it.is_whitespace() => {
-                names.push(name(place));
-                begins = false;
-            }
-            _ => {}
+}
+
+impl<'ast> Visit<'ast> for Functions {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.add(&item.sig, &item.block);
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.add(&item.sig, &item.block);
+        visit::visit_impl_item_fn(self, item);
+    }
+}
+
+#[derive(Default)]
+struct Depth {
+    now: usize,
+    deepest: usize,
+}
+
+impl<'ast> Visit<'ast> for Depth {
+    fn visit_block(&mut self, block: &'ast syn::Block) {
+        self.now += 1;
+        self.deepest = self.deepest.max(self.now);
+        visit::visit_block(self, block);
+        self.now -= 1;
+    }
+
+    fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
+        self.now += 1;
+        self.deepest = self.deepest.max(self.now);
+        visit::visit_expr_match(self, expression);
+        self.now -= 1;
+    }
+}
+
+fn is_test_module(item: &syn::Item) -> bool {
+    matches!(item, syn::Item::Mod(module) if module.ident == "tests" && module.content.is_some())
+}
+
+fn quote_tokens(item: &syn::Item) -> proc_macro2::TokenStream {
+    quote::ToTokens::to_token_stream(item)
+}
+
+/// The tokens of code with their lines; a literal text is one empty text.
+struct Tokens(Vec<(usize, String)>);
+
+impl Tokens {
+    fn add(&mut self, stream: proc_macro2::TokenStream) {
+        let mut after_word = false;
+        for token in stream {
+            let line = token.span().start().line;
+            let (text, is_word) = match token {
+                proc_macro2::TokenTree::Group(group) => {
+                    let (open, close) = match group.delimiter() {
+                        proc_macro2::Delimiter::Parenthesis => ("(", ")"),
+                        proc_macro2::Delimiter::Brace => ("{", "}"),
+                        proc_macro2::Delimiter::Bracket => ("[", "]"),
+                        proc_macro2::Delimiter::None => ("", ""),
+                    };
+                    self.0.push((group.span_open().start().line, open.to_owned()));
+                    self.add(group.stream());
+                    self.0.push((group.span_close().start().line, close.to_owned()));
+                    after_word = false;
+                    continue;
+                }
+                proc_macro2::TokenTree::Ident(ident) => (ident.to_string(), true),
+                proc_macro2::TokenTree::Punct(punct) => (punct.as_char().to_string(), false),
+                proc_macro2::TokenTree::Literal(literal) => {
+                    let text = literal.to_string();
+                    let is_number = text.starts_with(|first: char| first.is_ascii_digit());
+                    (if is_number { text } else { "\"\"".to_owned() }, true)
+                }
+            };
+            let text = if after_word && is_word { format!(" {text}") } else { text };
+            self.0.push((line, text));
+            after_word = is_word;
         }
-        if depth == 0 {
-            break;
-        }
     }
-    names
-}
-
-/// Blanks out comments and the insides of texts.
-fn code(whole: &str) -> String {
-    let mut code = String::with_capacity(whole.len());
-    let mut rest = whole;
-    while let Some(first) = rest.chars().next() {
-        let (kept, blank) = if rest.starts_with("//") {
-            (0, rest.find('\n').unwrap_or(rest.len()))
-        } else if let Some(hashes) = raw_text(rest) {
-            let closing = format!("\"{}", "#".repeat(hashes));
-            let inside = &rest[hashes + 2..];
-            (0, hashes + 2 + inside.find(&closing).expect("a text ends") + closing.len())
-        } else if first == '"' {
-            (0, text_length(rest))
-        } else if first == '\'' {
-            (0, character_length(rest))
-        } else {
-            (first.len_utf8(), 0)
-        };
-        code.push_str(&rest[..kept]);
-        code.extend(rest[kept..kept + blank].bytes().map(|it| if it == b'\n' { '\n' } else { ' ' }));
-        rest = &rest[kept + blank..];
-        if kept + blank == 0 {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    code
-}
-
-/// Returns how many `#` open a raw text here, if one begins.
-fn raw_text(rest: &str) -> Option<usize> {
-    let after = rest.strip_prefix('r')?;
-    let hashes = after.bytes().take_while(|it| *it == b'#').count();
-    after[hashes..].starts_with('"').then_some(hashes)
-}
-
-fn text_length(rest: &str) -> usize {
-    let mut escaped = false;
-    let end = rest.bytes().skip(1).position(|it| {
-        let ends = it == b'"' && !escaped;
-        escaped = it == b'\\' && !escaped;
-        ends
-    });
-    end.expect("a text ends") + 2
-}
-
-/// Returns the length of a character in quotes; of the quote of a lifetime, nothing.
-fn character_length(rest: &str) -> usize {
-    let mut inside = rest.char_indices().skip(1);
-    match (inside.next(), inside.next(), inside.next()) {
-        (Some((_, '\\')), ..) => rest[2..].find('\'').map_or(0, |end| end + 3),
-        (Some(_), Some((end, '\'')), _) => end + 1,
-        _ => 0,
-    }
-}
-
-#[test]
-fn comments_and_texts_are_no_code() {
-    let whole = "use a; // crate::b\nlet c = \"crate::d \\\" //\"; '\"'; r#\"crate::e\"#; f::<'g>()\n";
-    let code = code(whole);
-    assert_eq!(code.len(), whole.len());
-    assert_eq!(
-        code.split_whitespace().collect::<Vec<_>>(),
-        ["use", "a;", "let", "c", "=", ";", ";", ";", "f::<'g>()"]
-    );
-}
-
-#[test]
-fn names_are_found_alone_and_in_lists() {
-    let source = |path: &str, text: &str| Source { path: path.into(), code: code(text), whole: text.into() };
-    let found = |used: Vec<Use>| used.into_iter().map(|it| (it.name, it.line)).collect::<Vec<_>>();
-    let list =
-        source("a/b.rs", "use crate::{c::{d, e},\n f, g::h};\nfn i() { crate::j::k(super::super::l) }\n");
-    let expected =
-        [("c", 1), ("f", 2), ("g", 2), ("j", 3), ("l", 3)].map(|(name, line)| (name.to_owned(), line));
-    assert_eq!(found(list.modules_used()), expected);
-    let sibling = source("a/b.rs", "use super::{c, d::e};");
-    assert_eq!(found(sibling.siblings_used()), [("c".to_owned(), 1), ("d".to_owned(), 1)]);
-    assert_eq!(found(source("a.rs", "super::b::c()").modules_used()), [("b".to_owned(), 1)]);
 }

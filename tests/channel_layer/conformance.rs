@@ -317,8 +317,8 @@ async fn a_layer_in_good_health_says_so(
     #[case]
     pair: Pair,
 ) {
-    assert!(pair.near.layer.is_whole());
-    assert!(pair.far.layer.is_whole());
+    assert!(pair.near.layer.is_healthy());
+    assert!(pair.far.layer.is_healthy());
     assert_eq!(pair.near.metrics.subscriber_connected.get(), 1);
 }
 

@@ -32,7 +32,7 @@ impl Side {
     /// A process that reaches Redis at this URL, as soon as it does.
     pub async fn redis(url: &str) -> Self {
         let side = Self::redis_in_a_while(url);
-        within(LIMIT, "the layer is whole", async || side.layer.is_whole()).await;
+        within(LIMIT, "the layer is whole", async || side.layer.is_healthy()).await;
         side
     }
 

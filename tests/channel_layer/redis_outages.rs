@@ -53,7 +53,7 @@ impl Scene {
     async fn is_back_within(&self, limit: Duration, recoveries: u64) {
         let Self { near, far, group, member, .. } = self;
         let flowing = within(limit, "payloads arrive", async || flows(near, group, member).await).await;
-        let whole = async || far.layer.is_whole() && near.layer.is_whole();
+        let whole = async || far.layer.is_healthy() && near.layer.is_healthy();
         let whole = flowing + within(limit, "the layer is whole", whole).await;
         within(limit, "positions are compared", async || far.recoveries() > recoveries).await;
         println!("payloads arrive after {flowing:?}, the layer is whole after {whole:?}");
@@ -94,7 +94,7 @@ async fn the_layer_comes_back_after_redis_was_killed() {
     let mut scene = scene().await;
     let here = scene.near.subscribe(&scene.group).await;
     scene.redis.kill();
-    let broken = async || !scene.near.layer.is_whole() && !scene.far.layer.is_whole();
+    let broken = async || !scene.near.layer.is_healthy() && !scene.far.layer.is_healthy();
     let noticed = within(NOTICED, "the outage is noticed", broken).await;
     println!("the outage is noticed after {noticed:?}");
 
@@ -106,7 +106,7 @@ async fn the_layer_comes_back_after_redis_was_killed() {
         scene.near.publish(&scene.group, &published.to_string()).await;
         assert!(started.elapsed() < Duration::from_millis(750), "{:?}", started.elapsed());
         assert_eq!(heard(&here).await, published.to_string(), "the process's own still hear it");
-        assert!(!scene.near.layer.is_whole());
+        assert!(!scene.near.layer.is_healthy());
         published += 1;
     }
     let started = Instant::now();
@@ -122,7 +122,7 @@ async fn the_layer_comes_back_after_redis_was_killed() {
 async fn who_subscribes_during_an_outage_is_served_after_it() {
     let mut scene = scene().await;
     scene.redis.kill();
-    within(NOTICED, "the outage is noticed", async || !scene.far.layer.is_whole()).await;
+    within(NOTICED, "the outage is noticed", async || !scene.far.layer.is_healthy()).await;
     let group = new_group();
     let member = scene.far.subscribe(&group).await;
     let before = scene.far.recoveries();
@@ -138,17 +138,17 @@ async fn a_process_that_starts_before_redis_is_whole_soon_after_it() {
     let side = Side::redis_in_a_while(&redis.url());
     let group = new_group();
     let member = timeout(LIMIT, side.subscribe(&group)).await.expect("subscribing does not wait for Redis");
-    assert!(!side.layer.is_whole());
+    assert!(!side.layer.is_healthy());
     redis.start_again();
     within(BACK, "payloads arrive", async || flows(&side, &group, &member).await).await;
-    within(BACK, "the layer is whole", async || side.layer.is_whole()).await;
+    within(BACK, "the layer is whole", async || side.layer.is_healthy()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_layer_comes_back_after_redis_was_frozen() {
     let scene = scene().await;
     scene.redis.freeze();
-    let broken = async || !scene.near.layer.is_whole() && !scene.far.layer.is_whole();
+    let broken = async || !scene.near.layer.is_healthy() && !scene.far.layer.is_healthy();
     within(NOTICED, "the outage is noticed", broken).await;
     // Several seconds: long enough for probes to count as missing.
     let end = Instant::now() + Duration::from_secs(4);
@@ -156,7 +156,7 @@ async fn the_layer_comes_back_after_redis_was_frozen() {
         let started = Instant::now();
         scene.near.publish(&scene.group, "while it is frozen").await;
         assert!(started.elapsed() < Duration::from_millis(750), "{:?}", started.elapsed());
-        assert!(!scene.near.layer.is_whole());
+        assert!(!scene.near.layer.is_healthy());
     }
     let started = Instant::now();
     drop(scene.far.subscribe(&new_group()).await);
@@ -178,10 +178,10 @@ async fn a_subscriber_that_has_gone_deaf_is_found_and_replaced() {
     assert_eq!(proxy.deafen_subscribers(), 1);
 
     near.publish(&group, "into a deaf ear").await;
-    let deaf = within(DEAF, "it is noticed", async || !far.layer.is_whole()).await;
-    assert!(near.layer.is_whole(), "who hears says so");
+    let deaf = within(DEAF, "it is noticed", async || !far.layer.is_healthy()).await;
+    assert!(near.layer.is_healthy(), "who hears says so");
     let cured = within(BACK, "payloads arrive", async || flows(&near, &group, &member).await).await;
-    within(BACK, "the layer is whole", async || far.layer.is_whole()).await;
+    within(BACK, "the layer is whole", async || far.layer.is_healthy()).await;
     within(BACK, "positions are compared", async || far.recoveries() > before).await;
     println!("deafness is found after {deaf:?} and cured {cured:?} later");
 }
@@ -213,7 +213,7 @@ async fn twenty_thousand_groups_are_back_soon_after_redis() {
     println!("{GROUPS} groups are subscribed to after {:?}", started.elapsed());
 
     redis.kill();
-    within(NOTICED, "the outage is noticed", async || !far.layer.is_whole()).await;
+    within(NOTICED, "the outage is noticed", async || !far.layer.is_healthy()).await;
     let before = far.recoveries();
     redis.start_again();
     let back = within(LIMIT, "positions are compared", async || far.recoveries() > before).await;

@@ -10,9 +10,9 @@ use actix_web::http::header::RETRY_AFTER;
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use numeneon::db::AnyConnection;
+use numeneon::db::schema::{inboxes, users};
 use numeneon::error::{Error, Result};
 use numeneon::ids::UserId;
-use numeneon::schema::{inboxes, users};
 use rstest::rstest;
 
 use super::scratch::{Scratch, hold_locked};

@@ -1,4 +1,4 @@
-//! The schema of a database, as the database itself tells it, and as `src/schema.rs`
+//! The schema of a database, as the database itself tells it, and as `src/db/schema.rs`
 //! states it.
 
 use diesel::connection::SimpleConnection;
@@ -90,10 +90,10 @@ pub fn all(database: &Database) -> Vec<String> {
     query::<Line>(database, POSTGRES_ALL, SQLITE_ALL).into_iter().map(|line| line.line).collect()
 }
 
-/// Returns the columns that `src/schema.rs` states.
+/// Returns the columns that `src/db/schema.rs` states.
 pub fn stated() -> Vec<Column> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/schema.rs");
-    let text = std::fs::read_to_string(path).expect("src/schema.rs");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/schema.rs");
+    let text = std::fs::read_to_string(path).expect("src/db/schema.rs");
     let mut columns = Vec::new();
     let (mut table, mut keys, mut renamed) = (String::new(), Vec::new(), None);
     for line in text.lines().filter(|line| !line.starts_with("diesel::")).map(str::trim) {

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use diesel::prelude::*;
+use numeneon::db::schema::{inbox_events, inboxes};
 use numeneon::db::{AnyConnection, Db};
 use numeneon::error::{Error, Result};
 use numeneon::ids::UserId;
-use numeneon::schema::{inbox_events, inboxes};
 use numeneon::timestamp::Timestamp;
 use rstest::rstest;
 
@@ -47,7 +47,7 @@ async fn an_act_that_fails_keeps_nothing(#[case] database: Database) {
         Err::<(), _>(Error::rule("no"))
     };
     let answer = db.transaction(fails, |outcome| outcome).await;
-    assert!(matches!(answer, Err(Error::Refused(..))), "{answer:?}");
+    assert!(matches!(answer, Err(Error::Rejected(..))), "{answer:?}");
     assert_eq!(last_seq(&db).await, 0);
     assert_eq!(db.transaction(raise, |outcome| outcome).await.expect("committed"), 1);
     assert_eq!(last_seq(&db).await, 1);

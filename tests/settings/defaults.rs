@@ -39,8 +39,8 @@ fn every_setting_has_its_default() {
     let settings = cluster();
     let cores = std::thread::available_parallelism().expect("cores").get();
     let (seconds, milliseconds) = (Duration::from_secs, Duration::from_millis);
-    assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8000));
-    assert_eq!((settings.workers, settings.max_connections), (cores, 18_000));
+    assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8000));
+    assert_eq!((settings.server.workers, settings.server.max_connections), (cores, 18_000));
 
     let database = &settings.database;
     assert_eq!((database.pool_size, database.wait), (16, milliseconds(2_000)));
@@ -61,7 +61,7 @@ fn every_setting_has_its_default() {
     assert_eq!(rates.friend_requests_by_person, rate(60, 60 * 60));
     assert_eq!(rates.connects_by_address, rate(300, 60));
     assert_eq!(rates.frames_by_socket, rate(100, 10));
-    let credentials = settings.credentials;
+    let credentials = settings.auth;
     assert_eq!((credentials.access_token, credentials.refresh_token), (seconds(3_600), seconds(604_800)));
     assert_eq!(credentials.hashes_at_once, (cores - 1).max(1));
 
@@ -132,7 +132,10 @@ fn a_value_that_is_set_wins() {
         ("LOG_FORMAT", "json"),
     ];
     let settings = laptop(&folder, &given);
-    assert_eq!((settings.host.as_str(), settings.port, settings.workers), ("0.0.0.0", 0, 3));
+    assert_eq!(
+        (settings.server.host.as_str(), settings.server.port, settings.server.workers),
+        ("0.0.0.0", 0, 3)
+    );
     assert_eq!(settings.access.trusted_proxies, 2);
     assert_eq!(settings.shutdown.delay, Duration::from_secs(7));
     assert!(settings.telemetry.metrics_token.is_some() && !settings.demo && settings.telemetry.log_json);

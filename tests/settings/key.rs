@@ -44,7 +44,7 @@ fn each_laptop_has_a_key_of_its_own() {
         let database = format!("sqlite://{}", folder.path().join("a.sqlite3").display());
         let lookup = |name: &str| (name == "DATABASE_URL").then(|| database.clone());
         let settings = Settings::from_lookup(&lookup).expect("good settings");
-        settings.secret_key.expose_secret().to_owned()
+        settings.auth.secret_key.expose_secret().to_owned()
     };
     assert_ne!(made(), made());
 }
@@ -102,7 +102,7 @@ fn thirty_two_bytes_are_enough_for_a_cluster() {
         _ => None,
     };
     let settings = Settings::from_lookup(&lookup).expect("good settings");
-    assert_eq!(settings.secret_key.expose_secret(), key);
+    assert_eq!(settings.auth.secret_key.expose_secret(), key);
 }
 
 #[tokio::test]

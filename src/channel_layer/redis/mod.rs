@@ -7,7 +7,7 @@
 mod probe;
 mod publisher;
 mod subscriber;
-mod suspicion;
+mod missed_flag;
 mod wire;
 
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use tokio::time::timeout;
 
 use super::hub::Hub;
 use super::{Group, Payload};
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::telemetry::Metrics;
+use missed_flag::MissedFlag;
 use probe::Probe;
 use publisher::Publisher;
 use subscriber::Subscriber;
-use suspicion::Suspicion;
 
 /// How long a subscriber waits for Redis to confirm it: far longer than Redis
 /// takes, and short enough for a page that is loading.
@@ -40,7 +40,7 @@ pub(super) struct Redis {
     publisher: Publisher,
     subscriber: Arc<Subscriber>,
     probe: Arc<Probe>,
-    suspicion: Suspicion,
+    missed: MissedFlag,
     /// Dropping it ends the tasks.
     _tasks: JoinSet<()>,
 }
@@ -50,9 +50,9 @@ pub(super) fn start(
     url: &SecretString,
     metrics: Metrics,
     recoveries: watch::Sender<u64>,
-) -> Result<(Arc<Hub>, Redis), Cause> {
-    let suspicion = Suspicion::default();
-    let probe = Arc::new(Probe::new(suspicion.clone(), recoveries.clone()));
+) -> Result<(Arc<Hub>, Redis), BoxError> {
+    let missed = MissedFlag::default();
+    let probe = Arc::new(Probe::new(missed.clone(), recoveries.clone()));
     let changes = Arc::new(subscriber::Changes::default());
     let hub = {
         let changes = changes.clone();
@@ -61,12 +61,12 @@ pub(super) fn start(
     let client = ::redis::Client::open(url.expose_secret())?;
     let subscriber =
         Arc::new(Subscriber::new(client, hub.clone(), changes, probe.clone(), recoveries, metrics.clone()));
-    let (publisher, publishing) = publisher::start(url, suspicion.clone(), metrics)?;
+    let (publisher, publishing) = publisher::start(url, missed.clone(), metrics)?;
     let mut tasks = JoinSet::new();
     tasks.spawn(publishing);
     tasks.spawn(subscriber.clone().run());
     tasks.spawn(probe.clone().run(publisher.clone()));
-    Ok((hub, Redis { publisher, subscriber, probe, suspicion, _tasks: tasks }))
+    Ok((hub, Redis { publisher, subscriber, probe, missed, _tasks: tasks }))
 }
 
 impl Redis {
@@ -84,10 +84,10 @@ impl Redis {
     }
 
     pub(super) fn suspect_loss(&self) {
-        self.suspicion.raise();
+        self.missed.set();
     }
 
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_healthy(&self) -> bool {
         self.subscriber.is_connected() && self.probe.arrives()
     }
 }

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::Group;
+use super::missed_flag::MissedFlag;
 use super::publisher::Publisher;
-use super::suspicion::Suspicion;
 
 /// The Redis channel of the probes.
 pub(super) const CHANNEL: &str = "numeneon_probe";
@@ -40,7 +40,7 @@ struct Payload {
 pub(super) struct Probe {
     instance: String,
     state: Mutex<State>,
-    suspicion: Suspicion,
+    missed: MissedFlag,
     recoveries: watch::Sender<u64>,
 }
 
@@ -54,10 +54,10 @@ struct State {
 }
 
 impl Probe {
-    /// A probe of this process, which passes the suspicion on to everybody.
-    pub(super) fn new(suspicion: Suspicion, recoveries: watch::Sender<u64>) -> Self {
+    /// A probe of this process, which passes the missed on to everybody.
+    pub(super) fn new(missed: MissedFlag, recoveries: watch::Sender<u64>) -> Self {
         let instance = uuid::Uuid::new_v4().simple().to_string();
-        Self { instance, state: Mutex::default(), suspicion, recoveries }
+        Self { instance, state: Mutex::default(), missed, recoveries }
     }
 
     /// Returns whether this process both publishes and hears itself.
@@ -105,7 +105,7 @@ impl Probe {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let missed = self.suspicion.take();
+            let missed = self.missed.take();
             let payload = Payload { instance: self.instance.clone(), missed };
             let Ok(payload) = serde_json::to_vec(&payload) else { continue };
             let published = publisher.publish(&[(group.clone(), Bytes::from(payload).into())]).await;
@@ -116,7 +116,7 @@ impl Probe {
                     state.unheard_since.get_or_insert_with(Instant::now);
                 } else {
                     if missed {
-                        self.suspicion.raise();
+                        self.missed.set();
                     }
                     // Nobody is heard over a Redis that is away.
                     state.others.values_mut().for_each(|heard| *heard = Instant::now());

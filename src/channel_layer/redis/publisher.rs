@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::super::{Group, Payload};
-use super::suspicion::Suspicion;
+use super::missed_flag::MissedFlag;
 use super::wire;
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::telemetry::Metrics;
 
 /// Publications that may wait. At 50,000 a second it is a fifth of a second's
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub(super) struct Publisher {
     queue: mpsc::Sender<Publication>,
-    suspicion: Suspicion,
+    missed: MissedFlag,
     metrics: Metrics,
 }
 
@@ -48,9 +48,9 @@ struct Publication {
 /// Returns the handle and the task, which ends when the last handle is dropped.
 pub(super) fn start(
     url: &SecretString,
-    suspicion: Suspicion,
+    missed: MissedFlag,
     metrics: Metrics,
-) -> Result<(Publisher, impl Future<Output = ()> + Send + 'static), Cause> {
+) -> Result<(Publisher, impl Future<Output = ()> + Send + 'static), BoxError> {
     let mut config = Config::from_url(url.expose_secret());
     config.pool = Some(deadpool_redis::PoolConfig {
         max_size: 1,
@@ -63,7 +63,7 @@ pub(super) fn start(
     });
     let pool = config.create_pool(Some(Runtime::Tokio1))?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    Ok((Publisher { queue: sender, suspicion: suspicion.clone(), metrics }, run(receiver, pool, suspicion)))
+    Ok((Publisher { queue: sender, missed: missed.clone(), metrics }, run(receiver, pool, missed)))
 }
 
 impl Publisher {
@@ -76,7 +76,7 @@ impl Publisher {
         let taken = match self.queue.try_send(publication) {
             Ok(()) => matches!(timeout(PUBLISH_LIMIT, answer).await, Ok(Ok(true))),
             Err(_full) => {
-                self.suspicion.raise();
+                self.missed.set();
                 false
             }
         };
@@ -87,7 +87,7 @@ impl Publisher {
     }
 }
 
-async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, suspicion: Suspicion) {
+async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, missed: MissedFlag) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut connection = None;
     let mut paused_until = Instant::now();
@@ -110,7 +110,7 @@ async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, suspicion: Susp
             if Instant::now() >= paused_until {
                 paused_until = Instant::now() + PAUSE;
             }
-            suspicion.raise();
+            missed.set();
         }
         for publication in batch.drain(..) {
             // Whoever waited may have stopped waiting.
@@ -119,12 +119,16 @@ async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, suspicion: Susp
     }
 }
 
-fn failed(cause: &Cause) -> bool {
+fn failed(cause: &BoxError) -> bool {
     tracing::debug!(cause = %cause, "publishing failed; the inbox heals it");
     false
 }
 
-async fn send(pool: &Pool, connection: &mut Option<Connection>, batch: &[Publication]) -> Result<(), Cause> {
+async fn send(
+    pool: &Pool,
+    connection: &mut Option<Connection>,
+    batch: &[Publication],
+) -> Result<(), BoxError> {
     let connection = match connection {
         Some(connection) => connection,
         empty => empty.insert(pool.get().await?),

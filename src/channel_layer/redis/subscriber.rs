@@ -19,7 +19,7 @@ use super::super::Group;
 use super::super::hub::Hub;
 use super::probe::{self, Probe};
 use super::wire;
-use crate::error::Cause;
+use crate::error::BoxError;
 use crate::telemetry::Metrics;
 
 /// Groups in one SUBSCRIBE: large enough that 100,000 take a second.
@@ -128,7 +128,7 @@ impl Subscriber {
         let mut delay = FIRST_DELAY;
         loop {
             let connecting = timeout(super::CONNECT_LIMIT, self.client.get_async_pubsub());
-            let end: Cause = match connecting.await {
+            let end: BoxError = match connecting.await {
                 Ok(Ok(connection)) => {
                     let (sink, stream) = connection.split();
                     self.probe.listen_anew();
@@ -154,7 +154,7 @@ impl Subscriber {
 
     /// Delivers what arrives. The client's own buffer is unbounded, so this never
     /// waits for anything else.
-    async fn listen(&self, mut stream: PubSubStream) -> Cause {
+    async fn listen(&self, mut stream: PubSubStream) -> BoxError {
         while let Some(message) = stream.next().await {
             let bytes = message.get_payload_bytes();
             match message.get_channel_name() {
@@ -169,7 +169,7 @@ impl Subscriber {
     }
 
     /// Subscribes and unsubscribes as the hub changes.
-    async fn tend(&self, mut sink: PubSubSink) -> Cause {
+    async fn tend(&self, mut sink: PubSubSink) -> BoxError {
         if let Err(error) = sink.subscribe(probe::CHANNEL).await {
             return error.into();
         }
@@ -190,7 +190,7 @@ impl Subscriber {
         }
     }
 
-    async fn follow(&self, sink: &mut PubSubSink, changed: &[Group]) -> Result<(), Cause> {
+    async fn follow(&self, sink: &mut PubSubSink, changed: &[Group]) -> Result<(), BoxError> {
         let (wanted, unwanted) = self.differences(changed);
         for batch in unwanted.chunks(BATCH) {
             timeout(CONFIRM_LIMIT, sink.unsubscribe(names(batch))).await??;
@@ -240,7 +240,7 @@ impl Subscriber {
         }
     }
 
-    async fn watch_for_deafness(&self) -> Cause {
+    async fn watch_for_deafness(&self) -> BoxError {
         let mut ticks = interval(Duration::from_millis(250));
         loop {
             ticks.tick().await;

@@ -1,0 +1,89 @@
+//! The [`State`] is every part of the application that handlers work with.
+//!
+//! A handler takes a part by its type, as [`Data`], and extractors take theirs the same
+//! way. [`Provides`] requires at compile time that the state has what a handler takes, so
+//! that no route can look for a part in vain.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Path, Payload, ServiceConfig};
+
+use crate::auth::{Authenticator, Viewer};
+use crate::db::Db;
+use crate::events::Events;
+use crate::integrations::{Integration, ServiceKeys};
+use crate::limits::Limits;
+use crate::notifications::socket::Sockets;
+use crate::operations::health::Health;
+use crate::request::body::Body;
+use crate::request::client_address::ClientAddress;
+use crate::request::fields::{Parameters, RawFields};
+use crate::settings::{Access, Requests};
+use crate::telemetry::Metrics;
+
+macro_rules! state {
+    ($($(#[$doc:meta])* $part:ident: $type:ty,)*) => {
+        /// Every part of the application that handlers work with. A cheap handle.
+        #[derive(Clone)]
+        pub struct State {
+            $($(#[$doc])* pub $part: Data<$type>,)*
+            /// Whether the demo page is served.
+            pub serves_demo: bool,
+        }
+
+        impl State {
+            /// Registers every part under its type.
+            pub(super) fn register(&self, service: &mut ServiceConfig) {
+                $(service.app_data(self.$part.clone());)*
+            }
+        }
+
+        $(impl Provides<Data<$type>> for State {})*
+    };
+}
+
+state! {
+    /// What may access the service.
+    access: Access,
+    /// The bounds of one request.
+    requests: Requests,
+    /// The database.
+    db: Db,
+    /// Commits units of work.
+    events: Events,
+    /// How much anybody may take.
+    limits: Limits,
+    /// Verifies credentials.
+    authenticator: Authenticator,
+    /// The integrations that may announce.
+    service_keys: ServiceKeys,
+    /// Opens sockets.
+    sockets: Sockets,
+    /// Whether the process should be sent requests.
+    health: Health,
+    /// What the service counts.
+    metrics: Metrics,
+}
+
+/// Says that a state has what `T` takes, which is an extractor or a tuple of them.
+pub trait Provides<T> {}
+
+// The body and the client address take their bounds and the trusted proxies from the state.
+impl Provides<Body> for State where Self: Provides<Data<Requests>> {}
+impl Provides<RawFields> for State where Self: Provides<Data<Requests>> {}
+impl Provides<ClientAddress> for State where Self: Provides<Data<Access>> {}
+// The routes require a token or a key before a handler takes one of these.
+impl Provides<Viewer> for State {}
+impl Provides<Integration> for State {}
+// These take nothing from the state.
+impl Provides<HttpRequest> for State {}
+impl Provides<Parameters> for State {}
+impl<T> Provides<Path<T>> for State {}
+impl Provides<Payload> for State {}
+
+macro_rules! provides_tuples {
+    ($(($($extractor:ident),*))*) => {
+        $(impl<$($extractor),*> Provides<($($extractor,)*)> for State where $(Self: Provides<$extractor>),* {})*
+    };
+}
+
+provides_tuples! { () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F) }

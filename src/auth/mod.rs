@@ -1,0 +1,30 @@
+//! Authentication: who makes a request, and for how long they may.
+//!
+//! - A **credential** is what somebody proves their identity with: a password or a
+//!   refresh token ([`credentials`], [`tokens`]).
+//! - The [`Authenticator`] verifies credentials, issues tokens and revokes them. It
+//!   knows no HTTP.
+//! - A **revocation** ends everything that was issued to a user before a moment: tokens
+//!   are refused at once by every instance, sockets are closed ([`revocation`]).
+//! - The [`Viewer`] is the authenticated user who makes a request.
+
+mod authenticator;
+mod commands;
+mod credentials;
+pub mod http;
+mod model;
+mod passwords;
+mod queries;
+pub mod revocation;
+mod tokens;
+mod viewer;
+
+pub use authenticator::Authenticator;
+pub use commands::set_active;
+#[cfg(feature = "fuzzing")]
+pub(crate) use credentials::refresh_token;
+pub use credentials::{Email, Password, PasswordChange, SignIn};
+pub use model::{Account, AuthError};
+pub use passwords::StoredHash;
+pub use tokens::{Claims, TokenError, TokenType, Tokens};
+pub use viewer::{Viewer, bearer, require};

@@ -1,0 +1,95 @@
+//! Revocation ends tokens before they expire.
+//!
+//! [`revoke_all`] moves `users.tokens_valid_from` to the second after the present one:
+//! every token issued before it is refused, and every socket opened with one is closed.
+//! A sign-in or a refresh at the same moment must not issue tokens that outlive it, so
+//! both lock the user's row: an issue that comes first names a second before the new
+//! bound, and one that comes second sees the change. This holds as far as the clocks of
+//! the instances agree.
+//!
+//! [`redeem`] ends one token: a refresh token that is logged out, or a ticket that is used.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+
+use super::tokens::{Claims, seconds_now};
+use crate::db::schema::{spent_tokens, users};
+use crate::db::{AnyConnection, Query};
+use crate::error::Result;
+use crate::events::UnitOfWork;
+use crate::ids::UserId;
+use crate::timestamp::Timestamp;
+
+/// How many rows one call of [`prune`] deletes.
+pub const PRUNE_BATCH: usize = 1_000;
+
+/// How long a redeemed token is remembered after it expires, in minutes: an instance whose
+/// clock is behind still takes it for valid.
+const MAX_CLOCK_SKEW_MINUTES: i64 = 10;
+
+/// Revokes all tokens that were issued to a user so far, and closes their sockets.
+///
+/// # Errors
+///
+/// Those of the database, here and below.
+pub(super) fn revoke_all(unit: &mut UnitOfWork<'_>, user: UserId) -> Result<()> {
+    lock(unit.conn, user, Lock::Exclusive)?;
+    // Read the clock with the row locked: see the module's first paragraph.
+    let valid_from = seconds_now() + 1;
+    diesel::update(users::table.find(user).filter(users::tokens_valid_from.lt(valid_from)))
+        .set(users::tokens_valid_from.eq(valid_from))
+        .execute(unit.conn)?;
+    unit.revoke(user, valid_from);
+    Ok(())
+}
+
+/// Redeems a token, which is refused from then on. Returns whether this call did it: of
+/// several at once, one does.
+pub(super) fn redeem(unit: &mut UnitOfWork<'_>, claims: &Claims) -> Result<bool> {
+    let expires_at = Timestamp::of_unix_seconds(claims.expires_at);
+    let inserted = diesel::sql_query(
+        "INSERT INTO spent_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING",
+    )
+    .bind::<Text, _>(&claims.jti)
+    .bind::<SqlTimestamp, _>(expires_at.minutes_later(MAX_CLOCK_SKEW_MINUTES))
+    .execute(unit.conn)?;
+    Ok(inserted > 0)
+}
+
+/// Returns whether a token was redeemed.
+pub(super) fn is_redeemed(conn: &mut AnyConnection, jti: &str) -> Query<bool> {
+    diesel::select(diesel::dsl::exists(spent_tokens::table.find(jti))).get_result(conn)
+}
+
+/// Deletes redeemed tokens that have expired, [`PRUNE_BATCH`] at most, and returns how
+/// many.
+pub fn prune(conn: &mut AnyConnection, now: Timestamp) -> Query<usize> {
+    diesel::sql_query(
+        "DELETE FROM spent_tokens WHERE jti IN (SELECT jti FROM spent_tokens \
+         WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+    )
+    .bind::<SqlTimestamp, _>(now)
+    .bind::<BigInt, _>(PRUNE_BATCH as i64)
+    .execute(conn)
+}
+
+/// How a user's row is locked.
+#[derive(Clone, Copy)]
+pub(super) enum Lock {
+    /// Beside others that do not change it either.
+    Shared,
+    /// To change it.
+    Exclusive,
+}
+
+/// Locks a user's row until the transaction ends. SQLite has one writer at a time anyhow.
+pub(super) fn lock(conn: &mut AnyConnection, user: UserId, lock: Lock) -> Query<()> {
+    if matches!(conn, AnyConnection::Postgres(_)) {
+        let statement = match lock {
+            Lock::Shared => "SELECT 1 FROM users WHERE id = $1 FOR SHARE",
+            Lock::Exclusive => "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE",
+        };
+        diesel::sql_query(statement).bind::<BigInt, _>(user).execute(conn)?;
+    }
+    Ok(())
+}

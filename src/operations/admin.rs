@@ -1,0 +1,30 @@
+//! What an operator does to an account from the command line, while instances run.
+
+use tokio::runtime::Handle;
+
+use crate::auth;
+use crate::channel_layer::ChannelLayer;
+use crate::db::Db;
+use crate::error::BoxError;
+use crate::events::Events;
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+
+/// Deactivates an account, or reactivates it. All its tokens are revoked at once; the
+/// instances close its sockets as soon as they receive the revocation, or within
+/// [`Settings::position_check`].
+///
+/// Must be called on a Tokio runtime.
+///
+/// # Errors
+///
+/// If there is no such user, or the database cannot be reached.
+pub async fn set_active(settings: &Settings, username: &str, is_active: bool) -> Result<(), BoxError> {
+    let runtime = Handle::current();
+    let metrics = Metrics::default();
+    let layer = ChannelLayer::start(settings.redis_url.as_ref(), metrics.clone())?;
+    let db = Db::new(&settings.database, runtime.clone())?;
+    let events = Events::new(db, layer, runtime, metrics);
+    let username = username.to_owned();
+    Ok(events.commit(move |unit| auth::set_active(unit, &username, is_active)).await?)
+}

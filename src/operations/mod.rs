@@ -1,0 +1,11 @@
+//! What operators need of a running instance.
+//!
+//! - [`health`] is whether it is alive and should be sent requests.
+//! - [`retention`] deletes what is stored for a time only.
+//! - [`metrics_server`] serves metrics and health on a port of its own.
+//! - [`admin`] changes accounts from the command line.
+
+pub mod admin;
+pub mod health;
+pub mod metrics_server;
+pub mod retention;

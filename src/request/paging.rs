@@ -1,0 +1,56 @@
+//! Paging: `?limit=` and `?before=` request one page of a list, from the newest items
+//! backwards, and a `Link` header names the next page.
+
+use std::ops::RangeInclusive;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::IntoParams;
+
+use super::fields::{Parameters, WholeNumber};
+use crate::error::{FieldErrors, Result};
+
+/// How many items one page may have.
+pub const LIMITS: RangeInclusive<i64> = 1..=200;
+
+/// The page of a list that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageRequest {
+    /// Items at most; without it the route's own number, or all.
+    #[param(minimum = 1, maximum = 200, nullable = false)]
+    pub limit: Option<i64>,
+    /// Only items before this number.
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807_isize, nullable = false)]
+    pub before: Option<i64>,
+}
+
+impl PageRequest {
+    /// Parses the parameters `limit` and `before`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Fields`](crate::error::Error::Fields) if one is not a number within its range.
+    pub fn parse(parameters: &Parameters) -> Result<Self> {
+        let mut errors = FieldErrors::default();
+        let limit = parameters.text("limit").parse(limit).read_optional(&mut errors);
+        let before = parameters.whole_number("before").read_optional(&mut errors);
+        errors.or(Self { limit, before })
+    }
+}
+
+fn limit(digits: &str) -> std::result::Result<i64, String> {
+    let limit = WholeNumber::from_digits(digits).filter(|limit| LIMITS.contains(limit));
+    limit.ok_or_else(|| format!("A whole number from {} to {} is required.", LIMITS.start(), LIMITS.end()))
+}
+
+/// Returns the response with a page; `next` is the number before which the next page begins.
+pub fn respond(request: &HttpRequest, items: &impl Serialize, limit: i64, next: Option<i64>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if let Some(next) = next {
+        let link = format!("<{}?limit={limit}&before={next}>; rel=\"next\"", request.path());
+        response.insert_header((header::LINK, link));
+    }
+    response.json(items)
+}

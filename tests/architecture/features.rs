@@ -1,0 +1,49 @@
+//! Feature folders have the same four files, so that one reads down a folder for a feature
+//! and across a name for a layer.
+
+use super::source::{Source, assert_none, sources};
+
+/// The folders of features. `auth` is none: it has no model of a feature but an
+/// authenticator, which `http.rs` calls instead of commands and queries.
+pub const FEATURES: [&str; 4] = ["accounts", "friends", "messages", "integrations"];
+
+/// The files of a feature.
+const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
+
+/// Further files of features, with the reason why they are not one of the four.
+const OTHERS: [(&str, &str, &str); 1] =
+    [("integrations", "integration", "authenticates a request, as `auth` does for users")];
+
+/// Returns the feature that a file belongs to.
+pub fn feature(source: &Source) -> Option<&str> {
+    let (folder, _) = source.below_src().split_once('/')?;
+    FEATURES.contains(&folder).then_some(folder)
+}
+
+#[test]
+fn every_feature_has_the_same_files() {
+    let sources = sources("src");
+    let mut faults = Vec::new();
+    for feature in FEATURES {
+        for name in FILES {
+            let path = format!("src/{feature}/{name}.rs");
+            if !sources.iter().any(|source| source.path == path) {
+                faults.push(format!("{path} is missing"));
+            }
+        }
+    }
+    for source in &sources {
+        let Some(feature) = feature(source) else { continue };
+        let is_stated = OTHERS.iter().any(|(folder, name, _)| *folder == feature && *name == source.name());
+        if !FILES.contains(&source.name()) && !is_stated {
+            faults.push(format!("{} is none of the files of a feature", source.path));
+        }
+    }
+    for (feature, name, _) in OTHERS {
+        let path = format!("src/{feature}/{name}.rs");
+        if !sources.iter().any(|source| source.path == path) {
+            faults.push(format!("{path} is an exception that does not exist"));
+        }
+    }
+    assert_none(&faults);
+}
