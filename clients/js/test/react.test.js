@@ -17,7 +17,7 @@ for (const [name, props] of /** @type {const} */ ([
   ['somebody signed in', { getToken: () => tokenOf(1), user: 1 }],
   ['nobody signed in', { getToken: () => null, user: null }],
 ])) {
-  test(`a server renders ${name} and connects nobody`, async () => {
+  test(`a server renders ${name} without connecting`, async () => {
     const service = createService()
     const html = renderToString(
       createElement(StrictMode, null, createElement(NumeneonProvider, { ...props, WebSocket: service.WebSocket }, createElement(Bell))),
@@ -28,7 +28,7 @@ for (const [name, props] of /** @type {const} */ ([
   })
 }
 
-test('a server renders nobody, also where the session of a REST client is at hand', () => {
+test('a server renders nobody signed in, even if a REST client has a stored session', () => {
   const storage = createStorage()
   storage.setItem('numeneon:session', JSON.stringify({ access: tokenOf(1), refresh: 'refresh' }))
   const rest = createRest({ storage })
