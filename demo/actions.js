@@ -45,8 +45,8 @@ export function friendActions(model, rest) {
     /** @param {string} text */
     async search(text) {
       const query = text.trim()
-      if (!query) state.found = null
-      else await model.attempt(async () => (state.found = (await rest.search(query)).slice(0, MAX_RESULTS)))
+      if (!query) state.searchResults = null
+      else await model.attempt(async () => (state.searchResults = (await rest.search(query)).slice(0, MAX_RESULTS)))
       model.changed('people')
     },
 

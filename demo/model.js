@@ -18,8 +18,8 @@ const nothingLoaded = () => ({
   friends: /** @type {any[]} */ ([]),
   requests: /** @type {any[]} */ ([]),
   conversations: /** @type {import('./client/rest.js').Conversation[]} */ ([]),
-  /** The results of the search, null without one. */
-  found: /** @type {any[] | null} */ (null),
+  /** Null without a search. */
+  searchResults: /** @type {any[] | null} */ (null),
   /** The ids of those who have received a friend request from here. */
   requested: /** @type {Set<number>} */ (new Set()),
   /** With whom the open conversation is. */

@@ -45,8 +45,8 @@ export function showSearch(region, person, { otherName, neighbour }) {
   }
 
   function update() {
-    suggestion.hidden = state.friends.length > 0 || !!state.found
-    draw(results, state.found && resultList(state.found, person))
+    suggestion.hidden = state.friends.length > 0 || !!state.searchResults
+    draw(results, state.searchResults && resultList(state.searchResults, person))
   }
   person.subscribe((part) => part === 'people' && update())
   update()

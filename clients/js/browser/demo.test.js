@@ -29,8 +29,8 @@ test('two people become friends, chat, lose the network, and miss no message', a
   await left.root.getByLabel('1 unread notification').waitFor()
 
   await right.contact.click()
-  await right.say('hello')
-  await right.say('are you there?')
+  await right.send('hello')
+  await right.send('are you there?')
   await left.contact.getByText('2 unread').waitFor()
   await left.contact.click()
   await left.root.locator('.theirs').getByText('are you there?').waitFor()
@@ -38,15 +38,15 @@ test('two people become friends, chat, lose the network, and miss no message', a
 
   await right.button('Disconnect').click()
   await right.status.getByText('no network').waitFor()
-  await left.say('one')
-  await left.say('two')
-  await left.say('three')
+  await left.send('one')
+  await left.send('two')
+  await left.send('three')
   assert.equal(await right.bubbles.count(), 2)
   const since = Date.now()
   await right.button('Reconnect').click()
   await right.root.locator('.theirs').getByText('three').waitFor({ timeout: 1000 })
   assert(Date.now() - since < 1000)
-  await right.say('all three')
+  await right.send('all three')
   await left.root.getByText('all three').first().waitFor()
   const texts = ['hello', 'are you there?', 'one', 'two', 'three', 'all three']
   assert.deepEqual(await right.bubbles.allTextContents(), texts)
@@ -69,7 +69,7 @@ test('each person in a separate window, and a sign-out leaves no socket and no d
   await alone.status.getByText('live', { exact: true }).waitFor()
   assert.equal(await own.locator('.panel').count(), 1)
   await left.contact.click()
-  await left.say('to both windows')
+  await left.send('to both windows')
   await alone.contact.getByText('1 unread').waitFor()
   await right.contact.getByText('1 unread').waitFor()
 
@@ -121,7 +121,7 @@ test('every control has an accessible name, in both colour schemes and on a phon
     const { page, left, right, becomeFriends } = await openDemo(options)
     await becomeFriends()
     await left.contact.click()
-    await left.say('hello')
+    await left.send('hello')
     await right.contact.waitFor()
     const nameless = await page.locator('button, a, input, summary, [tabindex]').evaluateAll((elements) =>
       elements

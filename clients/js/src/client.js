@@ -9,6 +9,7 @@ import { isolate, Listeners } from './listeners.js'
 import { watchPage } from './page.js'
 import { Position } from './position.js'
 
+/** @import { AnyHandler } from './dispatcher.js' */
 /** @import { Client, ClientOptions, GetToken, Status, Timings } from './types.js' */
 
 /** @type {Timings} */
@@ -65,7 +66,7 @@ export function createClient(options) {
       return status
     },
 
-    on: (/** @type {string} */ type, /** @type {(data: any, frame: any) => void} */ handler) => dispatcher.on(type, handler),
+    on: (/** @type {string} */ type, /** @type {AnyHandler} */ handler) => dispatcher.on(type, handler),
 
     subscribe: (listener) => listeners.add(listener),
 

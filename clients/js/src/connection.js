@@ -13,7 +13,7 @@ import { isOffline } from './page.js'
 /** @import { ConnectionState, Frame, GetToken, SocketClass, Timings } from './types.js' */
 
 /** Reasons of a refusal for which no other token of the same person would be accepted. */
-const FINAL = ['token missing', 'user not found', 'user inactive']
+const FINAL_REASONS = ['token missing', 'user not found', 'user inactive']
 
 /** The close codes of the service to which the connection does not respond as to any other loss. */
 const CLOSE_CODE = { restart: 1012, unauthorized: 4001, tooMany: 4029 }
@@ -38,7 +38,7 @@ export class Connection {
   /** @type {ConnectionOptions} */
   #options
   /** Increased when work in progress becomes stale, such as a token requested before `stop()`. */
-  #round = 0
+  #generation = 0
   #attempts = 0
   #liveAt = 0
   #startedAt = 0
@@ -52,7 +52,11 @@ export class Connection {
   #nextAttemptAt = null
   /** @type {WebSocket | undefined} */
   #socket
-  /** The only timer: for the opening, the next ping, its pong, or the next attempt. @type {ReturnType<typeof setTimeout> | undefined} */
+  /**
+   * The only timer: for the opening, the next ping, its pong, or the next attempt.
+   *
+   * @type {ReturnType<typeof setTimeout> | undefined}
+   */
   #timer
   /** Why the last token was refused, until another one is accepted. @type {string | undefined} */
   #refusal
@@ -67,22 +71,22 @@ export class Connection {
   async attempt() {
     const { timings, getToken, admit } = this.#options
     this.#drop()
-    const round = this.#round
+    const generation = this.#generation
     this.#startedAt = Date.now()
     this.#arm(timings.openMs, () => this.#retry('no answer'))
     this.#enter('connecting')
-    if (round !== this.#round) return
+    if (generation !== this.#generation) return
     try {
       const token = await getToken(this.#refusal ? { refused: this.#refusal } : {})
-      if (round !== this.#round) return
+      if (generation !== this.#generation) return
       if (!token) return this.#end('refused', this.#refusal ?? 'token missing')
       if (token === this.#refusedToken) return this.#end('refused', this.#refusal ?? null)
       const isAdmitted = await admit(token)
-      if (round !== this.#round) return
+      if (generation !== this.#generation) return
       if (isAdmitted) this.#open(token)
       else clearTimeout(this.#timer)
     } catch (error) {
-      if (round === this.#round) this.#retry(error instanceof Error ? error.message : String(error))
+      if (generation === this.#generation) this.#retry(error instanceof Error ? error.message : String(error))
     }
   }
 
@@ -145,7 +149,7 @@ export class Connection {
     if (code === CLOSE_CODE.tooMany) return this.#retry(reason || 'too many', pauseMs, pauseMs)
     if (code === CLOSE_CODE.restart) return this.#retry(reason || `closed with ${code}`, restartMs)
     if (code !== CLOSE_CODE.unauthorized) return this.#retry(reason || `closed with ${code}`)
-    if (this.#refusal || FINAL.includes(reason)) return this.#end('refused', reason)
+    if (this.#refusal || FINAL_REASONS.includes(reason)) return this.#end('refused', reason)
     this.#refusal = this.#reason = reason || 'refused'
     this.#refusedToken = token
     // One other token at once. If the service had accepted this one for a moment, there must be a
@@ -194,7 +198,7 @@ export class Connection {
 
   /** Closes the socket without waiting until it is closed, which can take long for a dead one. */
   #drop() {
-    this.#round++
+    this.#generation++
     clearTimeout(this.#timer)
     const socket = this.#socket
     this.#socket = undefined

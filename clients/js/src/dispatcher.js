@@ -41,16 +41,16 @@ export class Dispatcher {
     const position = this.#position
     if (type === 'resync_required') {
       if (seq !== undefined) position.move(seq)
-      return this.#emit('resync', { seq }, frame)
+      return this.#callHandlers('resync', { seq }, frame)
     }
     if (seq !== undefined && position.cursor !== undefined && seq <= position.cursor) return
-    this.#emit(type, frame.data, frame)
+    this.#callHandlers(type, frame.data, frame)
     // After the handlers: a page that ends in between gets the event again, and does not lose it.
     if (seq !== undefined && this.isOpen) position.move(seq)
   }
 
   /** @param {string} type @param {any} data @param {Frame} frame */
-  #emit(type, data, frame) {
+  #callHandlers(type, data, frame) {
     for (const handler of [...this.#handlersOf(type), ...this.#handlersOf('*')]) {
       isolate(() => this.isOpen && handler(data, frame))
     }

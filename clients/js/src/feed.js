@@ -32,7 +32,11 @@ import { claims } from './token.js'
 export class Feed {
   #options
   #socket
-  /** Undefined where tabs do not share: then this tab neither leads nor follows. @type {{ tabs: Tabs, leader: Leader, follower: Follower } | undefined} */
+  /**
+   * Undefined where tabs do not share: then this tab neither leads nor follows.
+   *
+   * @type {{ tabs: Tabs, leader: Leader, follower: Follower } | undefined}
+   */
   #shared
 
   /** @param {FeedOptions} options */
@@ -81,7 +85,11 @@ export class Feed {
     return { tabs, leader, follower }
   }
 
-  /** Decides whether this tab opens a socket with the token; if not, it follows the tab that has one. @param {string} token */
+  /**
+   * Decides whether this tab opens a socket with the token; if not, it follows the tab that has one.
+   *
+   * @param {string} token
+   */
   async #admit(token) {
     const { position, url } = this.#options
     const person = String(claims(token).user_id ?? token)

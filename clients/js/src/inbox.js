@@ -36,7 +36,7 @@ export class LiveInbox {
   /** Before the first response an event's number alone would count as that many unread notifications. */
   #isLoaded = false
   /** Increased when responses that are still to come become stale. */
-  #round = 0
+  #generation = 0
   /** Remove the handlers that `#start` has added to the client. @type {(() => void)[]} */
   #removers = []
   #client
@@ -78,23 +78,28 @@ export class LiveInbox {
   /** Marks as read at once, and undoes it if the request fails. @param {number} [upTo] the newest one if absent */
   async markRead(upTo = this.#lastSeq) {
     const before = this.#readUpTo
-    const round = this.#round
+    const generation = this.#generation
     if (upTo <= before) return
     this.#readUpTo = upTo
     this.#update({})
     try {
       await this.#request('POST', 'notifications/read/', { up_to: upTo })
     } catch (error) {
-      if (round !== this.#round || this.#readUpTo !== upTo) return
+      if (generation !== this.#generation || this.#readUpTo !== upTo) return
       this.#readUpTo = before
-      const notifications = this.#state.notifications.map((one) => (one.seq > before ? { ...one, is_read: false } : one))
+      const notifications = this.#state.notifications.map((one) =>
+        one.seq > before ? { ...one, is_read: false } : one,
+      )
       this.#update({ notifications, error: /** @type {Error} */ (error) })
     }
   }
 
   #start() {
     const client = this.#client
-    this.#removers = [client.on('*', (data, frame) => this.#onEvent(data, frame)), client.on('resync', () => this.reload())]
+    this.#removers = [
+      client.on('*', (data, frame) => this.#onEvent(data, frame)),
+      client.on('resync', () => this.reload()),
+    ]
     // What happens between a response and the first live frame would be in neither, so the request comes second.
     if (client.status.state === 'live') this.#load()
     else {
@@ -115,15 +120,15 @@ export class LiveInbox {
 
   /** @param {number} [before] for the page that follows the notifications loaded so far */
   async #load(before) {
-    const round = before ? this.#round : ++this.#round
+    const generation = before ? this.#generation : ++this.#generation
     this.#update({ isLoading: true, error: null })
     try {
       const query = before ? `?limit=${PAGE_SIZE}&before=${before}` : `?limit=${PAGE_SIZE}`
       /** @type {Inbox} */
       const inbox = await this.#request('GET', `notifications/${query}`)
-      if (round === this.#round) this.#merge(inbox, before)
+      if (generation === this.#generation) this.#merge(inbox, before)
     } catch (error) {
-      if (round === this.#round) this.#update({ isLoading: false, error: /** @type {Error} */ (error) })
+      if (generation === this.#generation) this.#update({ isLoading: false, error: /** @type {Error} */ (error) })
     }
   }
 
@@ -163,7 +168,7 @@ export class LiveInbox {
 
   /** Drops what is loaded: the numbers may begin again, as those of another database do. */
   #clear() {
-    this.#round++
+    this.#generation++
     this.#state = EMPTY
     this.#lastSeq = this.#readUpTo = 0
     this.#isLoaded = false

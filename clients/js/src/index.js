@@ -6,7 +6,7 @@
  * - `client.js` is what a page holds; `dispatcher.js` calls its handlers, `position.js` keeps the
  *   cursor, `page.js` watches for hints, `listeners.js` holds callbacks
  * - `feed.js` decides whether this tab has a socket (`socket-feed.js`), passes its frames on to
- *   other tabs (`leader.js`), or takes them from another tab (`follower.js`); `tabs.js` elects
+ *   other tabs (`leader.js`), or takes them from another tab (`follower.js`); `tabs.js` elects the leader
  * - `connection.js` keeps the socket open, `backoff.js` determines how long to wait, `token.js`
  *   reads claims
  */

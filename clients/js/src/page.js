@@ -18,7 +18,7 @@ export function watchPage(onHint) {
   }
 }
 
-/** Whether the browser says that there is no network. It can be wrong, so this is shown but not relied on. */
+/** Whether the browser reports that there is no network. It can be wrong, so this is shown but not relied on. */
 export function isOffline() {
   return globalThis.navigator?.onLine === false
 }

@@ -6,7 +6,8 @@
  * nothing is connected.
  */
 
-import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
+import { createContext, createElement, useCallback, useContext } from 'react'
+import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import { CLOSED, createClient } from './client.js'
 import { EMPTY, LiveInbox } from './inbox.js'
 
@@ -97,7 +98,11 @@ export const useEvent = (/** @type {string} */ type, /** @type {Handler} */ hand
   useEffect(() => client?.on(type, (data, frame) => latest.current(data, frame)), [client, type])
 }
 
-/** Returns the status of the connection, `closed` while nobody is signed in. @returns {Status & { connect: () => void }} */
+/**
+ * Returns the status of the connection, `closed` while nobody is signed in.
+ *
+ * @returns {Status & { connect: () => void }}
+ */
 export function useConnection() {
   const client = useSignedIn()?.client
   const status = useSyncExternalStore(
@@ -125,7 +130,10 @@ export function useNotifications() {
     () => inbox?.state ?? EMPTY,
     () => EMPTY,
   )
-  const markRead = useCallback(async (/** @type {number | undefined} */ upTo = undefined) => inbox?.markRead(upTo), [inbox])
+  const markRead = useCallback(
+    async (/** @type {number | undefined} */ upTo = undefined) => inbox?.markRead(upTo),
+    [inbox],
+  )
   const loadMore = useCallback(async () => inbox?.loadMore(), [inbox])
   const reload = useCallback(async () => inbox?.reload(), [inbox])
   return useMemo(() => ({ ...state, markRead, loadMore, reload }), [state, markRead, loadMore, reload])

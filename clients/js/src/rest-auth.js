@@ -18,7 +18,12 @@ export function authRoutes(requests) {
     /** The `getToken` of a client that shares this session. */
     accessToken,
 
-    /** The `getTicket` of a client that shares this session. @param {{ refused?: string }} [request] @returns {Promise<string | null>} */
+    /**
+     * The `getTicket` of a client that shares this session.
+     *
+     * @param {{ refused?: string }} [request]
+     * @returns {Promise<string | null>}
+     */
     socketTicket: async (request) => (await accessToken(request)) && (await wsTicket()).ticket,
 
     /** @param {SignUp} account @returns {Promise<{ message: string, user: Me }>} without signing in */
@@ -31,8 +36,8 @@ export function authRoutes(requests) {
 
     /**
      * Ends this session: forgets its tokens at once, also in the storage and for other tabs, and
-     * revokes the refresh token at the service. It rejects when the service could not be reached;
-     * the tokens are forgotten all the same.
+     * revokes the refresh token at the service. It rejects if the service does not confirm that; the
+     * tokens are forgotten all the same.
      */
     async signOut() {
       const { tokens } = session

@@ -16,7 +16,12 @@ export class RestError extends Error {
   }
 }
 
-/** Returns the one sentence to show: `detail`, or else the first text of the first field. @param {any} body @returns {string | undefined} */
+/**
+ * Returns the one sentence to show: `detail`, or else the first text of the first field.
+ *
+ * @param {any} body
+ * @returns {string | undefined}
+ */
 function detailOf(body) {
   if (typeof body === 'string') return body
   for (const value of [body?.detail, ...Object.values(body ?? {})]) {

@@ -56,7 +56,13 @@
  */
 
 /** @typedef {{ username: string, email: string, password: string, display_name?: string }} SignUp */
-/** @typedef {{ bio?: string | null, location?: string | null, website?: string | null, avatar?: string | null }} ProfileChanges */
+
+/**
+ * Null clears a field.
+ *
+ * @typedef {{ bio?: string | null, location?: string | null, website?: string | null, avatar?: string | null }}
+ *   ProfileChanges
+ */
 
 /** The tokens of a session. @typedef {{ access: string, refresh: string }} Tokens */
 

@@ -6,8 +6,9 @@
  */
 
 import { authRoutes } from './rest-auth.js'
+import { messageRoutes } from './rest-messages.js'
+import { peopleRoutes } from './rest-people.js'
 import { Requests } from './rest-requests.js'
-import { friendRoutes, messageRoutes, notificationRoutes, profileRoutes } from './rest-social.js'
 
 /** @import { KeyValueStorage } from './types.js' */
 
@@ -16,18 +17,28 @@ export { RestError } from './rest-error.js'
 /**
  * @typedef {object} RestOptions
  * @property {string} [url] of the service; the page's own origin if absent
- * @property {KeyValueStorage | null} [storage] keeps the tokens, such as `localStorage`; without one they end with the page
+ * @property {KeyValueStorage | null} [storage] keeps the tokens, such as `localStorage`; without one they end with
+ *   the page
  * @property {string} [storageKey] under which the tokens are kept, `numeneon:session` if absent
  * @property {typeof fetch} [fetch]
  */
 
-/** @typedef {ReturnType<typeof createRest>} Rest */
+/**
+ * Everything that `createRest` returns. Named, so that the descriptions reach the generated types.
+ *
+ * @typedef {ReturnType<typeof sessionOf> & ReturnType<typeof authRoutes> & ReturnType<typeof peopleRoutes>
+ *   & ReturnType<typeof messageRoutes>} Rest
+ */
 
-/** @param {RestOptions} [options] */
+/** @param {RestOptions} [options] @returns {Rest} */
 export function createRest({ url = '', storage, storageKey = 'numeneon:session', fetch = globalThis.fetch } = {}) {
   const requests = new Requests({ url, storage, storageKey, fetch })
-  const { session } = requests
+  return Object.assign(sessionOf(requests, url), authRoutes(requests), peopleRoutes(requests), messageRoutes(requests))
+}
 
+/** @param {Requests} requests @param {string} url */
+function sessionOf(requests, url) {
+  const { session } = requests
   return {
     /** The address as it was given. */
     url,
@@ -42,12 +53,6 @@ export function createRest({ url = '', storage, storageKey = 'numeneon:session',
 
     /** Any other route, with this session. @type {(method: string, path: string, body?: object) => Promise<any>} */
     request: (method, path, body) => requests.request(method, path, body),
-
-    ...authRoutes(requests),
-    ...profileRoutes(requests),
-    ...friendRoutes(requests),
-    ...messageRoutes(requests),
-    ...notificationRoutes(requests),
   }
 }
 

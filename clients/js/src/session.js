@@ -119,7 +119,8 @@ export class Session {
         if (next) return this.#rotate(mine, next)
         // Another tab may have newer ones, whose storage event has not arrived yet.
         const stored = this.#stored()
-        if (stored && stored.refresh !== mine.refresh && personOf(stored) === personOf(mine)) Object.assign(mine, stored)
+        const isNewer = stored && stored.refresh !== mine.refresh && personOf(stored) === personOf(mine)
+        if (isNewer) Object.assign(mine, stored)
         else this.#set(null)
       })
       .finally(() => {
@@ -128,7 +129,11 @@ export class Session {
     return this.#renewal
   }
 
-  /** Another tab signed in, signed out, or renewed the tokens. @param {{ key: string | null, newValue: string | null }} event */
+  /**
+   * Another tab signed in, signed out, or renewed the tokens.
+   *
+   * @param {{ key: string | null, newValue: string | null }} event
+   */
   #onStorage({ key, newValue }) {
     if ((key !== this.#options.key && key !== null) || (this.#isReplacing && !newValue)) return
     const mine = this.#tokens

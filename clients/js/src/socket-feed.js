@@ -26,7 +26,7 @@ import { Connection } from './connection.js'
 export class SocketFeed {
   /** @type {SocketStatus} */
   status = { state: 'closed', reason: null, nextAttemptAt: null }
-  /** The last `seq` that has come through the socket, or the one from which it was opened. @type {number | undefined} */
+  /** The last `seq` that came through the socket, or the cursor with which it was opened. @type {number | undefined} */
   lastSeq
   /** The last `seq` of the inbox when the socket was opened. */
   inboxSeq = 0

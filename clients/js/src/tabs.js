@@ -4,8 +4,8 @@
  *
  * The leader is the tab that holds a Web Lock: the browser hands the lock on when that tab is
  * closed, crashes or releases it. Messages go over a BroadcastChannel, in order from one sender.
- * What the messages mean, and that no event is lost when the leader changes, is not decided here:
- * see `feed.js`.
+ * What the messages mean, and that no event is lost when the leader changes, is up to `leader.js`
+ * and `follower.js`.
  */
 
 export class Tabs {

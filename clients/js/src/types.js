@@ -100,7 +100,7 @@
  * @typedef {(request: { refused?: string }) => string | null | undefined | Promise<string | null | undefined>} GetToken
  */
 
-/** @typedef {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} KeyValueStorage `localStorage`, `sessionStorage`, or the like */
+/** @typedef {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} KeyValueStorage such as `localStorage` */
 
 /** @typedef {typeof WebSocket} SocketClass */
 
@@ -110,7 +110,7 @@
  * @typedef {object} Timings
  * @property {number} backoffMinMs 500: the window of the first wait; each wait is a random part of its window
  * @property {number} backoffMaxMs 20 000: windows double up to this one
- * @property {number} restartMs 1 000: the first window after close code 1012 (restart), as other instances are up already
+ * @property {number} restartMs 1 000: the first window after close code 1012 (restart): other instances are up already
  * @property {number} pauseMs 30 000: the minimum wait after close code 4029 (too many), and the window beyond it
  * @property {number} steadyMs 5 000: after a connection that lasted this long, waits begin again with the first window
  * @property {number} openMs 10 000: for the token, the handshake and the first frame together
@@ -133,7 +133,9 @@
  * `getTicket` returns a ticket of `POST /api/auth/ws-ticket/`, which is sent in the address, and takes
  * precedence over `getToken`: for proxies that do not forward subprotocols.
  *
- * @typedef {CommonOptions & ({ getToken: GetToken, getTicket?: GetToken } | { getToken?: undefined, getTicket: GetToken })} ClientOptions
+ * @typedef {CommonOptions & (
+ *   { getToken: GetToken, getTicket?: GetToken } | { getToken?: undefined, getTicket: GetToken }
+ * )} ClientOptions
  */
 
 /**

@@ -35,6 +35,6 @@ test('a server renders nobody signed in, even if a REST client has a stored sess
   assert.equal(renderToString(createElement(NumeneonProvider, { rest }, createElement(Bell))), '<p>closed 0 0</p>')
 })
 
-test('a hook without a provider says what is missing', () => {
+test('a hook without a provider throws an error that names the provider', () => {
   assert.throws(() => renderToString(createElement(Bell)), /NumeneonProvider/)
 })

@@ -15,7 +15,7 @@ export function demoPage(page) {
         await root.getByRole('button', { name: /^Sign up/ }).click()
         await root.getByRole('status').getByText('live', { exact: true }).waitFor()
       },
-      async say(/** @type {string} */ text) {
+      async send(/** @type {string} */ text) {
         await root.getByLabel('Message', { exact: true }).fill(text)
         await root.getByLabel('Message', { exact: true }).press('Enter')
         await root.locator('.mine').getByText(text, { exact: true }).waitFor()
