@@ -1,68 +1,110 @@
-/** The conversation that is open: what was said, and what to say. */
+/** The open conversation: its messages, and the field to write one. */
 
-import { clock, draw, h, icon } from './dom.js'
+import { h, hiddenText, icon, timeOfDay } from './dom.js'
+import { nameOf } from './users.js'
 
-/** @typedef {import('./person.js').PersonModel} PersonModel */
+/** @typedef {import('./person.js').Person} Person */
+/** @typedef {import('./model.js').Message} Message */
 
-/** @param {HTMLElement} region @param {PersonModel} person */
+/** The longest message that the service accepts. */
+const MAX_CHARS = 10_000
+
+/** @param {HTMLElement} region @param {Person} person */
 export function showChat(region, person) {
-  const { slot, state } = person
+  const { state } = person
   const title = h('h3', null)
-  const close = h('button', { className: 'round tiny', type: 'button', title: 'Close this conversation', 'aria-label': 'Close this conversation', onclick: () => person.closeChat() }, icon('close'))
   const messages = h('ol', { className: 'messages', role: 'log', tabIndex: 0 })
-  const input = /** @type {HTMLInputElement} */ (h('input', { id: `${slot.key}-message`, type: 'text', maxLength: 10000, placeholder: 'Write a message', autocomplete: 'off' }))
-  const composer = h('form', { className: 'composer', onsubmit: send }, h('label', { className: 'hidden', for: input.id }, 'Message'), input, h('button', { className: 'primary round', type: 'submit', 'aria-label': 'Send', title: 'Send' }, icon('send')))
-  const nothing = h('p', { className: 'nothing' }, 'Open a friend to chat.')
-  const open = h('div', { className: 'open' }, h('div', { className: 'bar' }, title, close), messages, composer)
-  region.append(nothing, open)
-
-  async function send(/** @type {Event} */ event) {
-    event.preventDefault()
-    const content = input.value.trim()
-    // What was not sent stays in the field.
-    if (content && (await person.send(content)) && input.value.trim() === content) input.value = ''
-    input.focus()
-  }
+  const bar = h('div', { className: 'bar' }, title, closeButton(person))
+  const open = h('div', { className: 'open' }, bar, messages, composer(person))
+  const placeholder = h('p', { className: 'placeholder' }, 'Select a friend to chat.')
+  region.append(placeholder, open)
 
   /** @type {number | null} */
   let shownId = null
   function update() {
     const { openId } = state
     region.classList.toggle('is-open', openId !== null)
-    nothing.hidden = openId !== null
+    placeholder.hidden = openId !== null
     open.hidden = openId === null
-    if (openId === null) return void (shownId = null)
-    const user = [...state.friends, ...state.conversations.map(({ user }) => user)].find(({ id }) => id === openId)
-    const name = user ? [user.first_name, user.last_name].join(' ').trim() || user.username : ''
-    title.textContent = name
-    messages.setAttribute('aria-label', `Messages with ${name}`)
-
-    if (shownId !== openId) messages.replaceChildren()
-    shownId = openId
-    const have = new Map([...messages.children].map((element) => [/** @type {HTMLElement} */ (element).dataset.id, element]))
-    const shown = state.messages.map((message) => have.get(String(message.id)) ?? bubble(message))
-    if (shown.length !== messages.children.length || shown.some((element, index) => element !== messages.children[index])) {
-      // Only what is new is added, so that a screen reader says only that.
-      shown.forEach((element, index) => {
-        if (messages.children[index] !== element) messages.insertBefore(element, messages.children[index] ?? null)
-      })
-      while (messages.children.length > shown.length) messages.lastElementChild?.remove()
-      messages.scrollTop = messages.scrollHeight
+    if (openId !== null) {
+      const users = [...state.friends, ...state.conversations.map(({ user }) => user)]
+      const user = users.find(({ id }) => id === openId)
+      const name = user ? nameOf(user) : ''
+      title.textContent = name
+      messages.setAttribute('aria-label', `Messages with ${name}`)
+      if (shownId !== openId) messages.replaceChildren()
+      updateMessages(messages, person)
     }
+    shownId = openId
   }
-
-  /** @param {any} message */
-  function bubble(message) {
-    const isMine = message.sender.id === state.me?.id
-    return h(
-      'li',
-      { className: `bubble ${isMine ? 'mine' : 'theirs'}${state.arrived.has(message.id) ? ' arrived' : ''}`, 'data-id': message.id },
-      h('span', { className: 'hidden' }, isMine ? 'You: ' : `${message.sender.username}: `),
-      h('span', { className: 'text' }, message.content),
-      h('time', { dateTime: message.created_at }, clock(message.created_at)),
-    )
-  }
-
   person.subscribe((part) => part === 'chat' && update())
   update()
+}
+
+/** @param {Person} person */
+function closeButton({ closeChat }) {
+  const label = 'Close this conversation'
+  return h(
+    'button',
+    { className: 'round tiny', type: 'button', title: label, 'aria-label': label, onclick: closeChat },
+    icon('close'),
+  )
+}
+
+/** @param {Person} person */
+function composer({ slot, send }) {
+  const input = /** @type {HTMLInputElement} */ (
+    h('input', {
+      id: `${slot.key}-message`,
+      type: 'text',
+      maxLength: MAX_CHARS,
+      placeholder: 'Write a message',
+      autocomplete: 'off',
+    })
+  )
+  async function submit(/** @type {Event} */ event) {
+    event.preventDefault()
+    const content = input.value.trim()
+    // A message that could not be sent stays in the field.
+    if (content && (await send(content)) && input.value.trim() === content) input.value = ''
+    input.focus()
+  }
+  return h(
+    'form',
+    { className: 'composer', onsubmit: submit },
+    h('label', { className: 'visually-hidden', for: input.id }, 'Message'),
+    input,
+    h('button', { className: 'primary round', type: 'submit', 'aria-label': 'Send', title: 'Send' }, icon('send')),
+  )
+}
+
+/**
+ * Adds what is new and removes what is gone, so that a screen reader reads only what is new.
+ *
+ * @param {HTMLElement} list
+ * @param {Person} person
+ */
+function updateMessages(list, person) {
+  const existing = new Map([...list.children].map((element) => [element.getAttribute('data-id'), element]))
+  const wanted = person.state.messages.map((message) => existing.get(String(message.id)) ?? bubble(message, person))
+  const { children } = list
+  if (wanted.length === children.length && wanted.every((element, at) => element === children[at])) return
+  wanted.forEach((element, at) => {
+    if (children[at] !== element) list.insertBefore(element, children[at] ?? null)
+  })
+  while (children.length > wanted.length) list.lastElementChild?.remove()
+  list.scrollTop = list.scrollHeight
+}
+
+/** @param {Message} message @param {Person} person */
+function bubble({ id, sender, content, created_at }, { state }) {
+  const isMine = sender.id === state.me?.id
+  const arrived = state.arrived.has(id) ? 'arrived' : ''
+  return h(
+    'li',
+    { className: `bubble ${isMine ? 'mine' : 'theirs'} ${arrived}`, 'data-id': id },
+    hiddenText(isMine ? 'You: ' : `${sender.username}: `),
+    h('span', { className: 'text' }, content),
+    h('time', { dateTime: created_at }, timeOfDay(created_at)),
+  )
 }

@@ -1,9 +1,8 @@
-/**
- * Elements in one line, and regions that are drawn anew without losing the focus.
- */
+/** Elements in one call, and regions that are drawn again without losing the focus. */
 
 /**
- * Makes an element. `on…` properties are listeners, names with a dash are attributes, the rest are properties.
+ * Creates an element. Properties that begin with `on` are listeners, names with a dash are
+ * attributes, the rest are properties of the element.
  *
  * @param {string} tag
  * @param {Record<string, any> | null} [properties]
@@ -17,11 +16,14 @@ export function h(tag, properties, ...children) {
     else if (name.includes('-') || name === 'role' || name === 'for') element.setAttribute(name, String(value))
     else /** @type {any} */ (element)[name] = value
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false).map((child) => (child instanceof Node ? child : String(child))))
+  for (const child of children.flat()) {
+    if (child instanceof Node) element.append(child)
+    else if (child !== null && child !== undefined && child !== false) element.append(String(child))
+  }
   return element
 }
 
-/** A picture from the sprite of this page. @param {string} name */
+/** Creates an icon from this page's sprite. @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
   svg.setAttribute('class', 'icon')
@@ -32,8 +34,13 @@ export function icon(name) {
   return svg
 }
 
+/** Creates text for screen readers only. @param {string} text */
+export function hiddenText(text) {
+  return h('span', { className: 'visually-hidden' }, text)
+}
+
 /**
- * Puts the children into the region. An element whose `data-key` had the focus has it again.
+ * Replaces the children of the region. The element whose `data-key` had the focus gets it back.
  *
  * @param {Element} region
  * @param {...any} children
@@ -41,10 +48,12 @@ export function icon(name) {
 export function draw(region, ...children) {
   const focused = region.contains(document.activeElement) ? document.activeElement?.getAttribute('data-key') : null
   region.replaceChildren(...children.flat().filter(Boolean))
-  if (focused) /** @type {HTMLElement | null} */ (region.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus()
+  if (!focused) return
+  const element = region.querySelector(`[data-key="${CSS.escape(focused)}"]`)
+  if (element instanceof HTMLElement) element.focus()
 }
 
-/** @param {string} timestamp */
-export function clock(timestamp) {
+/** Returns the time of day. @param {string} timestamp */
+export function timeOfDay(timestamp) {
   return new Date(timestamp).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
 }

@@ -1,11 +1,11 @@
 /**
- * The demo: two people side by side, or one of them in a window of its own
- * with `?only=left` or `?only=right`.
+ * The demo: two people side by side, or one of them in a window of their own with `?only=left` or
+ * `?only=right`.
  */
 
-import { createPerson } from './person.js'
-import { showStory } from './story.js'
 import { showPanel } from './panel.js'
+import { createPerson } from './person.js'
+import { showSteps } from './steps.js'
 
 const SLOTS = /** @type {const} */ ([
   { key: 'left', name: 'Marigold' },
@@ -15,12 +15,16 @@ const SLOTS = /** @type {const} */ ([
 const only = new URLSearchParams(location.search).get('only')
 const slots = SLOTS.filter(({ key }) => !SLOTS.some((slot) => slot.key === only) || key === only)
 const people = slots.map(createPerson)
-const stage = /** @type {HTMLElement} */ (document.getElementById('stage'))
+const panels = /** @type {HTMLElement} */ (document.getElementById('panels'))
 
-stage.classList.toggle('alone', people.length === 1)
+panels.classList.toggle('alone', people.length === 1)
 people.forEach((person, index) => {
   const other = SLOTS.find(({ key }) => key !== person.slot.key)
-  showPanel(stage, person, { otherName: other?.name ?? '', neighbour: people[1 - index], isAlone: people.length === 1 })
+  showPanel(panels, person, {
+    otherName: other?.name ?? '',
+    neighbour: people[1 - index],
+    isAlone: people.length === 1,
+  })
   person.start()
 })
-if (people.length === 2) showStory(/** @type {HTMLElement} */ (document.getElementById('story')), people)
+if (people.length === 2) showSteps(/** @type {HTMLElement} */ (document.getElementById('steps')), people)

@@ -3,6 +3,6 @@ import { defineConfig } from 'vite'
 
 export default defineConfig({
   plugins: [react()],
-  // The package lies beside this example and has a React of its own for its tests; a page must have one.
+  // The package is linked from ../js, which has its own React for tests; a page must have only one.
   resolve: { dedupe: ['react', 'react-dom'] },
 })

@@ -9,7 +9,7 @@ import { Toasts } from './Toasts'
 
 export function App() {
   const userId = useSyncExternalStore(rest.subscribe, () => rest.userId)
-  // Whoever signs in next begins with components of their own.
+  // With a key, so that the components of one person are not reused for the next.
   return userId === null ? <SignIn /> : <Home key={userId} />
 }
 
@@ -23,7 +23,7 @@ function Home() {
         <span role="status" className={state}>{state}</span>
         {nextAttemptAt && <button onClick={connect}>Try now</button>}
         <Bell />
-        <button onClick={rest.signOut}>Sign out</button>
+        <button onClick={() => rest.signOut()}>Sign out</button>
       </header>
       <main>
         <Friends onOpen={setFriendId} />

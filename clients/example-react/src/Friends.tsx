@@ -5,7 +5,7 @@ import { useLive } from './useLive'
 export function Friends({ onOpen }: { onOpen: (friendId: number) => void }) {
   const friends = useLive(rest.friends)
   const requests = useLive(rest.friendRequests)
-  const people = useLive(rest.suggestions)
+  const suggestions = useLive(rest.suggestions)
   useEvent('friend_request', requests.reload)
   useEvent('friend_accepted', friends.reload)
 
@@ -13,18 +13,30 @@ export function Friends({ onOpen }: { onOpen: (friendId: number) => void }) {
     await rest.acceptFriend(requestId)
     await Promise.all([friends.reload(), requests.reload()])
   }
-  async function ask(userId: number) {
+  async function request(userId: number) {
     await rest.requestFriend(userId)
-    await Promise.all([friends.reload(), people.reload()])
+    await Promise.all([friends.reload(), suggestions.reload()])
   }
   return (
     <nav aria-label="People">
       <h2>Friends</h2>
-      <ul>{friends.items.map(({ id, username }) => <li key={id}><button onClick={() => onOpen(id)}>{username}</button></li>)}</ul>
-      <h2>Requests</h2>
-      <ul>{requests.items.map(({ id, from_user }) => <li key={id}>{from_user.username} <button onClick={() => accept(id)}>Accept</button></li>)}</ul>
-      <h2>Others</h2>
-      <ul>{people.items.map(({ id, username }) => <li key={id}>{username} <button onClick={() => ask(id)}>Ask</button></li>)}</ul>
+      <ul>
+        {friends.items.map(({ id, username }) => (
+          <li key={id}><button onClick={() => onOpen(id)}>{username}</button></li>
+        ))}
+      </ul>
+      <h2>Friend requests</h2>
+      <ul>
+        {requests.items.map(({ id, from_user }) => (
+          <li key={id}>{from_user.username} <button onClick={() => accept(id)}>Accept</button></li>
+        ))}
+      </ul>
+      <h2>Suggestions</h2>
+      <ul>
+        {suggestions.items.map(({ id, username }) => (
+          <li key={id}>{username} <button onClick={() => request(id)}>Add friend</button></li>
+        ))}
+      </ul>
     </nav>
   )
 }

@@ -2,7 +2,7 @@ import { useState, type FormEvent } from 'react'
 import { rest } from './rest'
 
 export function SignIn() {
-  const [fault, setFault] = useState('')
+  const [message, setMessage] = useState('')
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault()
@@ -14,7 +14,7 @@ export function SignIn() {
       if (isNew) await rest.signUp(account)
       await rest.signIn(account)
     } catch (error) {
-      setFault(error instanceof Error ? error.message : String(error))
+      setMessage(error instanceof Error ? error.message : String(error))
     }
   }
   return (
@@ -22,7 +22,7 @@ export function SignIn() {
       <label>Name <input name="username" required /></label>
       <label>Password <input name="password" type="password" minLength={6} required /></label>
       <button value="in">Sign in</button> <button value="new">Sign up</button>
-      <p role="alert">{fault}</p>
+      <p role="alert">{message}</p>
     </form>
   )
 }

@@ -10,7 +10,7 @@ export function Toasts() {
     setTimeout(() => setToasts((all) => all.filter((toast) => toast.id !== id)), 5000)
   }
   useEvent('friend_request', ({ from_user }) => show(`${from_user.username} wants to be your friend`))
-  useEvent('friend_accepted', ({ friend }) => show(`${friend.username} is your friend now`))
+  useEvent('friend_accepted', ({ friend }) => show(`${friend.username} is now your friend`))
   useEvent('new_message', ({ sender, content }) => show(`${sender.username}: ${content}`))
 
   return <ul className="toasts" aria-live="polite">{toasts.map(({ id, text }) => <li key={id}>{text}</li>)}</ul>

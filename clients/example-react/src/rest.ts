@@ -1,6 +1,6 @@
 import { createRest } from '@numeneon/client/rest'
 
-/** The one REST client of this page; its session is who is signed in. */
+/** The REST client of this page, which also holds its session. */
 export const rest = createRest({
   url: import.meta.env.VITE_NUMENEON_URL ?? 'http://localhost:8000',
   storage: localStorage,

@@ -2,8 +2,8 @@ import { useCallback, useEffect, useState } from 'react'
 import { useConnection, useEvent } from '@numeneon/client/react'
 
 /**
- * Loads a list once the connection is live, so that no event falls between the
- * two, and again when events are missing that cannot be replayed.
+ * Loads a list once the connection is live, so that no event is missed between the two, and again
+ * when events are missing that cannot be replayed.
  */
 export function useLive<Item>(load: () => Promise<Item[]>) {
   const [items, setItems] = useState<Item[]>([])

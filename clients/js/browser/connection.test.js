@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startBrowser, until, watch } from './support/browser.js'
-import { layCable } from './support/cable.js'
 import { ACCESS_TOKEN_SECONDS, startCluster } from './support/cluster.js'
-import { createPerson, heard, live, openClient, upTo } from './support/people.js'
+import { createPerson, live, openClient, received, upTo } from './support/people.js'
+import { startProxy } from './support/proxy.js'
 
 const { url, cluster } = await startCluster()
 const browser = await startBrowser()
 
-/** A page with a client of somebody new, and somebody else who writes to them. @param {any} [options] */
+/** Opens a page with a client of a new account, the reader, and creates another that writes to it. @param {any} [options] */
 async function setUp(options) {
   const [reader, writer] = [await createPerson(url, 'reader'), await createPerson(url, 'writer')]
   const page = await (await browser.newContext()).newPage()
@@ -19,12 +19,12 @@ async function setUp(options) {
   return { reader, writer, page, watched, write, end: () => page.context().close() }
 }
 
-test('a token that expires mid-session is no obstacle: the socket stays, and the next one has a fresh token', async () => {
+test('when a token expires the socket stays open, and the next one has a fresh token', async () => {
   const { page, watched, write, end } = await setUp({ timings: { pingMs: 1000 } })
   const opened = Date.now()
   await until(() => Date.now() - opened > (ACCESS_TOKEN_SECONDS + 1) * 1000, 'the token has expired')
   await write()
-  assert.deepEqual(await heard(page, 1), [1])
+  assert.deepEqual(await received(page, 1), [1])
   assert.equal(watched.sockets.length, 1)
   await page.evaluate(() => {
     const { client } = /** @type {any} */ (window)
@@ -33,28 +33,28 @@ test('a token that expires mid-session is no obstacle: the socket stays, and the
   })
   await live(page)
   await write()
-  assert.deepEqual(await heard(page, 2), [1, 2])
+  assert.deepEqual(await received(page, 2), [1, 2])
   assert.equal(watched.sockets.length, 2)
   await end()
 })
 
-test('an expired token that was sent all the same is refused with 4001, and replaced', async () => {
+test('an expired token is refused with 4001, and replaced', async () => {
   const { reader, page, watched, end } = await setUp()
   const stale = await reader.token()
   const since = Date.now()
   await until(() => Date.now() - since > (ACCESS_TOKEN_SECONDS + 1) * 1000, 'the token has expired')
-  const { asked, states } = await page.evaluate(async (stale) => {
+  const { tokenRequests, states } = await page.evaluate(async (stale) => {
     const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
     const own = /** @type {any} */ (window)
     /** @type {any[]} */
-    const asked = []
+    const tokenRequests = []
     /** @type {string[]} */
     const states = []
     const client = createClient({
       share: false,
-      getToken: (/** @type {any} */ ask) => {
-        asked.push(ask)
-        return ask.refused ? own.tokenOf(ask) : stale
+      getToken: (/** @type {any} */ request) => {
+        tokenRequests.push(request)
+        return request.refused ? own.tokenOf(request) : stale
       },
     })
     await new Promise((resolve) => {
@@ -66,16 +66,16 @@ test('an expired token that was sent all the same is refused with 4001, and repl
     })
     const reached = [...states]
     client.close()
-    return { asked, states: reached }
+    return { tokenRequests, states: reached }
   }, stale)
-  assert.deepEqual(asked, [{}, { refused: 'token expired' }])
+  assert.deepEqual(tokenRequests, [{}, { refused: 'token expired' }])
   assert.equal(states.at(-1), 'live')
   assert.deepEqual(watched.sockets.map((socket) => new URL(socket.url()).search), ['', '', ''])
   await end()
 })
 
 for (const [token, reason] of /** @type {const} */ ([['junk', 'token invalid'], ['a.b.c', 'token invalid']])) {
-  test(`a page learns why '${token}' is refused, and stops`, async () => {
+  test(`a page gets the reason why '${token}' is refused, and stops`, async () => {
     const page = await (await browser.newContext()).newPage()
     const { sockets } = watch(page)
     await page.goto(`${url}/demo/client/index.js`)
@@ -93,70 +93,70 @@ for (const [token, reason] of /** @type {const} */ ([['junk', 'token invalid'], 
   })
 }
 
-test('what was sent while the network was cut is on the page within a second of its return, once, in its place', async () => {
-  const cable = await layCable(url)
-  const { page, write, end } = await setUp({ socketUrl: cable.url })
+test('messages sent during a network loss arrive within a second of its return, once and in order', async () => {
+  const proxy = await startProxy(url)
+  const { page, write, end } = await setUp({ socketUrl: proxy.url })
   await write()
-  await heard(page, 1)
-  cable.cut()
+  await received(page, 1)
+  proxy.disconnect()
   await page.context().setOffline(true)
   await page.waitForFunction(() => /** @type {any} */ (window).client.status.state === 'offline')
   for (let count = 0; count < 5; count++) await write()
-  cable.restore()
+  proxy.restore()
   const returned = Date.now()
   await page.context().setOffline(false)
-  assert.deepEqual(await heard(page, 6), upTo(6))
-  const last = await page.evaluate(() => /** @type {any} */ (window).heard.at(-1).at)
+  assert.deepEqual(await received(page, 6), upTo(6))
+  const last = await page.evaluate(() => /** @type {any} */ (window).received.at(-1).at)
   assert(last - returned < 1000, `${last - returned} ms`)
   await end()
 })
 
-test('a network that swallows everything is noticed by a missing answer', async () => {
-  const cable = await layCable(url)
-  const { page, write, end } = await setUp({ socketUrl: cable.url, timings: { pingMs: 300, pongMs: 300 } })
-  cable.pull()
+test('a network that drops everything silently is noticed by a missing pong', async () => {
+  const proxy = await startProxy(url)
+  const { page, write, end } = await setUp({ socketUrl: proxy.url, timings: { pingMs: 300, pongMs: 300 } })
+  proxy.stall()
   await page.waitForFunction(() => /** @type {any} */ (window).client.status.reason === 'no answer')
   await write()
-  cable.restore()
-  assert.deepEqual(await heard(page, 1), [1])
+  proxy.restore()
+  assert.deepEqual(await received(page, 1), [1])
   await end()
 })
 
-test('an instance that is killed costs no event', async () => {
+test('when an instance is killed no event is lost', async () => {
   const { reader, page, write, end } = await setUp()
   const lost = () => page.evaluate(() => /** @type {any} */ (window).states.includes('waiting'))
-  // nginx answers 502 for a second when both have failed; a request may go down with its instance.
-  const writeAnyhow = () => until(() => write().catch(() => null), 'a message is taken')
+  // nginx responds with 502 for a second when both have failed; a request may be lost with its instance.
+  const writeWithRetries = () => until(() => write().catch(() => null), 'a message is accepted')
   for (const instance of ['1', '2']) {
     await cluster('kill-instance', instance)
-    await writeAnyhow()
-    await writeAnyhow()
+    await writeWithRetries()
+    await writeWithRetries()
     await cluster('start-instance', instance)
     await live(page)
     if (await lost()) break
   }
-  assert(await lost(), 'one of the two had the socket')
+  assert(await lost(), 'the socket was at one of the two')
   const { last_seq } = await reader.rest.notifications()
   assert(last_seq >= 2)
-  assert.deepEqual(await heard(page, last_seq), upTo(last_seq))
+  assert.deepEqual(await received(page, last_seq), upTo(last_seq))
   await end()
 })
 
-test('a rolling restart under load loses, repeats and reorders nothing, and fails no request', async () => {
+test('during a rolling restart under load no event is lost, repeated or reordered, and no request fails', async () => {
   const { page, write, end } = await setUp()
-  let isOver = false
+  let isFinished = false
   let acknowledged = 0
   const load = (async () => {
-    while (!isOver) {
+    while (!isFinished) {
       await write()
       acknowledged++
     }
   })()
   await cluster('rolling-restart')
-  isOver = true
+  isFinished = true
   await load
   assert(acknowledged > 20, `${acknowledged} messages`)
-  assert.deepEqual(await heard(page, acknowledged), upTo(acknowledged))
+  assert.deepEqual(await received(page, acknowledged), upTo(acknowledged))
   const states = await page.evaluate(() => /** @type {any} */ (window).states)
   assert(states.includes('waiting'), 'its instance was restarted')
   await end()

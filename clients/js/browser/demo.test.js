@@ -15,66 +15,66 @@ async function openDemo(options) {
   return { page, ...watched, watched, ...demoPage(page) }
 }
 
-test('two people meet, talk, lose the network, and miss nothing', async () => {
-  const { page, left, right, faults, watched } = await openDemo()
+test('two people become friends, chat, lose the network, and miss no message', async () => {
+  const { page, left, right, errors, watched } = await openDemo()
   await left.signUp()
   await right.signUp()
   assert.equal(watched.open.length, 2)
 
   await left.button(/^Find/).click()
-  await left.button(/^Ask/).click()
-  await left.root.getByText('asked').waitFor()
-  await right.root.getByLabel('1 unread notifications').waitFor()
+  await left.button(/^Add friend/).click()
+  await left.root.getByText('request sent').waitFor()
+  await right.root.getByLabel('1 unread notification').waitFor()
   await right.button(/^Accept/).click()
-  await left.root.getByLabel('1 unread notifications').waitFor()
+  await left.root.getByLabel('1 unread notification').waitFor()
 
   await right.contact.click()
-  await right.say('hello')
-  await right.say('are you there?')
+  await right.send('hello')
+  await right.send('are you there?')
   await left.contact.getByText('2 unread').waitFor()
   await left.contact.click()
   await left.root.locator('.theirs').getByText('are you there?').waitFor()
-  await until(async () => !(await left.contact.getByText('unread').count()), 'what is open is read')
+  await until(async () => !(await left.contact.getByText('unread').count()), 'the open conversation is read')
 
-  await right.button('Cut the network').click()
-  await right.status.getByText('network cut').waitFor()
-  await left.say('one')
-  await left.say('two')
-  await left.say('three')
+  await right.button('Disconnect').click()
+  await right.status.getByText('no network').waitFor()
+  await left.send('one')
+  await left.send('two')
+  await left.send('three')
   assert.equal(await right.bubbles.count(), 2)
   const since = Date.now()
-  await right.button('Bring it back').click()
+  await right.button('Reconnect').click()
   await right.root.locator('.theirs').getByText('three').waitFor({ timeout: 1000 })
   assert(Date.now() - since < 1000)
-  await right.say('all three')
+  await right.send('all three')
   await left.root.getByText('all three').first().waitFor()
-  const story = ['hello', 'are you there?', 'one', 'two', 'three', 'all three']
-  assert.deepEqual(await right.bubbles.allTextContents(), story)
-  assert.deepEqual(await left.bubbles.allTextContents(), story)
-  assert.equal(await page.locator('.story .done').count(), 6)
+  const texts = ['hello', 'are you there?', 'one', 'two', 'three', 'all three']
+  assert.deepEqual(await right.bubbles.allTextContents(), texts)
+  assert.deepEqual(await left.bubbles.allTextContents(), texts)
+  assert.equal(await page.locator('.steps .done').count(), 6)
 
   await page.reload()
   await left.contact.click()
   await until(async () => (await left.bubbles.count()) === 6, 'the conversation after a reload')
-  assert.deepEqual(faults, [], 'nothing against the Content-Security-Policy, no error')
+  assert.deepEqual(errors, [], 'no violation of the Content-Security-Policy, no error')
   await page.context().close()
 })
 
-test('each in a window of their own, and a sign-out leaves no socket and no data', async () => {
+test('each person in a separate window, and a sign-out leaves no socket and no data', async () => {
   const { page, left, right, watched, becomeFriends } = await openDemo()
   await becomeFriends()
-  const [own] = await Promise.all([page.context().waitForEvent('page'), right.root.getByRole('link', { name: /window of its own/ }).click()])
+  const [own] = await Promise.all([page.context().waitForEvent('page'), right.root.getByRole('link', { name: /separate window/ }).click()])
   const theirs = watch(own)
   const alone = demoPage(own).right
   await alone.status.getByText('live', { exact: true }).waitFor()
   assert.equal(await own.locator('.panel').count(), 1)
   await left.contact.click()
-  await left.say('to both windows')
+  await left.send('to both windows')
   await alone.contact.getByText('1 unread').waitFor()
   await right.contact.getByText('1 unread').waitFor()
 
-  await alone.button(/^Sign .* out$/).click()
-  await right.button(/^Sign .* up$/).waitFor()
+  await alone.button(/^Sign out/).click()
+  await right.button(/^Sign up/).waitFor()
   await until(() => watched.open.length === 1 && !theirs.open.length, 'only the other person has a socket')
   const kept = await page.evaluate(() => Object.keys(localStorage))
   assert.equal(kept.filter((key) => key === 'numeneon:demo:right').length, 0)
@@ -83,27 +83,27 @@ test('each in a window of their own, and a sign-out leaves no socket and no data
   await page.context().close()
 })
 
-test('by keyboard alone', async () => {
+test('the demo works by keyboard alone', async () => {
   const { page, left, right } = await openDemo()
-  /** Goes on with Tab until the focus is on that. @param {import('playwright-core').Locator} target */
+  /** Presses Tab until the element has the focus. @param {import('playwright-core').Locator} target */
   const tabTo = async (target) => {
     for (let step = 0; step < 60; step++) {
       if (await target.evaluate((element) => element === document.activeElement)) return
       await page.keyboard.press('Tab')
     }
-    throw new Error(`no way by Tab to ${target}`)
+    throw new Error(`not reached by Tab: ${target}`)
   }
   const press = async (/** @type {import('playwright-core').Locator} */ target, key = 'Enter') => {
     await target.waitFor()
     await tabTo(target)
     await page.keyboard.press(key)
   }
-  await press(left.button(/^Sign .* up$/))
-  await press(right.button(/^Sign .* up$/))
-  // Who is looked for is known by name alone until they have signed up.
+  await press(left.button(/^Sign up/))
+  await press(right.button(/^Sign up/))
+  // Until somebody has signed up, only their name is known to search for, not their username.
   for (const side of [left, right]) await side.status.getByText('live', { exact: true }).waitFor()
   await press(left.button(/^Find/))
-  await press(left.button(/^Ask/))
+  await press(left.button(/^Add friend/))
   await press(right.button(/^Accept/))
   await press(left.contact)
   await tabTo(left.root.getByLabel('Message', { exact: true }))
@@ -111,17 +111,17 @@ test('by keyboard alone', async () => {
   await page.keyboard.press('Enter')
   await press(right.contact)
   await right.root.locator('.theirs').getByText('typed').waitFor()
-  await press(right.button('Cut the network'), 'Space')
-  await right.status.getByText('network cut').waitFor()
+  await press(right.button('Disconnect'), 'Space')
+  await right.status.getByText('no network').waitFor()
   await page.context().close()
 })
 
-test('everything that can be pressed has a name, in both colour schemes and on a phone', async () => {
+test('every control has an accessible name, in both colour schemes and on a phone', async () => {
   for (const options of /** @type {const} */ ([{ colorScheme: 'light' }, { colorScheme: 'dark', viewport: { width: 390, height: 844 }, hasTouch: true }])) {
     const { page, left, right, becomeFriends } = await openDemo(options)
     await becomeFriends()
     await left.contact.click()
-    await left.say('hello')
+    await left.send('hello')
     await right.contact.waitFor()
     const nameless = await page.locator('button, a, input, summary, [tabindex]').evaluateAll((elements) =>
       elements
@@ -133,14 +133,14 @@ test('everything that can be pressed has a name, in both colour schemes and on a
         .map((element) => element.outerHTML),
     )
     assert.deepEqual(nameless, [])
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'nothing sticks out')
-    assert.deepEqual(await contrastFaults(page), [])
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'no element is wider than the page')
+    assert.deepEqual(await lowContrasts(page), [])
     await page.context().close()
   }
 })
 
-/** Texts whose contrast to the colour behind them is under 4.5:1. Gradients are not looked at. @param {import('playwright-core').Page} page */
-function contrastFaults(page) {
+/** Returns texts whose contrast to their background is below 4.5:1, except on gradients. @param {import('playwright-core').Page} page */
+function lowContrasts(page) {
   return page.evaluate(() => {
     const context = /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d', { willReadFrequently: true }))
     const rgb = (/** @type {string[]} */ ...layers) => {
@@ -155,10 +155,10 @@ function contrastFaults(page) {
       const [r = 0, g = 0, b = 0] = channels.map((channel) => (channel / 255 <= 0.03928 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4))
       return 0.2126 * r + 0.7152 * g + 0.0722 * b
     }
-    const faults = []
+    const found = []
     for (const element of document.querySelectorAll('body *')) {
-      const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim())
-      if (!text || !element.getClientRects().length || element.closest('.hidden')) continue
+      const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim())
+      if (!hasText || !element.getClientRects().length || element.closest('.visually-hidden')) continue
       const layers = []
       let hasGradient = false
       for (let at = /** @type {Element | null} */ (element); at; at = at.parentElement) {
@@ -167,11 +167,11 @@ function contrastFaults(page) {
         layers.unshift(style.backgroundColor)
       }
       if (hasGradient) continue
-      const behind = luminance(rgb('#fff', ...layers))
-      const ink = luminance(rgb('#fff', ...layers, getComputedStyle(element).color))
-      const contrast = (Math.max(behind, ink) + 0.05) / (Math.min(behind, ink) + 0.05)
-      if (contrast < 4.5) faults.push(`${element.className || element.tagName} ${contrast.toFixed(2)}: ${element.textContent?.slice(0, 40)}`)
+      const background = luminance(rgb('#fff', ...layers))
+      const text = luminance(rgb('#fff', ...layers, getComputedStyle(element).color))
+      const contrast = (Math.max(background, text) + 0.05) / (Math.min(background, text) + 0.05)
+      if (contrast < 4.5) found.push(`${element.className || element.tagName} ${contrast.toFixed(2)}: ${element.textContent?.slice(0, 40)}`)
     }
-    return faults
+    return found
   })
 }

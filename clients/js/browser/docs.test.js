@@ -7,18 +7,18 @@ import { createPerson } from './support/people.js'
 const { url } = await startCluster()
 const browser = await startBrowser()
 
-test('the page at /api/docs/ shows every operation and asks the service', async () => {
+test('the page at /api/docs/ shows every operation and sends requests', async () => {
   const page = await browser.newPage()
-  const { faults } = watch(page)
+  const { errors } = watch(page)
   await page.goto(`${url}/api/docs/`)
   /** @param {string} name an operationId, whose tag comes first */
   const operation = (name) => page.locator(`#operations-${name.split('_')[0]}-${name}`)
   /** @param {string} name */
-  const ask = async (name) => {
+  const execute = async (name) => {
     await operation(name).getByRole('button', { name: 'Execute' }).click()
-    const answer = operation(name).locator('.live-responses-table .response').first()
-    await answer.waitFor()
-    return answer
+    const response = operation(name).locator('.live-responses-table .response').first()
+    await response.waitFor()
+    return response
   }
 
   const { paths } = await (await fetch(`${url}/api/schema/`)).json()
@@ -27,21 +27,21 @@ test('the page at /api/docs/ shows every operation and asks the service', async 
   assert.equal(await page.locator('.opblock').count(), described)
 
   await operation('auth_me').locator('.opblock-summary-control').click()
-  await (await ask('auth_me')).getByText('401').first().waitFor()
+  await (await execute('auth_me')).getByText('401').first().waitFor()
 
   const ada = await createPerson(url, 'ada')
   await page.locator('.btn.authorize').first().click()
-  const people = page.locator('.auth-container form').filter({ hasText: 'bearer (http' })
-  await people.getByLabel('auth-bearer-value').fill(await ada.token())
-  await people.locator('.modal-btn.authorize').click()
+  const form = page.locator('.auth-container form').filter({ hasText: 'bearer (http' })
+  await form.getByLabel('auth-bearer-value').fill(await ada.token())
+  await form.locator('.modal-btn.authorize').click()
   await page.getByRole('button', { name: 'Close' }).first().click()
-  const answer = await ask('auth_me')
-  await answer.getByText('200').first().waitFor()
-  await answer.getByText(ada.username).first().waitFor()
+  const response = await execute('auth_me')
+  await response.getByText('200').first().waitFor()
+  await response.getByText(ada.username).first().waitFor()
   assert.deepEqual(
-    faults.filter((fault) => !fault.includes('401')),
+    errors.filter((error) => !error.includes('401')),
     [],
-    'nothing against the Content-Security-Policy, no error',
+    'no violation of the Content-Security-Policy, no error',
   )
   await page.close()
 })

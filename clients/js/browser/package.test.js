@@ -1,7 +1,7 @@
 /**
- * The package as others get it: packed, installed into a fresh project of Vite,
- * React and TypeScript, compiled in strict mode, built, and run in a browser.
- * The project holds the examples of the README as they stand there, and the React example.
+ * The package as its users get it: packed, installed into a new project of Vite, React and
+ * TypeScript, compiled in strict mode, built, and run in a browser. The project contains the
+ * examples of the README unchanged, and the React example.
  */
 
 import assert from 'node:assert/strict'
@@ -26,12 +26,12 @@ const browser = await startBrowser()
 const project = await mkdtemp(join(tmpdir(), 'numeneon-package-'))
 after(() => rm(project, { recursive: true, force: true }))
 
-/** Fenced blocks of a language, in their order. @param {string} markdown @param {string} language */
+/** Returns the fenced blocks of a language, in order. @param {string} markdown @param {string} language */
 function blocks(markdown, language) {
   return [...markdown.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, code]) => /** @type {string} */ (code))
 }
 
-/** Prints what a tool had to say when it fails. @param {string} command @param {string[]} args @param {string} cwd */
+/** Runs a tool; its output is in the error when it fails. @param {string} command @param {string[]} args @param {string} cwd */
 async function tool(command, args, cwd) {
   try {
     return (await run(command, args, { cwd })).stdout
@@ -41,7 +41,7 @@ async function tool(command, args, cwd) {
   }
 }
 
-/** @param {string} name of the folder built @param {string} entry */
+/** Builds a page and serves it. @param {string} name of the folder for it @param {string} entry */
 async function build(name, entry) {
   await writeFile(join(project, 'index.html'), `<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/${entry}"></script>`)
   await tool('npx', ['vite', 'build', '--outDir', name, '--logLevel', 'warn'], project)
@@ -70,7 +70,7 @@ test('the README’s examples compile in strict mode, and so does the React exam
   const [page, ...more] = blocks(readme, 'tsx')
   assert(page && !more.length)
   await mkdir(join(project, 'src', 'readme'))
-  // The address is the only thing changed, as a reader would.
+  // Only the address is changed, as a reader would do.
   await writeFile(join(project, 'src', 'readme', 'page.tsx'), page.replace('http://localhost:8000', url))
   const others = blocks(readme, 'ts')
   assert.equal(others.length, 2)
@@ -78,10 +78,10 @@ test('the README’s examples compile in strict mode, and so does the React exam
   await tool('npx', ['tsc', '--noEmit'], project)
 })
 
-test('types refuse what is wrong', async () => {
-  const wrong = join(project, 'src', 'wrong.ts')
+test('types reject invalid use', async () => {
+  const invalid = join(project, 'src', 'invalid.ts')
   await writeFile(
-    wrong,
+    invalid,
     `import { createClient } from '@numeneon/client'
      import { createRest } from '@numeneon/client/rest'
      const client = createClient({ getToken: () => null })
@@ -91,21 +91,21 @@ test('types refuse what is wrong', async () => {
      createClient({})
      // @ts-expect-error ids are numbers
      createRest().acceptFriend('7')
-     // @ts-expect-error a status is read only by its names
+     // @ts-expect-error there is no such state
      if (client.status.state === 'open') throw new Error()
     `,
   )
   await tool('npx', ['tsc', '--noEmit'], project)
-  await rm(wrong)
+  await rm(invalid)
 })
 
-test('the README’s page runs as pasted, in Strict Mode with one socket', async () => {
+test('the README’s page runs unchanged, in Strict Mode with one socket', async () => {
   const site = await build('readme', 'src/readme/page.tsx')
   const reader = await createPerson(url, 'ada')
   const writer = await createPerson(url, 'writer')
   const page = await (await browser.newContext()).newPage()
-  const { sockets, faults } = watch(page)
-  // The README signs in with its own example; here that request gets a real account's password.
+  const { sockets, errors } = watch(page)
+  // The README signs in with an example account; here the request is sent with that of a real one.
   await page.route('**/api/auth/login/', (route) => route.continue({ postData: JSON.stringify({ email: reader.email, password: reader.password }) }))
   await page.goto(site)
   await page.getByText('0 unread, closed').waitFor()
@@ -119,11 +119,11 @@ test('the README’s page runs as pasted, in Strict Mode with one socket', async
   await page.getByText('0 unread, closed').waitFor()
   await until(() => sockets.every((socket) => socket.isClosed()), 'the socket is closed')
   assert.equal(sockets.length, 1)
-  assert.deepEqual(faults, [])
+  assert.deepEqual(errors, [])
   await page.context().close()
 })
 
-test('the React example: a request, a chat, a bell; and one person’s sign-out leaves nothing for the next', async () => {
+test('the React example shows requests, messages and notifications, and a sign-out leaves no data for the next person', async () => {
   process.env.VITE_NUMENEON_URL = url
   const site = await build('example', 'src/main.tsx')
   const friend = await createPerson(url, 'friend')
@@ -171,18 +171,18 @@ test('the React example: a request, a chat, a bell; and one person’s sign-out 
   await page.getByText('for you', { exact: false }).first().waitFor()
   assert.equal(await page.getByText('not for you').count(), 0)
 
-  // Signed out in another tab: here too.
+  // A sign-out in another tab signs out here too.
   const tab = await context.newPage()
   await tab.goto(site)
   await tab.getByRole('status').getByText('live').waitFor()
   await tab.getByRole('button', { name: 'Sign out' }).click()
   await page.getByLabel('Name').waitFor()
   await until(() => !watched.open.length, 'no socket is left in either tab')
-  assert.deepEqual(watched.faults, [])
+  assert.deepEqual(watched.errors, [])
   await context.close()
 })
 
-/** An app that signs in by its own means: somebody chosen in the page, whose tokens come from this test. */
+/** An app with its own sign-in: the page chooses an account, and its tokens come from this test. */
 const OWN_SIGN_IN = `
   import { StrictMode, useState } from 'react'
   import { createRoot } from 'react-dom/client'
@@ -214,7 +214,7 @@ const OWN_SIGN_IN = `
   createRoot(document.getElementById('root')!).render(<StrictMode><App /></StrictMode>)
 `
 
-test('an app with its own sign-in: from one person straight to the next', async () => {
+test('an app with its own sign-in changes from one person directly to the next', async () => {
   await writeFile(join(project, 'src', 'own.tsx'), OWN_SIGN_IN)
   await tool('npx', ['tsc', '--noEmit'], project)
   const site = await build('own', 'src/own.tsx')
@@ -230,7 +230,7 @@ test('an app with its own sign-in: from one person straight to the next', async 
   assert.equal(watched.sockets.length, 1)
   await page.getByRole('button', { name: `be ${second.id}` }).click()
   await page.getByText('live 0 of 0').nth(1).waitFor()
-  await until(() => watched.open.length === 1, 'the first one’s socket is closed')
+  await until(() => watched.open.length === 1, 'the first person’s socket is closed')
   await writer.rest.sendMessage({ receiver_id: first.id, content: 'to the first again' })
   await writer.rest.sendMessage({ receiver_id: second.id, content: 'to the second' })
   await page.getByText('last: to the second').waitFor()
@@ -239,6 +239,6 @@ test('an app with its own sign-in: from one person straight to the next', async 
   await page.getByText('closed 0 of 0').nth(1).waitFor()
   await until(() => !watched.open.length, 'no socket is left')
   assert.equal(watched.sockets.length, 2)
-  assert.deepEqual(watched.faults, [])
+  assert.deepEqual(watched.errors, [])
   await page.context().close()
 })

@@ -8,7 +8,7 @@ const { url } = await startCluster()
 const browser = await startBrowser()
 
 /**
- * A device of somebody: a browser of its own, signed in by itself, with a page that has a REST client and a socket.
+ * Opens a device of an account: a browser with a session of its own, and a page with a REST client and a socket.
  *
  * @param {{ email: string, password: string }} account
  * @param {{ tickets?: boolean }} [options]
@@ -25,8 +25,8 @@ async function openDevice({ email, password }, { tickets = false } = {}) {
       own.rest = createRest({ storage: localStorage })
       await own.rest.signIn({ email, password })
       own.client = createClient({ share: false, ...(tickets ? { getTicket: own.rest.socketTicket } : { getToken: own.rest.accessToken }) })
-      own.heard = []
-      own.client.on('new_message', (/** @type {any} */ data) => own.heard.push(data.content))
+      own.received = []
+      own.client.on('new_message', (/** @type {any} */ data) => own.received.push(data.content))
       own.client.connect()
     },
     { email, password, tickets },
@@ -34,11 +34,11 @@ async function openDevice({ email, password }, { tickets = false } = {}) {
   const device = {
     page,
     watched,
-    /** @returns {Promise<{ state: string, reason: string | null, userId: number | null, heard: string[] }>} */
+    /** @returns {Promise<{ state: string, reason: string | null, userId: number | null, received: string[] }>} */
     now: () =>
       page.evaluate(() => {
-        const { client, rest, heard } = /** @type {any} */ (window)
-        return { state: client.status.state, reason: client.status.reason, userId: rest.userId, heard }
+        const { client, rest, received } = /** @type {any} */ (window)
+        return { state: client.status.state, reason: client.status.reason, userId: rest.userId, received }
       }),
     /** Calls a function of the page's REST client. @param {string} name @param {any} [argument] */
     rest: (name, argument) =>
@@ -49,36 +49,36 @@ async function openDevice({ email, password }, { tickets = false } = {}) {
   return device
 }
 
-test('a logout everywhere in one page closes the socket of another and signs it out', async () => {
+test('a sign-out everywhere on one device closes the socket of another and signs it out', async () => {
   const ada = await createPerson(url, 'ada')
-  const [phone, laptop] = [await openDevice(ada), await openDevice(ada)]
+  const [phone, tablet] = [await openDevice(ada), await openDevice(ada)]
   const since = Date.now()
-  await phone.rest('logoutAll')
-  await until(() => laptop.watched.open.length === 0, 'its socket is closed')
+  await phone.rest('signOutEverywhere')
+  await until(() => tablet.watched.open.length === 0, 'its socket is closed')
   const tookMs = Date.now() - since
   assert(tookMs < 1000, `${tookMs} ms`)
-  for (const { now } of [phone, laptop]) {
+  for (const { now } of [phone, tablet]) {
     await until(async () => (await now()).userId === null, 'nobody is signed in there')
-    await until(async () => (await now()).state === 'refused', 'and it says so')
+    await until(async () => (await now()).state === 'refused', 'and its status says so')
   }
-  assert.equal((await laptop.now()).reason, 'signed out')
-  assert.equal(laptop.watched.sockets.length, 1, 'it did not come back with what it had')
-  await Promise.all([phone.end(), laptop.end()])
+  assert.equal((await tablet.now()).reason, 'signed out')
+  assert.equal(tablet.watched.sockets.length, 1, 'it did not reconnect with the tokens it had')
+  await Promise.all([phone.end(), tablet.end()])
 })
 
-test('a change of password signs the other devices out, and this one goes on', async () => {
+test('a change of password signs out the other devices, and this one continues', async () => {
   const [ada, bob] = [await createPerson(url, 'ada'), await createPerson(url, 'bob')]
-  const [phone, laptop] = [await openDevice(ada), await openDevice(ada)]
+  const [phone, tablet] = [await openDevice(ada), await openDevice(ada)]
   await phone.rest('changePassword', { old_password: ada.password, new_password: 'a better horse' })
-  await until(async () => (await laptop.now()).userId === null, 'the other one is signed out')
-  await until(async () => phone.watched.sockets.length === 2 && (await phone.now()).state === 'live', 'this one came back')
+  await until(async () => (await tablet.now()).userId === null, 'the other device is signed out')
+  await until(async () => phone.watched.sockets.length === 2 && (await phone.now()).state === 'live', 'this device has reconnected')
   assert.equal((await phone.now()).userId, ada.id)
   await bob.rest.sendMessage({ receiver_id: ada.id, content: 'still there?' })
-  await until(async () => (await phone.now()).heard.length === 1, 'it hears')
-  await Promise.all([phone.end(), laptop.end()])
+  await until(async () => (await phone.now()).received.length === 1, 'the message arrives')
+  await Promise.all([phone.end(), tablet.end()])
 })
 
-test('a socket opens with a ticket, and each further one with another', async () => {
+test('each socket opens with a ticket of its own', async () => {
   const [ada, bob] = [await createPerson(url, 'ada'), await createPerson(url, 'bob')]
   const device = await openDevice(ada, { tickets: true })
   await device.page.evaluate(() => {
@@ -88,7 +88,7 @@ test('a socket opens with a ticket, and each further one with another', async ()
   })
   await until(async () => (await device.now()).state === 'live', 'it is live again')
   await bob.rest.sendMessage({ receiver_id: ada.id, content: 'hello' })
-  await until(async () => (await device.now()).heard.length === 1, 'it hears')
+  await until(async () => (await device.now()).received.length === 1, 'the message arrives')
   const tickets = device.watched.sockets.map((socket) => new URL(socket.url()).searchParams.get('ticket'))
   assert.equal(new Set(tickets).size, 2)
   assert(tickets.every(Boolean))

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startBrowser, until, watch } from './support/browser.js'
 import { startCluster } from './support/cluster.js'
-import { createPerson, heard, openClient, upTo } from './support/people.js'
+import { createPerson, openClient, received, upTo } from './support/people.js'
 
 const { url } = await startCluster()
 const browser = await startBrowser()
 
-/** @param {number} count of tabs of one browser that show one person */
+/** Opens tabs of one browser that show the same person. @param {number} count */
 async function openTabs(count) {
   const [reader, writer] = [await createPerson(url, 'reader'), await createPerson(url, 'writer')]
   const context = await browser.newContext()
@@ -35,21 +35,21 @@ async function leaderAmong(tabs) {
   return /** @type {typeof tabs[number]} */ (tabs[index - 1])
 }
 
-test('ten tabs have one socket, and survive the closing and the crash of the tab that has it', async () => {
+test('ten tabs share one socket, and lose no event when the leading tab is closed or crashes', async () => {
   const { context, tabs, write, sockets } = await openTabs(10)
   assert.equal(sockets(), 1)
   await write()
   await write()
-  for (const { page } of tabs) assert.deepEqual(await heard(page, 2), [1, 2])
+  for (const { page } of tabs) assert.deepEqual(await received(page, 2), [1, 2])
 
-  // Closed: sent while nobody has a socket, or whoever leads next has just got it.
+  // Closed: messages are sent while no tab has a socket, or the next leader has just opened it.
   const closed = await leaderAmong(tabs)
   await Promise.all([closed.page.close(), write(), write()])
   const nine = tabs.filter((tab) => tab !== closed)
-  for (const { page } of nine) assert.deepEqual(await heard(page, 4), upTo(4))
+  for (const { page } of nine) assert.deepEqual(await received(page, 4), upTo(4))
   assert.equal(sockets(), 2)
 
-  // Crashed: its process is killed, and runs no line of code any more.
+  // Crashed: its process is killed, so no handler of the page runs.
   const crashed = await leaderAmong(nine)
   const session = await context.newCDPSession(crashed.page)
   const ended = new Promise((resolve) => crashed.page.once('crash', resolve))
@@ -58,19 +58,19 @@ test('ten tabs have one socket, and survive the closing and the crash of the tab
   const eight = []
   for (const tab of nine) if (tab !== crashed && (await isAlive(tab.page))) eight.push(tab)
   assert(eight.length >= 2, `${eight.length} tabs had a process of their own`)
-  for (const { page } of eight) assert.deepEqual(await heard(page, 6), upTo(6))
+  for (const { page } of eight) assert.deepEqual(await received(page, 6), upTo(6))
   await write()
-  for (const { page } of eight) assert.deepEqual(await heard(page, 7), upTo(7))
+  for (const { page } of eight) assert.deepEqual(await received(page, 7), upTo(7))
   assert.equal(sockets(), 3)
   await context.close()
 })
 
-/** Tabs that one process has together crash together. @param {import('playwright-core').Page} page */
+/** Returns false for a tab whose process has crashed; several tabs may share one. @param {import('playwright-core').Page} page */
 async function isAlive(page) {
   return Promise.race([page.evaluate(() => true).catch(() => false), new Promise((resolve) => setTimeout(resolve, 2000, false))])
 }
 
-test('switched off, each tab has its own socket', async () => {
+test('with sharing disabled each tab has its own socket', async () => {
   const { context, tabs, sockets } = await openTabs(1)
   const [tab] = tabs
   assert(tab)

@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the demo in docs/images from a running service:
+ * Takes the screenshots of the demo in docs/images, from a running service:
  *
  *   node scripts/pictures.js http://localhost:8000
  */
@@ -18,30 +18,34 @@ await page.goto(`${url}/demo/`)
 const { left, right, becomeFriends } = demoPage(page)
 await becomeFriends()
 await right.contact.click()
-await right.say('Hello! Did my request reach you?')
+await right.send('Hello! Did my request arrive?')
 await left.contact.getByText('1 unread').waitFor()
 await left.contact.click()
-await left.say('It did, before I could blink.')
-await right.root.locator('.theirs').getByText('It did').waitFor()
-await right.button('Cut the network').click()
-await left.say('Your network is gone, is it not?')
-await left.say('Never mind: this waits for you.')
+await left.send('Yes, at once.')
+await right.root.locator('.theirs').getByText('Yes, at once').waitFor()
+await right.button('Disconnect').click()
+await left.send('You are offline now.')
+await left.send('You will get this when you return.')
 await right.root.getByText(/next attempt in [3-9]/).waitFor()
 await page.mouse.move(680, 300)
 await page.screenshot({ path: picture('light') })
 
-await right.button('Bring it back').click()
-await right.root.locator('.theirs').getByText('Never mind').waitFor()
-await right.say('Here again, and nothing is missing.')
-await left.root.locator('.theirs').getByText('Here again').waitFor()
+await right.button('Reconnect').click()
+await right.root.locator('.theirs').getByText('You will get this').waitFor()
+await right.send('I am back. No message is missing.')
+await left.root.locator('.theirs').getByText('I am back').waitFor()
 await page.emulateMedia({ colorScheme: 'dark' })
 await page.mouse.move(680, 300)
-// The panel's border changes colour over a moment.
-await page.waitForFunction(() => document.getAnimations().every(({ effect }) => effect?.getTiming().iterations === Infinity))
+// The transition of the panel's border has ended.
+await page.waitForFunction(() =>
+  document.getAnimations().every(({ effect }) => effect?.getTiming().iterations === Infinity),
+)
 await page.screenshot({ path: picture('dark') })
 
 await page.setViewportSize({ width: 390, height: 844 })
 await page.emulateMedia({ colorScheme: 'light' })
-await page.evaluate(() => document.querySelectorAll('.messages').forEach((list) => list.scrollTo(0, list.scrollHeight)))
+await page.evaluate(() => {
+  for (const list of document.querySelectorAll('.messages')) list.scrollTo(0, list.scrollHeight)
+})
 await page.screenshot({ path: picture('phone') })
 await browser.close()

@@ -1,197 +1,220 @@
 /**
- * A connection is a socket that is kept open: it is opened anew whenever it
- * ends, until somebody stops it or the service refuses the person.
+ * A connection is a socket that is kept open: it is opened again whenever it ends, until `stop()`
+ * is called or the service refuses the person.
  *
- * It asks for a token for every socket, notices a dead one by a missing answer,
- * and waits with jitter in between, without an upper number of attempts. It does
- * not know what frames mean, and does not drop repeats: that is the client's part.
+ * It requests a token for every socket, notices a dead socket by a missing `pong`, and waits with
+ * jitter between attempts, without an upper number of attempts. It knows neither what frames mean
+ * nor which of them are repeats.
  */
 
 import { backoffMs, jitterMs } from './backoff.js'
+import { isOffline } from './page.js'
 
 /** @import { ConnectionState, Frame, GetToken, SocketClass, Timings } from './types.js' */
 
-/** A refusal that no other token of the same person can mend. */
-const FINAL = ['token missing', 'user not found', 'user inactive']
-const REFUSED = 4001
-const RESTARTING = 1012
-const TOO_MANY = 4029
+/** Reasons of a refusal for which no other token of the same person would be accepted. */
+const FINAL_REASONS = ['token missing', 'user not found', 'user inactive']
+
+/** The close codes of the service to which the connection does not respond as to any other loss. */
+const CLOSE_CODE = { restart: 1012, unauthorized: 4001, tooMany: 4029 }
+
+/** An attempt older than this may hang on a network that is gone; a hint then begins another one. */
+const HANGING_MS = 2000
 
 /**
- * @typedef {object} Parts
+ * @typedef {object} ConnectionOptions
  * @property {GetToken} getToken
- * @property {boolean} usesTickets whether what `getToken` answers goes into the address instead of a subprotocol
+ * @property {boolean} usesTickets whether what `getToken` returns goes into the address instead of a subprotocol
  * @property {(token: string) => boolean | Promise<boolean>} admit whether to open a socket with this token;
  *   if not, nothing happens until `attempt()`
- * @property {() => string} address asked for every socket, with the cursor of that moment
+ * @property {() => string} address called for every socket, with the cursor of that moment
  * @property {(frame: Frame & { [key: string]: any }) => void} onFrame every frame but `pong`
  * @property {(state: ConnectionState, reason: string | null, nextAttemptAt: number | null) => void} onState
  * @property {SocketClass} WebSocket
  * @property {Timings} timings
  */
 
-/** @param {Parts} parts */
-export function createConnection({ getToken, usesTickets, admit, address, onFrame, onState, WebSocket, timings }) {
-  /** Raised whenever what is under way stops counting, such as a token asked for before `stop()`. */
-  let round = 0
-  let attempts = 0
-  let liveAt = 0
-  let startedAt = 0
-  /** Before then no hint makes an attempt: the service has asked for a pause. */
-  let pausedUntil = 0
+export class Connection {
+  /** @type {ConnectionOptions} */
+  #options
+  /** Increased when work in progress becomes stale, such as a token requested before `stop()`. */
+  #generation = 0
+  #attempts = 0
+  #liveAt = 0
+  #startedAt = 0
+  /** No hint makes an attempt before this time: the service has required a pause. */
+  #pausedUntil = 0
   /** @type {ConnectionState} */
-  let state = 'closed'
+  #state = 'closed'
   /** @type {string | null} */
-  let reason = null
+  #reason = null
   /** @type {number | null} */
-  let nextAttemptAt = null
+  #nextAttemptAt = null
   /** @type {WebSocket | undefined} */
-  let socket
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer
-  /** The refusal that the next token has to answer, and the token that met it. @type {string | undefined} */
-  let refusal
+  #socket
+  /**
+   * The only timer: for the opening, the next ping, its pong, or the next attempt.
+   *
+   * @type {ReturnType<typeof setTimeout> | undefined}
+   */
+  #timer
+  /** Why the last token was refused, until another one is accepted. @type {string | undefined} */
+  #refusal
   /** @type {string | undefined} */
-  let refusedToken
+  #refusedToken
 
-  /** There is one timer: for the opening, for the next ping, for its answer, or for the next attempt. */
-  const arm = (/** @type {number} */ ms, /** @type {() => void} */ then) => {
-    clearTimeout(timer)
-    timer = setTimeout(then, ms)
+  /** @param {ConnectionOptions} options */
+  constructor(options) {
+    this.#options = options
   }
 
-  const tell = (/** @type {ConnectionState} */ next, /** @type {number | null} */ at = null) => {
-    state = next
-    nextAttemptAt = at
-    onState(state, reason, nextAttemptAt)
-  }
-
-  /** Lets go of the socket without waiting for its end: a dead one would take its time. */
-  function drop() {
-    round++
-    clearTimeout(timer)
-    const dropped = socket
-    socket = undefined
-    dropped?.close(1000)
-  }
-
-  /** @param {ConnectionState} next @param {string | null} why */
-  function end(next, why) {
-    drop()
-    refusal = refusedToken = undefined
-    attempts = liveAt = pausedUntil = 0
-    reason = why
-    tell(next)
-  }
-
-  /** @param {string} why @param {number} [windowMs] @param {number} [leastMs] */
-  function wait(why, windowMs, leastMs = 0) {
-    drop()
-    // Only a connection that held counts as success. If an opened socket did,
-    // a service that opens and closes at once would be asked without a pause.
-    if (liveAt && Date.now() - liveAt >= timings.steadyMs) attempts = 0
-    liveAt = 0
-    const delay = leastMs + (windowMs !== undefined && (leastMs || !attempts) ? jitterMs(windowMs) : backoffMs(attempts, timings))
-    attempts++
-    pausedUntil = Date.now() + leastMs
-    reason = why
-    arm(delay, attempt)
-    tell(networkIsAway() ? 'offline' : 'waiting', Date.now() + delay)
-  }
-
-  async function attempt() {
-    drop()
-    const mine = round
-    startedAt = Date.now()
-    arm(timings.openMs, () => wait('no answer'))
-    tell('connecting')
-    if (mine !== round) return
+  async attempt() {
+    const { timings, getToken, admit } = this.#options
+    this.#drop()
+    const generation = this.#generation
+    this.#startedAt = Date.now()
+    this.#arm(timings.openMs, () => this.#retry('no answer'))
+    this.#enter('connecting')
+    if (generation !== this.#generation) return
     try {
-      const token = await getToken(refusal ? { refused: refusal } : {})
-      if (mine !== round) return
-      if (!token) return end('refused', refusal ?? 'token missing')
-      if (token === refusedToken) return end('refused', refusal ?? null)
-      const admitted = await admit(token)
-      if (mine !== round) return
-      if (admitted) open(token)
-      else clearTimeout(timer)
+      const token = await getToken(this.#refusal ? { refused: this.#refusal } : {})
+      if (generation !== this.#generation) return
+      if (!token) return this.#end('refused', this.#refusal ?? 'token missing')
+      if (token === this.#refusedToken) return this.#end('refused', this.#refusal ?? null)
+      const isAdmitted = await admit(token)
+      if (generation !== this.#generation) return
+      if (isAdmitted) this.#open(token)
+      else clearTimeout(this.#timer)
     } catch (error) {
-      if (mine === round) wait(error instanceof Error ? error.message : String(error))
+      if (generation === this.#generation) this.#retry(error instanceof Error ? error.message : String(error))
     }
+  }
+
+  stop() {
+    this.#end('closed', null)
+  }
+
+  /** Takes the hint that the network went or came, or that the page became visible. */
+  wake() {
+    const isWaiting = this.#state === 'waiting' || this.#state === 'offline'
+    const isHanging = this.#state === 'connecting' && this.#socket && Date.now() - this.#startedAt > HANGING_MS
+    if (this.#state === 'live') this.#ping()
+    else if (isWaiting && isOffline()) this.#enter('offline', this.#nextAttemptAt)
+    else if (isWaiting && Date.now() < this.#pausedUntil) this.#enter('waiting', this.#nextAttemptAt)
+    else if (isWaiting || isHanging) this.attempt()
   }
 
   /** @param {string} token */
-  function open(token) {
+  #open(token) {
+    const { address, usesTickets, WebSocket } = this.#options
     /** @type {WebSocket} */
-    let opened
+    let socket
     try {
-      // As a subprotocol the token is in no URL, so in no log and no history. A ticket may be: it is used up.
+      // As a subprotocol the token is in no URL, so in no log and no history. A ticket may be: it is valid once.
       const url = new URL(address())
       if (usesTickets) url.searchParams.set('ticket', token)
-      opened = new WebSocket(url.href, usesTickets ? ['numeneon.v1'] : ['numeneon.v1', `bearer.${token}`])
+      socket = new WebSocket(url.href, usesTickets ? ['numeneon.v1'] : ['numeneon.v1', `bearer.${token}`])
     } catch (error) {
       // An address or a token that no attempt can send.
-      return end('refused', String(error))
+      return this.#end('refused', String(error))
     }
-    socket = opened
-    opened.onmessage = ({ data }) => opened === socket && receive(data)
-    opened.onclose = ({ code, reason }) => opened === socket && closed(code, reason, token)
+    this.#socket = socket
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#receive(data)
+    socket.onclose = ({ code, reason }) => socket === this.#socket && this.#closed(code, reason, token)
   }
 
   /** @param {string} text */
-  function receive(text) {
+  #receive(text) {
     let frame
     try {
       frame = JSON.parse(text)
     } catch {
       return
     }
-    arm(timings.pingMs, probe)
+    this.#arm(this.#options.timings.pingMs, () => this.#ping())
     if (typeof frame?.type !== 'string' || frame.type === 'pong') return
-    onFrame(frame)
+    this.#options.onFrame(frame)
     // A handler may have closed the client.
-    if (frame.type !== 'connection_established' || !socket) return
-    liveAt = Date.now()
-    refusal = refusedToken = undefined
-    reason = null
-    tell('live')
+    if (frame.type !== 'connection_established' || !this.#socket) return
+    this.#liveAt = Date.now()
+    this.#refusal = this.#refusedToken = undefined
+    this.#reason = null
+    this.#enter('live')
   }
 
-  /** @param {number} code @param {string} why @param {string} token */
-  function closed(code, why, token) {
-    socket = undefined
-    if (code === TOO_MANY) return wait(why || 'too many', timings.pauseMs, timings.pauseMs)
-    if (code !== REFUSED) return wait(why || `closed with ${code}`, code === RESTARTING ? timings.restartMs : undefined)
-    if (refusal || FINAL.includes(why)) return end('refused', why)
-    refusal = reason = why || 'refused'
-    refusedToken = token
-    // One other token at once. If the service had taken this one for a moment,
-    // there must be a pause, or the two could go round in a circle.
-    if (liveAt) wait(refusal)
-    else attempt()
+  /** @param {number} code @param {string} reason @param {string} token */
+  #closed(code, reason, token) {
+    const { pauseMs, restartMs } = this.#options.timings
+    this.#socket = undefined
+    if (code === CLOSE_CODE.tooMany) return this.#retry(reason || 'too many', pauseMs, pauseMs)
+    if (code === CLOSE_CODE.restart) return this.#retry(reason || `closed with ${code}`, restartMs)
+    if (code !== CLOSE_CODE.unauthorized) return this.#retry(reason || `closed with ${code}`)
+    if (this.#refusal || FINAL_REASONS.includes(reason)) return this.#end('refused', reason)
+    this.#refusal = this.#reason = reason || 'refused'
+    this.#refusedToken = token
+    // One other token at once. If the service had accepted this one for a moment, there must be a
+    // pause, or the two could go round in a circle.
+    if (this.#liveAt) this.#retry(this.#refusal)
+    else this.attempt()
   }
 
-  function probe() {
-    if (socket?.readyState !== 1) return wait('no answer')
-    socket.send('{"type":"ping"}')
-    arm(timings.pongMs, () => wait('no answer'))
+  #ping() {
+    if (this.#socket?.readyState !== 1) return this.#retry('no answer')
+    this.#socket.send('{"type":"ping"}')
+    this.#arm(this.#options.timings.pongMs, () => this.#retry('no answer'))
   }
 
-  return {
-    attempt,
-    stop: () => end('closed', null),
-    /** Takes a hint that the network went or came, or that the page is looked at again. */
-    wake() {
-      const isWaiting = state === 'waiting' || state === 'offline'
-      if (state === 'live') probe()
-      else if (isWaiting && networkIsAway()) tell('offline', nextAttemptAt)
-      else if (isWaiting && Date.now() < pausedUntil) tell('waiting', nextAttemptAt)
-      // An attempt that began on the old network may hang until its time is up.
-      else if (isWaiting || (state === 'connecting' && socket && Date.now() - startedAt > 2000)) attempt()
-    },
+  /**
+   * Waits for the next attempt.
+   *
+   * @param {string} reason
+   * @param {number} [windowMs] of the first wait, or of each if there is a least one; doubling windows otherwise
+   * @param {number} [minMs]
+   */
+  #retry(reason, windowMs, minMs = 0) {
+    const { timings } = this.#options
+    this.#drop()
+    // Only a connection that lasted counts as success. If a socket that merely opened did, a service
+    // that opens and closes at once would get attempts without a pause.
+    if (this.#liveAt && Date.now() - this.#liveAt >= timings.steadyMs) this.#attempts = 0
+    this.#liveAt = 0
+    const hasOwnWindow = windowMs !== undefined && (minMs || !this.#attempts)
+    const delay = minMs + (hasOwnWindow ? jitterMs(windowMs) : backoffMs(this.#attempts, timings))
+    this.#attempts++
+    this.#pausedUntil = Date.now() + minMs
+    this.#reason = reason
+    this.#arm(delay, () => this.attempt())
+    this.#enter(isOffline() ? 'offline' : 'waiting', Date.now() + delay)
   }
-}
 
-function networkIsAway() {
-  return globalThis.navigator?.onLine === false
+  /** @param {ConnectionState} state @param {string | null} reason */
+  #end(state, reason) {
+    this.#drop()
+    this.#refusal = this.#refusedToken = undefined
+    this.#attempts = this.#liveAt = this.#pausedUntil = 0
+    this.#reason = reason
+    this.#enter(state)
+  }
+
+  /** Closes the socket without waiting until it is closed, which can take long for a dead one. */
+  #drop() {
+    this.#generation++
+    clearTimeout(this.#timer)
+    const socket = this.#socket
+    this.#socket = undefined
+    socket?.close(1000)
+  }
+
+  /** @param {ConnectionState} state @param {number | null} [nextAttemptAt] */
+  #enter(state, nextAttemptAt = null) {
+    this.#state = state
+    this.#nextAttemptAt = nextAttemptAt
+    this.#options.onState(state, this.#reason, nextAttemptAt)
+  }
+
+  /** @param {number} ms @param {() => void} onElapsed */
+  #arm(ms, onElapsed) {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(onElapsed, ms)
+  }
 }

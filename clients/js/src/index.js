@@ -1,10 +1,14 @@
 /**
  * Live events of a Numeneon service, in a browser.
  *
- * From the face to the wire: `client.js` hands events out, `feed.js` gets them
- * through an own socket or from another tab, `tabs.js` elects the one that has
- * it, `connection.js` keeps that socket open, `backoff.js` says when to try
- * again, `position.js` remembers how far the page has come.
+ * From the page to the network:
+ *
+ * - `client.js` is what a page holds; `dispatcher.js` calls its handlers, `position.js` keeps the
+ *   cursor, `page.js` watches for hints, `listeners.js` holds callbacks
+ * - `feed.js` decides whether this tab has a socket (`socket-feed.js`), passes its frames on to
+ *   other tabs (`leader.js`), or takes them from another tab (`follower.js`); `tabs.js` elects the leader
+ * - `connection.js` keeps the socket open, `backoff.js` determines how long to wait, `token.js`
+ *   reads claims
  */
 
 export { createClient } from './client.js'
@@ -21,7 +25,7 @@ export { createClient } from './client.js'
 /** @typedef {import('./types.js').NewMessageData} NewMessageData */
 /** @typedef {import('./types.js').NotificationsReadData} NotificationsReadData */
 /** @typedef {import('./types.js').Person} Person */
-/** @typedef {import('./types.js').Brief} Brief */
+/** @typedef {import('./types.js').UserSummary} UserSummary */
 /**
  * @template [Data=any]
  * @typedef {import('./types.js').Frame<Data>} Frame

@@ -1,67 +1,73 @@
 /**
- * The cursor of one person: the last `seq` that this page has.
+ * A position is the cursor of one person: the last `seq` that this page has.
  *
- * It belongs to whoever the token says, so that signing in as somebody else
- * never resumes from another's cursor. With a storage it outlives the page.
+ * It belongs to the person whom the token names, so that signing in as somebody else never resumes
+ * from another's cursor. With a storage it outlives the page.
  */
 
 /** @import { KeyValueStorage } from './types.js' */
 
-/**
- * @param {string} service the address, so that two services keep two cursors
- * @param {KeyValueStorage | null | undefined} storage
- * @param {number | undefined} cursor for the first person; a stored one is older and not looked at
- */
-export function createPosition(service, storage, cursor) {
+export class Position {
   /** @type {string | undefined} */
-  let person
-  const key = () => `numeneon:cursor:${service}:${person}`
+  #person
+  #service
+  #storage
+  #cursor
 
-  return {
-    /** @returns {number | undefined} unknown before the first connection */
-    get cursor() {
-      return cursor
-    },
-
-    /**
-     * Answers whether that is somebody else than before.
-     *
-     * @param {string} next
-     */
-    belongTo(next) {
-      if (next === person) return false
-      const given = person === undefined ? cursor : undefined
-      person = next
-      cursor = given ?? stored(storage, key())
-      return true
-    },
-
-    /** @param {number} seq */
-    move(seq) {
-      cursor = seq
-      try {
-        storage?.setItem(key(), String(seq))
-      } catch {
-        // A full or forbidden storage costs the resumption after a reload, not the event.
-      }
-    },
-
-    forget() {
-      cursor = undefined
-      if (person !== undefined) storage?.removeItem(key())
-    },
+  /**
+   * @param {string} service its address, so that two services have two cursors
+   * @param {KeyValueStorage | null | undefined} storage
+   * @param {number | undefined} cursor for the first person; a stored one is older, and not read then
+   */
+  constructor(service, storage, cursor) {
+    this.#service = service
+    this.#storage = storage
+    this.#cursor = cursor
   }
-}
 
-/**
- * @param {KeyValueStorage | null | undefined} storage
- * @param {string} key
- */
-function stored(storage, key) {
-  try {
-    const text = storage?.getItem(key)
-    return text && /^\d{1,15}$/.test(text) ? Number(text) : undefined
-  } catch {
-    return undefined
+  /** @returns {number | undefined} unknown before the first connection */
+  get cursor() {
+    return this.#cursor
+  }
+
+  /**
+   * Makes this the cursor of a person, and returns whether it was another's before.
+   *
+   * @param {string} person
+   */
+  assignTo(person) {
+    if (person === this.#person) return false
+    const given = this.#person === undefined ? this.#cursor : undefined
+    this.#person = person
+    this.#cursor = given ?? this.#stored()
+    return true
+  }
+
+  /** @param {number} seq */
+  move(seq) {
+    this.#cursor = seq
+    try {
+      this.#storage?.setItem(this.#key(), String(seq))
+    } catch {
+      // A full or forbidden storage costs the resumption after a reload, not the event.
+    }
+  }
+
+  forget() {
+    this.#cursor = undefined
+    if (this.#person !== undefined) this.#storage?.removeItem(this.#key())
+  }
+
+  #key() {
+    return `numeneon:cursor:${this.#service}:${this.#person}`
+  }
+
+  #stored() {
+    try {
+      const text = this.#storage?.getItem(this.#key())
+      return text && /^\d{1,15}$/.test(text) ? Number(text) : undefined
+    } catch {
+      return undefined
+    }
   }
 }

@@ -1,28 +1,28 @@
 /**
  * The client in React: a provider that connects whoever is signed in, and hooks.
  *
- * Under the provider there is one client for each person. When they sign out or
- * somebody else signs in, the client is closed, its cursor forgotten, and what
- * its hooks held is gone. On a server nothing is connected.
+ * Below the provider there is one client for each person. When they sign out or somebody else
+ * signs in, the client is closed, its cursor is forgotten, and the hooks start empty. On a server
+ * nothing is connected.
  */
 
-import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
+import { createContext, createElement, useCallback, useContext } from 'react'
+import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import { CLOSED, createClient } from './client.js'
-import { createInbox, EMPTY } from './inbox.js'
+import { EMPTY, LiveInbox } from './inbox.js'
 
 /** @import { ReactNode } from 'react' */
 /** @import { Client, ClientOptions, Events, GetToken, Handler, Status } from './types.js' */
 /** @import { Rest } from './rest.js' */
 /** @import { InboxState } from './inbox.js' */
 
-/** @typedef {{ client: Client, inbox: ReturnType<typeof createInbox> }} Signed */
+/** @typedef {{ client: Client, inbox: LiveInbox }} SignedIn what the hooks read of whoever is signed in */
 
-const Numeneon = createContext(/** @type {Signed | null | undefined} */ (undefined))
+const Numeneon = createContext(/** @type {SignedIn | null | undefined} */ (undefined))
 
 /**
- * Either `rest`, whose session says who is signed in; or `getToken` and `user`,
- * for an app that signs in by its own means: any value that tells people apart,
- * null while nobody is signed in.
+ * Either `rest`, whose session determines who is signed in; or `getToken` and `user`, for an app with
+ * its own sign-in. `user` is any value that differs between people, null while nobody is signed in.
  *
  * @typedef {Omit<ClientOptions, 'getToken' | 'url' | 'cursor'>
  *   & ({ rest: Rest, url?: undefined, getToken?: undefined, user?: undefined }
@@ -30,7 +30,7 @@ const Numeneon = createContext(/** @type {Signed | null | undefined} */ (undefin
  *   & { children?: ReactNode }} NumeneonProviderProps
  */
 
-const never = () => () => {}
+const subscribeToNothing = () => () => {}
 
 /**
  * Connects whoever is signed in, for all hooks below it.
@@ -38,8 +38,8 @@ const never = () => () => {}
  * @param {NumeneonProviderProps} props
  */
 export function NumeneonProvider({ rest, url, getToken, user, children, ...options }) {
-  const signedIn = useSyncExternalStore(
-    rest ? rest.subscribe : never,
+  const person = useSyncExternalStore(
+    rest ? rest.subscribe : subscribeToNothing,
     () => (rest ? rest.userId : user),
     () => (rest ? null : user),
   )
@@ -49,40 +49,40 @@ export function NumeneonProvider({ rest, url, getToken, user, children, ...optio
   })
 
   const service = rest ? rest.url : url
-  const signed = useMemo(() => {
-    if (signedIn == null) return null
-    const tokenNow = rest ? rest.accessToken : (/** @type {any} */ ask) => latest.current.getToken?.(ask)
+  const signedIn = useMemo(() => {
+    if (person == null) return null
+    const currentToken = rest ? rest.accessToken : (/** @type {any} */ request) => latest.current.getToken?.(request)
     // A new client has no effect yet, so a rendering that React throws away costs nothing.
-    const client = createClient({ ...options, url: service, getToken: tokenNow })
-    return { client, inbox: createInbox(client, rest ? rest.request : requestWith(service, tokenNow)) }
-    // Other options than these are taken as they were first, like those of createClient.
-  }, [rest, service, signedIn])
+    const client = createClient({ ...options, url: service, getToken: currentToken })
+    return { client, inbox: new LiveInbox(client, rest ? rest.request : requestWith(service, currentToken)) }
+    // Other options than these are read once, like those of createClient.
+  }, [rest, service, person])
 
   useEffect(() => {
-    if (!signed) return
-    signed.client.connect()
-    return () => signed.client.close()
-  }, [signed])
+    if (!signedIn) return
+    signedIn.client.connect()
+    return () => signedIn.client.close()
+  }, [signedIn])
 
-  // A page that is left keeps its cursor; a person who leaves does not.
-  const previous = useRef(signed)
+  // The cursor is kept when the page is left, and forgotten when the person signs out.
+  const previous = useRef(signedIn)
   useEffect(() => {
-    if (previous.current !== signed) previous.current?.client.close({ forget: true })
-    previous.current = signed
-  }, [signed])
+    if (previous.current !== signedIn) previous.current?.client.close({ forget: true })
+    previous.current = signedIn
+  }, [signedIn])
 
-  return createElement(Numeneon.Provider, { value: signed }, children)
+  return createElement(Numeneon.Provider, { value: signedIn }, children)
 }
 
-/** @returns {Signed | null} */
-function useSigned() {
-  const signed = useContext(Numeneon)
-  if (signed === undefined) throw new Error('This hook needs a <NumeneonProvider> above it.')
-  return signed
+/** @returns {SignedIn | null} */
+function useSignedIn() {
+  const signedIn = useContext(Numeneon)
+  if (signedIn === undefined) throw new Error('This hook needs a <NumeneonProvider> above it.')
+  return signedIn
 }
 
 /**
- * Calls the latest handler for each event of that type while the component is shown.
+ * Calls the latest handler for each event of that type while the component is mounted.
  *
  * @type {{
  *   <Type extends keyof Events>(type: Type, handler: Handler<Events[Type]>): void
@@ -90,7 +90,7 @@ function useSigned() {
  * }}
  */
 export const useEvent = (/** @type {string} */ type, /** @type {Handler} */ handler) => {
-  const client = useSigned()?.client
+  const client = useSignedIn()?.client
   const latest = useRef(handler)
   useEffect(() => {
     latest.current = handler
@@ -98,11 +98,15 @@ export const useEvent = (/** @type {string} */ type, /** @type {Handler} */ hand
   useEffect(() => client?.on(type, (data, frame) => latest.current(data, frame)), [client, type])
 }
 
-/** Returns the status of the connection, `closed` while nobody is signed in. @returns {Status & { connect: () => void }} */
+/**
+ * Returns the status of the connection, `closed` while nobody is signed in.
+ *
+ * @returns {Status & { connect: () => void }}
+ */
 export function useConnection() {
-  const client = useSigned()?.client
+  const client = useSignedIn()?.client
   const status = useSyncExternalStore(
-    client?.subscribe ?? never,
+    client?.subscribe ?? subscribeToNothing,
     () => client?.status ?? CLOSED,
     () => CLOSED,
   )
@@ -119,26 +123,31 @@ export function useConnection() {
  * }}
  */
 export function useNotifications() {
-  const inbox = useSigned()?.inbox
+  const inbox = useSignedIn()?.inbox
+  const subscribe = useMemo(() => (inbox ? inbox.subscribe.bind(inbox) : subscribeToNothing), [inbox])
   const state = useSyncExternalStore(
-    inbox?.subscribe ?? never,
+    subscribe,
     () => inbox?.state ?? EMPTY,
     () => EMPTY,
   )
-  const markRead = useCallback(async (/** @type {number | undefined} */ upTo = undefined) => inbox?.markRead(upTo), [inbox])
+  const markRead = useCallback(
+    async (/** @type {number | undefined} */ upTo = undefined) => inbox?.markRead(upTo),
+    [inbox],
+  )
   const loadMore = useCallback(async () => inbox?.loadMore(), [inbox])
   const reload = useCallback(async () => inbox?.reload(), [inbox])
   return useMemo(() => ({ ...state, markRead, loadMore, reload }), [state, markRead, loadMore, reload])
 }
 
 /**
- * The requests of an inbox without a REST client: with the app's own tokens, and a fresh one after a 401.
+ * Returns what sends an inbox's requests without a REST client: with the app's own tokens, and a fresh one after a 401.
  *
  * @param {string | undefined} url
  * @param {GetToken} getToken
  */
 function requestWith(url, getToken) {
-  return async (/** @type {string} */ method, /** @type {string} */ path, /** @type {object | undefined} */ body = undefined) => {
+  /** @param {string} method @param {string} path @param {object} [body] */
+  return async (method, path, body) => {
     for (let refused = false; ; refused = true) {
       const token = await getToken(refused ? { refused: 'token expired' } : {})
       const response = await fetch(`${(url ?? '').replace(/\/+$/, '')}/api/${path}`, {
@@ -147,7 +156,7 @@ function requestWith(url, getToken) {
         body: body && JSON.stringify(body),
       })
       if (response.ok) return response.json()
-      if (response.status !== 401 || refused) throw new Error(`The service answered ${response.status}.`)
+      if (response.status !== 401 || refused) throw new Error(`The service responded with status ${response.status}.`)
     }
   }
 }

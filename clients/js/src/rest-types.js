@@ -1,7 +1,7 @@
 /**
- * What the routes of the service take and answer. Only types.
+ * The types of what the routes of the service take and return. Nothing here exists at run time.
  *
- * @import { Brief, Person } from './types.js'
+ * @import { UserSummary, Person } from './types.js'
  */
 
 /** @typedef {Person & { email: string, date_joined: string, profile_picture: string | null }} NestedUser */
@@ -19,16 +19,16 @@
  */
 
 /** @typedef {Person & { email: string, profile: Profile }} Me */
-/** @typedef {Person & { email: string, profile_picture: string | null }} User `email` is empty unless it is one's own */
-/** @typedef {Person & { avatar?: string }} Found */
+/** @typedef {Person & { email: string, profile_picture: string | null }} User `email` is empty except for the viewer */
+/** @typedef {Person & { avatar?: string }} SearchHit */
 /** @typedef {Person & { profile_picture: string | null }} Friend */
 /** @typedef {{ id: number, from_user: Person, created_at: string }} FriendRequest */
 
 /**
  * @typedef {object} Message
  * @property {number} id
- * @property {Brief} sender
- * @property {Brief} receiver
+ * @property {UserSummary} sender
+ * @property {UserSummary} receiver
  * @property {string} content
  * @property {boolean} is_read
  * @property {string} created_at
@@ -41,7 +41,7 @@
  * @typedef {object} Notification
  * @property {number} seq
  * @property {string} type
- * @property {any} data as the event of that type carries it
+ * @property {any} data as in the event of that type
  * @property {string} created_at
  * @property {boolean} is_read
  */
@@ -56,8 +56,14 @@
  */
 
 /** @typedef {{ username: string, email: string, password: string, display_name?: string }} SignUp */
-/** @typedef {{ bio?: string | null, location?: string | null, website?: string | null, avatar?: string | null }} ProfileChanges */
 
-/** The tokens of whoever is signed in. @typedef {{ access: string, refresh: string }} Tokens */
+/**
+ * Null clears a field.
+ *
+ * @typedef {{ bio?: string | null, location?: string | null, website?: string | null, avatar?: string | null }}
+ *   ProfileChanges
+ */
+
+/** The tokens of a session. @typedef {{ access: string, refresh: string }} Tokens */
 
 export {}

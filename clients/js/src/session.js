@@ -1,156 +1,181 @@
 /**
- * Who is signed in: their two tokens, kept in a storage, and renewed when they expire.
+ * A session is one person's sign-in: their two tokens, kept in a storage, and renewed when they expire.
  *
- * However many requests find the access token stale, it is renewed once. A
- * renewal that ends after a sign-out changes nothing. While a request is under
- * way that ends all tokens and answers new ones, renewals wait for it.
+ * However many requests find the access token stale, it is renewed once. A renewal that ends after
+ * a sign-out changes nothing. While a request is in progress that revokes all tokens and returns
+ * new ones, renewals wait for it.
  */
 
+import { Listeners } from './listeners.js'
 import { claims } from './token.js'
 
 /** @import { KeyValueStorage } from './types.js' */
 /** @import { Tokens } from './rest-types.js' */
 
-/** An access token this close to its end is renewed before it is used; of a short-lived one, in its last quarter. */
+/** An access token this close to its expiry is renewed before it is used; a short-lived one in its last quarter. */
 const SPARE_SECONDS = 30
 
 /**
- * @param {object} parts
- * @param {string} parts.key in the storage
- * @param {KeyValueStorage | null | undefined} parts.storage
- * @param {(refresh: string) => Promise<Tokens | null>} parts.renew answers null when the refresh token is no longer
- *   taken; a rejection says that this cannot be known now
+ * @typedef {object} SessionOptions
+ * @property {string} key in the storage
+ * @property {KeyValueStorage | null | undefined} storage
+ * @property {(refresh: string) => Promise<Tokens | null>} renew returns null when the refresh token is no longer
+ *   valid; it rejects when that cannot be determined now
  */
-export function createSession({ key, storage, renew }) {
-  /** A sign-in is one object: whatever began under another one no longer counts. @type {Tokens | null} */
-  let tokens = parse(storage?.getItem(key))
-  /** @type {Promise<void> | undefined} */
-  let renewal
-  /** While all tokens are being replaced. Another tab's renewal is refused then, and signs out for all. */
-  let isReplacing = false
-  /** What the clock of this machine is ahead of the service's, as of the last token that came. */
-  let aheadSeconds = 0
-  /** @type {Set<() => void>} */
-  const listeners = new Set()
 
-  /** @param {Tokens | null} next @param {boolean} [isStored] */
-  function put(next, isStored) {
-    tokens = next
-    renewal = undefined
-    if (!isStored) store()
-    for (const listener of [...listeners]) listener()
+export class Session {
+  /** One object for each sign-in: work that began under another object is stale. @type {Tokens | null} */
+  #tokens
+  /** @type {Promise<void> | undefined} */
+  #renewal
+  /** Set while all tokens are being replaced. A renewal in another tab is refused meanwhile, and signs out there. */
+  #isReplacing = false
+  /** How far the clock of this machine is ahead of the service's, by the last token received. */
+  #aheadSeconds = 0
+  /** @type {Listeners<() => void>} */
+  #listeners = new Listeners()
+  #options
+
+  /** @param {SessionOptions} options */
+  constructor(options) {
+    this.#options = options
+    this.#tokens = this.#stored()
+    if (options.storage) globalThis.addEventListener?.('storage', (event) => this.#onStorage(event))
   }
 
-  function store() {
-    if (tokens) storage?.setItem(key, JSON.stringify(tokens))
+  get tokens() {
+    return this.#tokens
+  }
+
+  /** @returns {number | null} the id of whoever is signed in */
+  get userId() {
+    return this.#tokens ? personOf(this.#tokens) : null
+  }
+
+  /** Calls the listener when somebody signs in or out. @param {() => void} listener @returns {() => void} */
+  subscribe(listener) {
+    return this.#listeners.add(() => listener())
+  }
+
+  /** @param {Tokens} tokens just received from the service */
+  start(tokens) {
+    this.#measureClock(tokens.access)
+    this.#set({ ...tokens })
+  }
+
+  /** Forgets the tokens, here and in the storage. */
+  end() {
+    this.#set(null)
+  }
+
+  /**
+   * Makes a request whose response has tokens in place of all that existed before.
+   *
+   * @template {Tokens} Response
+   * @param {() => Promise<Response>} send
+   */
+  async replace(send) {
+    await this.#renewal?.catch(() => {})
+    const mine = this.#tokens
+    this.#isReplacing = true
+    const response = send()
+    const replacement = response
+      .then((next) => mine && mine === this.#tokens && this.#rotate(mine, next))
+      // The sign-out of another tab, which was ignored meanwhile, counts after all.
+      .catch(() => mine === this.#tokens && this.#isGoneFromStorage() && this.#set(null))
+      .then(() => {
+        this.#isReplacing = false
+        if (this.#renewal === replacement) this.#renewal = undefined
+      })
+    this.#renewal = replacement
+    await replacement
+    return response
+  }
+
+  /**
+   * Returns an access token to use now, or null when nobody is signed in.
+   *
+   * @param {string} [refused] one that was refused
+   */
+  async access(refused) {
+    const mine = this.#tokens
+    if (!mine) return null
+    const { exp = Infinity, iat = 0 } = claims(mine.access)
+    const usableUntil = exp - Math.min(SPARE_SECONDS, (exp - iat) / 4)
+    const isStale = () => refused === mine.access || usableUntil + this.#aheadSeconds < Date.now() / 1000
+    // What was waited for first may have been a request that failed, and renewed nothing.
+    if (this.#renewal && isStale()) await this.#renewal
+    if (mine === this.#tokens && isStale()) await this.#renewOnce()
+    return mine === this.#tokens ? mine.access : null
+  }
+
+  #renewOnce() {
+    const mine = this.#tokens
+    if (!mine) return
+    this.#renewal ??= this.#options
+      .renew(mine.refresh)
+      .then((next) => {
+        if (mine !== this.#tokens) return
+        if (next) return this.#rotate(mine, next)
+        // Another tab may have newer ones, whose storage event has not arrived yet.
+        const stored = this.#stored()
+        const isNewer = stored && stored.refresh !== mine.refresh && personOf(stored) === personOf(mine)
+        if (isNewer) Object.assign(mine, stored)
+        else this.#set(null)
+      })
+      .finally(() => {
+        if (mine === this.#tokens) this.#renewal = undefined
+      })
+    return this.#renewal
+  }
+
+  /**
+   * Another tab signed in, signed out, or renewed the tokens.
+   *
+   * @param {{ key: string | null, newValue: string | null }} event
+   */
+  #onStorage({ key, newValue }) {
+    if ((key !== this.#options.key && key !== null) || (this.#isReplacing && !newValue)) return
+    const mine = this.#tokens
+    const next = parse(newValue)
+    if (next && mine && personOf(next) === personOf(mine)) Object.assign(mine, next)
+    else if (next || mine) this.#set(next, true)
+  }
+
+  /** The same sign-in continues with other tokens. @param {Tokens} mine @param {Tokens} next */
+  #rotate(mine, next) {
+    Object.assign(mine, { access: next.access, refresh: next.refresh })
+    this.#measureClock(next.access)
+    this.#store()
+  }
+
+  /** Another sign-in, or none, takes the place of this one. @param {Tokens | null} next @param {boolean} [isStored] */
+  #set(next, isStored) {
+    this.#tokens = next
+    this.#renewal = undefined
+    if (!isStored) this.#store()
+    for (const listener of this.#listeners.all()) listener()
+  }
+
+  #store() {
+    const { key, storage } = this.#options
+    if (this.#tokens) storage?.setItem(key, JSON.stringify(this.#tokens))
     else storage?.removeItem(key)
   }
 
-  /** Another tab signed in, out, or renewed the tokens. @param {{ key: string | null, newValue: string | null }} event */
-  function onStorage(event) {
-    if ((event.key !== key && event.key !== null) || (isReplacing && !event.newValue)) return
-    const next = parse(event.newValue)
-    if (next && tokens && personOf(next) === personOf(tokens)) Object.assign(tokens, next)
-    else if (next || tokens) put(next, true)
-  }
-  if (storage) globalThis.addEventListener?.('storage', onStorage)
-
-  function renewOnce() {
-    const mine = tokens
-    if (!mine) return
-    renewal ??= renew(mine.refresh)
-      .then((next) => {
-        if (mine !== tokens) return
-        if (next) return take(mine, next)
-        // Another tab may have newer ones, and word of it may be under way still.
-        const kept = parse(storage?.getItem(key))
-        if (kept && kept.refresh !== mine.refresh && personOf(kept) === personOf(mine)) Object.assign(mine, kept)
-        else put(null)
-      })
-      .finally(() => {
-        if (mine === tokens) renewal = undefined
-      })
-    return renewal
+  #stored() {
+    return parse(this.#options.storage?.getItem(this.#options.key))
   }
 
-  /** The same sign-in goes on with other tokens. @param {Tokens} mine @param {Tokens} next */
-  function take(mine, next) {
-    Object.assign(mine, { access: next.access, refresh: next.refresh })
-    noteClock(next.access)
-    store()
+  #isGoneFromStorage() {
+    const { key, storage } = this.#options
+    return storage && !storage.getItem(key)
   }
 
-  /** @param {string} access just made by the service */
-  function noteClock(access) {
+  /** @param {string} access just issued by the service */
+  #measureClock(access) {
     const { iat } = claims(access)
-    aheadSeconds = iat ? Date.now() / 1000 - iat : 0
-  }
-
-  return {
-    get tokens() {
-      return tokens
-    },
-
-    /** @param {Tokens} next */
-    signIn(next) {
-      noteClock(next.access)
-      put({ ...next })
-    },
-
-    signOut: () => put(null),
-
-    /**
-     * Makes a request that answers tokens in place of all that there were.
-     *
-     * @template {Tokens} Answer
-     * @param {() => Promise<Answer>} make
-     */
-    async replace(make) {
-      await renewal?.catch(() => {})
-      const mine = tokens
-      isReplacing = true
-      const made = make()
-      const replacement = made
-        .then((next) => mine && mine === tokens && take(mine, next))
-        // The sign-out of another tab that was passed over counts after all.
-        .catch(() => mine === tokens && storage && !storage.getItem(key) && put(null))
-        .then(() => {
-          isReplacing = false
-          if (renewal === replacement) renewal = undefined
-        })
-      renewal = replacement
-      await replacement
-      return made
-    },
-
-    /**
-     * Answers an access token to use now, or null when nobody is signed in.
-     *
-     * @param {string} [stale] one that was refused
-     */
-    async access(stale) {
-      const mine = tokens
-      if (!mine) return null
-      const { exp = Infinity, iat = 0 } = claims(mine.access)
-      const goodUntil = exp - Math.min(SPARE_SECONDS, (exp - iat) / 4)
-      const isStale = () => stale === mine.access || goodUntil + aheadSeconds < Date.now() / 1000
-      // What was waited for first may have been a request that failed, and renewed nothing.
-      if (renewal && isStale()) await renewal
-      if (mine === tokens && isStale()) await renewOnce()
-      return mine === tokens ? mine.access : null
-    },
-
-    /** @returns {number | null} */
-    get userId() {
-      return tokens ? personOf(tokens) : null
-    },
-
-    /** @param {() => void} listener @returns {() => void} */
-    subscribe(listener) {
-      const entry = () => listener()
-      listeners.add(entry)
-      return () => void listeners.delete(entry)
-    },
+    this.#aheadSeconds = iat ? Date.now() / 1000 - iat : 0
   }
 }
 

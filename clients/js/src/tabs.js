@@ -1,115 +1,120 @@
 /**
- * The tabs of one origin that show the same person elect a leader, which alone
- * has a socket; the others are fed by it.
+ * The tabs of one origin that show the same person elect a **leader**, which alone has a socket;
+ * the others are **followers**, which receive its frames from it.
  *
- * The leader is whoever holds a Web Lock: the browser hands it on when that tab
- * is closed, crashes or lets go. Messages go over a BroadcastChannel, in order
- * from one sender. What they say, and that nothing is lost when the leader
- * changes, is the feed's part.
+ * The leader is the tab that holds a Web Lock: the browser hands the lock on when that tab is
+ * closed, crashes or releases it. Messages go over a BroadcastChannel, in order from one sender.
+ * What the messages mean, and that no event is lost when the leader changes, is up to `leader.js`
+ * and `follower.js`.
  */
 
-/**
- * @param {object} parts
- * @param {(message: any) => void} parts.onMessage from another tab
- * @param {() => void} parts.onLead this tab has become the leader, later than `join` answered
- * @param {() => void} parts.onRobbed another tab has taken the lead by force
- */
-export function createTabs({ onMessage, onLead, onRobbed }) {
-  /** @type {string | undefined} */
-  let group
+export class Tabs {
+  /** Names both the lock and the channel. @type {string | undefined} */
+  #name
   /** @type {BroadcastChannel | undefined} */
-  let channel
-  /** @type {AbortController | undefined} */
-  let queued
-  /** @type {(() => void) | undefined} set while this tab leads */
-  let letGo
+  #channel
+  /** Withdraws the request for the lock, while this tab waits for it. @type {AbortController | undefined} */
+  #waiting
+  /** Releases the lock; set while this tab leads. @type {(() => void) | undefined} */
+  #release
+  #callbacks
 
   /**
-   * Holds the lock until `letGo` or a theft. Answers at once with `ifAvailable`.
+   * @param {object} callbacks
+   * @param {(message: any) => void} callbacks.onMessage from another tab
+   * @param {() => void} callbacks.onElected this tab has become the leader, after `join` returned false
+   * @param {() => void} callbacks.onDeposed another tab has taken the lock by force
+   */
+  constructor(callbacks) {
+    this.#callbacks = callbacks
+  }
+
+  get leads() {
+    return !!this.#release
+  }
+
+  get follows() {
+    return !!this.#channel && !this.#release
+  }
+
+  /**
+   * Joins the tabs of that name and returns whether this tab leads them; if not, it follows, and
+   * waits for the lock.
+   *
+   * @param {string} name
+   * @returns {Promise<boolean>}
+   */
+  async join(name) {
+    if (name === this.#name) return this.leads
+    this.leave()
+    this.#name = name
+    const channel = (this.#channel = new BroadcastChannel(name))
+    channel.onmessage = ({ data }) => this.#callbacks.onMessage(data)
+    const isLeader = await new Promise((/** @type {(isLeader: boolean) => void} */ resolve) =>
+      this.#request({ ifAvailable: true }, resolve),
+    )
+    if (!isLeader && channel === this.#channel) this.#wait()
+    return isLeader
+  }
+
+  leave() {
+    this.#channel?.close()
+    this.#name = this.#channel = undefined
+    this.#waiting?.abort()
+    this.#release?.()
+    this.#release = undefined
+  }
+
+  /** @param {object} message */
+  post(message) {
+    this.#channel?.postMessage(message)
+  }
+
+  /** Takes the lock from a leader that does not respond, because the browser froze its tab. */
+  steal() {
+    this.#waiting?.abort()
+    this.#request({ steal: true }, this.#callbacks.onElected)
+  }
+
+  #wait() {
+    this.#waiting = new AbortController()
+    this.#request({ signal: this.#waiting.signal }, this.#callbacks.onElected)
+  }
+
+  /**
+   * Requests the lock, and holds it until `#release` is called or another tab steals it.
    *
    * @param {LockOptions} options
-   * @param {(isLeader: boolean) => void} answer
+   * @param {(isLeader: boolean) => void} onDecided called with false only for `ifAvailable`
    */
-  function hold(options, answer) {
-    const mine = channel
+  #request(options, onDecided) {
+    const channel = this.#channel
     navigator.locks
-      .request(/** @type {string} */ (group), options, (lock) => {
-        if (mine !== channel) return
-        if (!lock) return answer(false)
+      .request(/** @type {string} */ (this.#name), options, (lock) => {
+        if (channel !== this.#channel) return
+        if (!lock) return onDecided(false)
         return new Promise((/** @type {(value?: any) => void} */ resolve) => {
-          letGo = resolve
-          answer(true)
+          this.#release = resolve
+          onDecided(true)
         })
       })
       .catch((/** @type {unknown} */ error) => {
         // Aborted by `leave` or `steal`.
-        if (mine !== channel || options.signal?.aborted) return
+        if (channel !== this.#channel || options.signal?.aborted) return
         if (!(error instanceof DOMException) || error.name !== 'AbortError') {
-          // A sandboxed page has locks that it may not use: each leads itself.
-          letGo = () => {}
-          return answer(true)
+          // A sandboxed page has locks that it may not use: each of its tabs leads itself.
+          this.#release = () => {}
+          return onDecided(true)
         }
-        // Stolen while this tab stood still.
-        letGo = undefined
-        onRobbed()
-        queue()
+        // Stolen while this tab was frozen.
+        this.#release = undefined
+        this.#callbacks.onDeposed()
+        this.#wait()
       })
-  }
-
-  function queue() {
-    queued = new AbortController()
-    hold({ signal: queued.signal }, onLead)
-  }
-
-  function leave() {
-    channel?.close()
-    group = channel = undefined
-    queued?.abort()
-    letGo?.()
-    letGo = undefined
-  }
-
-  return {
-    get leads() {
-      return !!letGo
-    },
-    get follows() {
-      return !!channel && !letGo
-    },
-
-    /**
-     * Answers whether this tab leads the group; if not, it follows, and waits for its turn.
-     *
-     * @param {string} name
-     * @returns {Promise<boolean>}
-     */
-    async join(name) {
-      if (name === group) return !!letGo
-      leave()
-      group = name
-      const mine = (channel = new BroadcastChannel(name))
-      mine.onmessage = ({ data }) => onMessage(data)
-      const isLeader = await new Promise((/** @type {(value: boolean) => void} */ resolve) => hold({ ifAvailable: true }, resolve))
-      if (!isLeader && mine === channel) queue()
-      return isLeader
-    },
-
-    /** @param {object} message */
-    post(message) {
-      channel?.postMessage(message)
-    },
-
-    /** Takes the lead from a tab that answers nothing, because the browser froze it. */
-    steal() {
-      queued?.abort()
-      hold({ steal: true }, onLead)
-    },
-
-    leave,
   }
 }
 
-/** Whether this browser, on this origin, has what tabs need: without TLS there are no locks. */
+/** Whether this browser has, on this origin, what tabs need: without TLS there are no locks. */
 export function tabsCanShare() {
   return !!globalThis.navigator?.locks && !!globalThis.BroadcastChannel
 }

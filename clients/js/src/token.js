@@ -1,11 +1,11 @@
 /**
- * What a page may read in an access token: whose it is and until when.
+ * The claims of an access token that a page may read: whose it is, and until when it is valid.
  *
- * Nothing is verified here; that is the service's part.
+ * Nothing is verified here; the service does that.
  */
 
 /**
- * Returns the claims of a JSON Web Token, or nothing when it is no such token.
+ * Returns the claims of a JSON Web Token, none if it is not one.
  *
  * @param {string} token
  * @returns {{ user_id?: string | number, exp?: number, iat?: number }}

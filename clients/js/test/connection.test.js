@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import { settled, tokenOf } from './support/service.js'
 import { HALF, start } from './support/start.js'
 
-test('the token travels as a subprotocol and is in no URL', async (t) => {
+test('the token is sent as a subprotocol and is in no URL', async (t) => {
   const { service } = start(t)
   await settled()
   assert.equal(service.socket.url.href, 'wss://api.example.org/ws/notifications/')
-  assert.deepEqual(service.socket.protocols, ['numeneon.v1', `bearer.${tokenOf(1, { asked: 1 })}`])
+  assert.deepEqual(service.socket.protocols, ['numeneon.v1', `bearer.${tokenOf(1, { request: 1 })}`])
 })
 
 test('a service below a path keeps its path', async (t) => {
@@ -25,18 +25,18 @@ test('a connection is live at its first frame, not when the socket opens', async
   assert.deepEqual(states(), ['connecting', 'live'])
 })
 
-test('every connection asks for a token anew', async (t) => {
-  const { service, asked } = start(t)
+test('every connection requests a token', async (t) => {
+  const { service, tokenRequests } = start(t)
   await settled()
   service.socket.establish(0)
   service.socket.end(1006)
   t.mock.timers.tick(500 * HALF)
   await settled()
-  assert.deepEqual(asked, [{}, {}])
-  assert.equal(service.socket.token, tokenOf(1, { asked: 2 }))
+  assert.deepEqual(tokenRequests, [{}, {}])
+  assert.equal(service.socket.token, tokenOf(1, { request: 2 }))
 })
 
-test('windows double from half a second to twenty, for as long as it takes', async (t) => {
+test('windows double from half a second to twenty seconds, without an upper number of attempts', async (t) => {
   const { service, statuses } = start(t)
   const waits = []
   for (let attempt = 0; attempt < 40; attempt++) {
@@ -51,7 +51,7 @@ test('windows double from half a second to twenty, for as long as it takes', asy
   assert.equal(service.sockets.length, 40)
 })
 
-test('a wait is any part of its window', async (t) => {
+test('a wait is a random part of its window', async (t) => {
   const { service, statuses } = start(t)
   await settled()
   t.mock.method(Math, 'random', () => 0.01)
@@ -59,7 +59,7 @@ test('a wait is any part of its window', async (t) => {
   assert.equal(statuses.at(-1)?.nextAttemptAt, Date.now() + 5)
 })
 
-test('only a connection that held begins again with the first window', async (t) => {
+test('only a connection that lasted begins again with the first window', async (t) => {
   const { service, statuses } = start(t)
   const wait = () => (statuses.at(-1)?.nextAttemptAt ?? 0) - Date.now()
   await settled()
@@ -74,10 +74,10 @@ test('only a connection that held begins again with the first window', async (t)
   service.socket.establish(0)
   t.mock.timers.tick(5000)
   service.socket.end(1006)
-  assert.equal(wait(), 500 * HALF, 'held for five seconds')
+  assert.equal(wait(), 500 * HALF, 'lasted five seconds')
 })
 
-test('after a restart of the service it comes back within a second, with its cursor', async (t) => {
+test('after a restart of the service it reconnects within a second, with its cursor', async (t) => {
   const { service, statuses } = start(t)
   await settled()
   service.socket.establish(7)
@@ -89,7 +89,7 @@ test('after a restart of the service it comes back within a second, with its cur
   assert.equal(service.socket.cursor, '7')
 })
 
-test('a reader that was too slow comes back with its cursor', async (t) => {
+test('a reader that was too slow reconnects with its cursor', async (t) => {
   const { service } = start(t)
   await settled()
   service.socket.establish(7)
@@ -100,7 +100,7 @@ test('a reader that was too slow comes back with its cursor', async (t) => {
   assert.equal(service.socket.cursor, '8')
 })
 
-test('a close with 1000 from the other side is a loss like any other', async (t) => {
+test('a close with 1000 by the service is handled like any other loss', async (t) => {
   const { service, statuses } = start(t)
   await settled()
   service.socket.establish(0)
@@ -108,7 +108,7 @@ test('a close with 1000 from the other side is a loss like any other', async (t)
   assert.equal(statuses.at(-1)?.state, 'waiting')
 })
 
-test('a token or a handshake that never comes is given up after ten seconds', async (t) => {
+test('an attempt without a token or a handshake is abandoned after ten seconds', async (t) => {
   const { client, service } = start(t)
   await settled()
   t.mock.timers.tick(10_000)
@@ -116,7 +116,7 @@ test('a token or a handshake that never comes is given up after ten seconds', as
   assert.equal(service.open.length, 0)
 })
 
-test('silence is questioned, and without an answer the connection is dead', async (t) => {
+test('silence leads to a ping, and without a response the connection is dead', async (t) => {
   const { client, service, events } = start(t)
   await settled()
   const { socket } = service
@@ -131,24 +131,24 @@ test('silence is questioned, and without an answer the connection is dead', asyn
   assert.equal(client.status.state, 'waiting')
   assert.equal(client.status.reason, 'no answer')
   socket.event(4)
-  assert.equal(service.open.length, 0, 'the dead socket is let go')
-  assert.deepEqual(events, [], 'and not listened to')
+  assert.equal(service.open.length, 0, 'the dead socket is closed')
+  assert.deepEqual(events, [], 'and its frames are ignored')
 })
 
-test('an answer, or any other frame, is a sign of life', async (t) => {
+test('a pong, or any other frame, shows that the connection is alive', async (t) => {
   const { client, service, events } = start(t)
   await settled()
   service.socket.establish(0)
   for (let round = 0; round < 5; round++) {
     t.mock.timers.tick(25_000)
-    service.socket.say(round % 2 ? { type: 'pong' } : { type: 'notifications_read', data: {} })
+    service.socket.deliver(round % 2 ? { type: 'pong' } : { type: 'notifications_read', data: {} })
     t.mock.timers.tick(5000)
   }
   assert.equal(client.status.state, 'live')
   assert.deepEqual(events, Array(3).fill('notifications_read'))
 })
 
-test('connect tries at once instead of waiting', async (t) => {
+test('connect makes an attempt at once instead of waiting', async (t) => {
   const { client, service } = start(t)
   await settled()
   service.socket.end(1006)
@@ -157,19 +157,19 @@ test('connect tries at once instead of waiting', async (t) => {
   assert.equal(service.sockets.length, 2)
   client.connect()
   await settled()
-  assert.equal(service.sockets.length, 2, 'one attempt is under way already')
+  assert.equal(service.sockets.length, 2, 'an attempt is in progress already')
 })
 
-test('nothing happens after close, whatever was under way', async (t) => {
+test('nothing happens after close, whatever was in progress', async (t) => {
   /** @type {(token: string) => void} */
-  let give = () => {}
-  const { client, service } = start(t, { getToken: () => new Promise((resolve) => (give = resolve)) })
+  let provide = () => {}
+  const { client, service } = start(t, { getToken: () => new Promise((resolve) => (provide = resolve)) })
   client.close()
-  give(tokenOf(1))
+  provide(tokenOf(1))
   await settled()
   assert.equal(service.sockets.length, 0)
   client.connect()
-  give(tokenOf(1))
+  provide(tokenOf(1))
   await settled()
   service.socket.establish(0)
   client.close()
@@ -180,7 +180,7 @@ test('nothing happens after close, whatever was under way', async (t) => {
   assert.equal(client.status.state, 'closed')
 })
 
-test('open, closed and opened in one breath, as Strict Mode does, makes one socket', async (t) => {
+test('connect, close and connect in the same turn, as in Strict Mode, open one socket', async (t) => {
   const { client, service } = start(t)
   client.close()
   client.connect()
@@ -188,7 +188,7 @@ test('open, closed and opened in one breath, as Strict Mode does, makes one sock
   assert.equal(service.sockets.length, 1)
 })
 
-test('an address that no socket can have is a refusal', async (t) => {
+test('an address that no socket accepts is a refusal', async (t) => {
   const { client } = start(t, { getToken: () => 'not a subprotocol', WebSocket: /** @type {any} */ (class {
     constructor() {
       throw new SyntaxError('invalid subprotocol')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createStorage, settled, tokenOf } from './support/service.js'
 import { HALF, start } from './support/start.js'
 
-test('without a cursor the feed begins where the inbox is', async (t) => {
+test('without a cursor the feed begins at the end of the inbox', async (t) => {
   const { service, events } = start(t)
   await settled()
   assert.equal(service.socket.cursor, null)
@@ -16,7 +16,7 @@ test('without a cursor the feed begins where the inbox is', async (t) => {
   assert.deepEqual(events, [42])
 })
 
-test('a connection that brought no event resumes from where it began', async (t) => {
+test('a connection that received no event resumes from where it began', async (t) => {
   const { service } = start(t)
   await settled()
   service.socket.establish(0)
@@ -26,7 +26,7 @@ test('a connection that brought no event resumes from where it began', async (t)
   assert.equal(service.socket.cursor, '0')
 })
 
-test('the number of a resumed inbox does not skip what is replayed', async (t) => {
+test('the last number of the inbox does not skip what is replayed', async (t) => {
   const { service, events } = start(t, { cursor: 3 })
   await settled()
   service.socket.establish(6)
@@ -42,11 +42,11 @@ test('repeats are dropped', async (t) => {
   assert.deepEqual(events, [4, 5, 6])
 })
 
-test('a frame without a number is passed on and not counted', async (t) => {
+test('a frame without a number is delivered and does not move the cursor', async (t) => {
   const { service, events } = start(t, { cursor: 3 })
   await settled()
   service.socket.establish(3)
-  service.socket.say({ type: 'new_post', data: {} })
+  service.socket.deliver({ type: 'new_post', data: {} })
   service.socket.event(4)
   assert.deepEqual(events, ['new_post', 4])
 })
@@ -66,7 +66,7 @@ test('a gap is closed by resuming from before it', async (t) => {
   assert.equal(service.open.length, 1)
 })
 
-test('what the service itself leaves out is asked for once', async (t) => {
+test('a gap that the service leaves itself is requested once', async (t) => {
   const { service, events } = start(t, { cursor: 3 })
   await settled()
   service.socket.establish(3)
@@ -78,24 +78,24 @@ test('what the service itself leaves out is asked for once', async (t) => {
   assert.equal(service.sockets.length, 2)
 })
 
-test('an inbox that does not reach back is reported, and the feed goes on from there', async (t) => {
+test('an inbox that does not reach back to the cursor causes a resync, and the feed continues from there', async (t) => {
   const { client, service, events } = start(t, { cursor: 3 })
   /** @type {number[]} */
   const resyncs = []
   client.on('resync', ({ seq }) => resyncs.push(seq))
   await settled()
   service.socket.establish(900)
-  service.socket.say({ type: 'resync_required', seq: 900 })
+  service.socket.deliver({ type: 'resync_required', seq: 900 })
   service.socket.event(901)
   assert.deepEqual(resyncs, [900])
   assert.deepEqual(events, [900, 901])
 })
 
-test('a cursor ahead of the inbox goes back with it', async (t) => {
+test('a cursor ahead of the inbox is moved back', async (t) => {
   const { service, events } = start(t, { cursor: 50 })
   await settled()
   service.socket.establish(2)
-  service.socket.say({ type: 'resync_required', seq: 2 })
+  service.socket.deliver({ type: 'resync_required', seq: 2 })
   service.socket.event(3)
   assert.deepEqual(events, [2, 3])
 })
@@ -113,7 +113,7 @@ test('a stored cursor outlives the page', async (t) => {
   assert.equal(second.service.socket.cursor, '8')
 })
 
-test('somebody else begins with a cursor of their own', async (t) => {
+test('each person has a cursor of their own', async (t) => {
   const storage = createStorage()
   let person = 1
   const { client, service } = start(t, { storage, getToken: () => tokenOf(person) })
@@ -145,7 +145,7 @@ test('a sign-out leaves nothing in the storage', async (t) => {
   assert.equal(storage.values.size, 0)
 })
 
-test('closing and forgetting from within a handler leaves nothing either', async (t) => {
+test('closing and forgetting within a handler leaves nothing in the storage', async (t) => {
   const storage = createStorage()
   const { client, service, events } = start(t, { storage })
   client.on('new_message', () => client.close({ forget: true }))
@@ -157,7 +157,7 @@ test('closing and forgetting from within a handler leaves nothing either', async
   assert.deepEqual(events, [], 'handlers after the one that closed are not called')
 })
 
-test('a storage that fails costs no event', async (t) => {
+test('a storage that fails loses no event', async (t) => {
   const fail = () => {
     throw new Error('denied')
   }
@@ -168,24 +168,24 @@ test('a storage that fails costs no event', async (t) => {
   assert.deepEqual(events, [1])
 })
 
-test('a stored cursor that is no number is not sent', async (t) => {
+test('a stored cursor that is not a number is not sent', async (t) => {
   const storage = { ...createStorage(), getItem: () => 'NaN' }
   const { service } = start(t, { storage })
   await settled()
   assert.equal(service.socket.cursor, null)
 })
 
-test('a faulty handler hinders no other and is reported as the page’s own fault', async (t) => {
+test('an error in a handler does not affect other handlers and is reported as the page’s own', async (t) => {
   const { client, service, events } = start(t)
   /** @type {unknown[]} */
-  const faults = []
+  const errors = []
   const listeners = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')
-  process.once('uncaughtException', (error) => faults.push(error))
+  process.once('uncaughtException', (error) => errors.push(error))
   t.after(() => listeners.forEach((listener) => process.on('uncaughtException', listener)))
-  const fault = new Error('handler')
+  const handlerError = new Error('handler')
   client.on('new_message', () => {
-    throw fault
+    throw handlerError
   })
   await settled()
   service.socket.establish(0)
@@ -193,18 +193,18 @@ test('a faulty handler hinders no other and is reported as the page’s own faul
   service.socket.event(2, 'friend_accepted')
   await settled()
   assert.deepEqual(events, [1, 2])
-  assert.deepEqual(faults, [fault])
+  assert.deepEqual(errors, [handlerError])
 })
 
-test('a handler that was taken off is not called', async (t) => {
+test('a handler that was removed is not called', async (t) => {
   const { client, service } = start(t)
   /** @type {number[]} */
   const seen = []
-  const off = client.on('new_message', ({ id }) => seen.push(id))
+  const remove = client.on('new_message', ({ id }) => seen.push(id))
   await settled()
   service.socket.establish(0)
   service.socket.event(1)
-  off()
+  remove()
   service.socket.event(2)
   assert.deepEqual(seen, [1])
 })

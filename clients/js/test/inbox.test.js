@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createInbox } from '../src/inbox.js'
+import { LiveInbox } from '../src/inbox.js'
 import { settled } from './support/service.js'
 import { start } from './support/start.js'
 
 /** @param {number} seq @param {boolean} [is_read] */
 const notification = (seq, is_read = false) => ({ seq, type: 'new_message', data: { id: seq }, created_at: 'then', is_read })
 
-/** An inbox that is looked at, over a live connection. @param {import('node:test').TestContext} t */
+/** Returns an inbox with a listener, over a connection that the test controls. @param {import('node:test').TestContext} t */
 async function open(t) {
   const started = start(t)
-  /** @type {{ method: string, path: string, body: any, answer: (value: any) => Promise<void>, fail: (error: Error) => Promise<void> }[]} */
+  /** @typedef {{ respond: (value: any) => Promise<void>, fail: (error: Error) => Promise<void> }} Outcome */
+  /** @type {({ method: string, path: string, body: any } & Outcome)[]} */
   const requests = []
-  const inbox = createInbox(
+  const inbox = new LiveInbox(
     started.client,
     (method, path, body) =>
       new Promise((resolve, reject) => {
@@ -20,7 +21,7 @@ async function open(t) {
           method,
           path,
           body,
-          answer: (value) => (resolve(value), settled()),
+          respond: (value) => (resolve(value), settled()),
           fail: (error) => (reject(error), settled()),
         })
       }),
@@ -30,92 +31,92 @@ async function open(t) {
   return { ...started, inbox, requests, close, seqs: () => inbox.state.notifications.map(({ seq }) => seq) }
 }
 
-test('it is loaded once the connection is live, so that nothing falls between', async (t) => {
+test('it is loaded once the connection is live, so that no event is missed', async (t) => {
   const { inbox, requests, service, seqs } = await open(t)
   assert.equal(requests.length, 0)
   service.socket.establish(3)
   assert.equal(requests[0]?.path, 'notifications/?limit=50')
-  await requests[0]?.answer({ unread_count: 2, last_seq: 3, results: [notification(3), notification(2), notification(1, true)] })
+  await requests[0]?.respond({ unread_count: 2, last_seq: 3, results: [notification(3), notification(2), notification(1, true)] })
   assert.deepEqual(seqs(), [3, 2, 1])
   assert.equal(inbox.state.unreadCount, 2)
   assert.equal(inbox.state.isLoading, false)
 })
 
-test('events on either side of the answer are there once', async (t) => {
+test('events before and after the response appear once', async (t) => {
   const { inbox, requests, service, seqs } = await open(t)
   service.socket.establish(1)
   service.socket.event(2)
   service.socket.event(3)
-  assert.equal(inbox.state.unreadCount, 0, 'unknown before the first answer')
-  await requests[0]?.answer({ unread_count: 1, last_seq: 2, results: [notification(2), notification(1, true)] })
+  assert.equal(inbox.state.unreadCount, 0, 'unknown before the first response')
+  await requests[0]?.respond({ unread_count: 1, last_seq: 2, results: [notification(2), notification(1, true)] })
   service.socket.event(4)
   assert.deepEqual(seqs(), [4, 3, 2, 1])
   assert.equal(inbox.state.unreadCount, 3)
 })
 
-test('an event that the answer already holds is not counted twice', async (t) => {
+test('an event that the response contains is not counted twice', async (t) => {
   const { inbox, requests, service, seqs } = await open(t)
   service.socket.establish(1)
-  await requests[0]?.answer({ unread_count: 2, last_seq: 2, results: [notification(2), notification(1)] })
+  await requests[0]?.respond({ unread_count: 2, last_seq: 2, results: [notification(2), notification(1)] })
   service.socket.event(2)
   assert.deepEqual(seqs(), [2, 1])
   assert.equal(inbox.state.unreadCount, 2)
 })
 
-test('what another device has read is read here, whichever comes first', async (t) => {
+test('what another device has marked as read is read here, in whichever order it arrives', async (t) => {
   const { inbox, requests, service } = await open(t)
   service.socket.establish(1)
-  await requests[0]?.answer({ unread_count: 1, last_seq: 1, results: [notification(1)] })
+  await requests[0]?.respond({ unread_count: 1, last_seq: 1, results: [notification(1)] })
   service.socket.event(2)
-  service.socket.say({ type: 'notifications_read', data: { up_to: 1, unread_count: 0 } })
+  service.socket.deliver({ type: 'notifications_read', data: { up_to: 1, unread_count: 0 } })
   assert.equal(inbox.state.unreadCount, 1)
   assert.deepEqual(inbox.state.notifications.map(({ is_read }) => is_read), [false, true])
 })
 
-test('reading shows at once, and is taken back when the service does not take it', async (t) => {
+test('marking as read shows at once, and is undone when the request fails', async (t) => {
   const { inbox, requests, service } = await open(t)
   service.socket.establish(2)
-  await requests[0]?.answer({ unread_count: 1, last_seq: 2, results: [notification(2), notification(1, true)] })
+  await requests[0]?.respond({ unread_count: 1, last_seq: 2, results: [notification(2), notification(1, true)] })
   const reading = inbox.markRead()
   assert.equal(inbox.state.unreadCount, 0)
   assert.deepEqual(requests[1]?.body, { up_to: 2 })
-  await requests[1]?.fail(new Error('away'))
+  await requests[1]?.fail(new Error('unavailable'))
   await reading
   assert.equal(inbox.state.unreadCount, 1)
   assert.deepEqual(inbox.state.notifications.map(({ is_read }) => is_read), [false, true])
-  assert.equal(inbox.state.error?.message, 'away')
+  assert.equal(inbox.state.error?.message, 'unavailable')
 })
 
-test('older ones come page by page', async (t) => {
+test('older notifications are loaded page by page', async (t) => {
   const { inbox, requests, service, seqs } = await open(t)
   service.socket.establish(60)
   const page = (/** @type {number} */ from, /** @type {number} */ to) =>
     Array.from({ length: from - to + 1 }, (_, n) => notification(from - n, true))
-  await requests[0]?.answer({ unread_count: 0, last_seq: 60, results: page(60, 11) })
+  await requests[0]?.respond({ unread_count: 0, last_seq: 60, results: page(60, 11) })
   assert.equal(inbox.state.hasMore, true)
   const more = inbox.loadMore()
   assert.equal(requests[1]?.path, 'notifications/?limit=50&before=11')
-  await requests[1]?.answer({ unread_count: 0, last_seq: 60, results: page(10, 1) })
+  await requests[1]?.respond({ unread_count: 0, last_seq: 60, results: page(10, 1) })
   await more
   assert.deepEqual(seqs(), Array.from({ length: 60 }, (_, n) => 60 - n))
   assert.equal(inbox.state.hasMore, false)
 })
 
-test('a resync loads it anew, even where numbers begin again', async (t) => {
+test('a resync reloads it, even if numbers begin again', async (t) => {
   const { inbox, requests, service, seqs } = await open(t)
   service.socket.establish(50)
-  await requests[0]?.answer({ unread_count: 0, last_seq: 50, results: [notification(50, true)] })
-  service.socket.say({ type: 'resync_required', seq: 2 })
-  await requests[1]?.answer({ unread_count: 1, last_seq: 2, results: [notification(2), notification(1, true)] })
+  await requests[0]?.respond({ unread_count: 0, last_seq: 50, results: [notification(50, true)] })
+  service.socket.deliver({ type: 'resync_required', seq: 2 })
+  await requests[1]?.respond({ unread_count: 1, last_seq: 2, results: [notification(2), notification(1, true)] })
   assert.deepEqual(seqs(), [2, 1])
   assert.equal(inbox.state.unreadCount, 1)
 })
 
-test('nothing is left when nobody looks at it', async (t) => {
+test('nothing is kept without a listener', async (t) => {
   const { inbox, requests, service, close, seqs } = await open(t)
   service.socket.establish(1)
   service.socket.event(2)
   close()
-  await requests[0]?.answer({ unread_count: 1, last_seq: 1, results: [notification(1)] })
+  await requests[0]?.respond({ unread_count: 1, last_seq: 1, results: [notification(1)] })
   assert.deepEqual(seqs(), [])
 })

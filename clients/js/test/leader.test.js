@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { channelOf, leadSilently, origin, person } from './support/origin.js'
+import { channelOf, leadUnresponsively, origin, person } from './support/origin.js'
 import { settled } from './support/service.js'
 
-test('when the leader closes, the next one resumes, and nobody loses or doubles an event', async (t) => {
+test('when the leader closes, the next one resumes, and no tab loses or repeats an event', async (t) => {
   const { service, openTab } = origin(t)
   const leader = await openTab()
   service.socket.establish(0)
@@ -22,7 +22,7 @@ test('when the leader closes, the next one resumes, and nobody loses or doubles 
   assert.deepEqual(third.events, [1, 2, 3])
 })
 
-test('a new leader that has more than a follower goes back for it', async (t) => {
+test('a new leader that has more than a follower resumes from the follower’s cursor', async (t) => {
   const { service, openTab } = origin(t)
   const leader = await openTab()
   service.socket.establish(5)
@@ -30,7 +30,7 @@ test('a new leader that has more than a follower goes back for it', async (t) =>
   const third = await openTab({ cursor: 5 })
   leader.client.close()
   await settled()
-  // The second leads now, from 5. A tab comes that has only 3.
+  // The second leads now, from 5. A tab opens that has only 3.
   service.socket.establish(6)
   service.socket.event(6)
   await settled()
@@ -45,7 +45,7 @@ test('a new leader that has more than a follower goes back for it', async (t) =>
   assert.deepEqual(third.events, [6])
 })
 
-test('what the leader has kept reaches a late tab without another socket', async (t) => {
+test('frames that the leader has kept reach a late tab without another socket', async (t) => {
   const { service, openTab } = origin(t)
   const leader = await openTab()
   service.socket.establish(0)
@@ -57,7 +57,7 @@ test('what the leader has kept reaches a late tab without another socket', async
   assert.deepEqual(leader.events, [1, 2, 3])
 })
 
-test('a leader that answers nothing loses its role, and nothing with it; later it has its turn again', async (t) => {
+test('a leader that does not respond loses its role but no event, and may lead again later', async (t) => {
   const { service, openTab } = origin(t)
   const first = await openTab()
   service.socket.establish(0)
@@ -68,7 +68,7 @@ test('a leader that answers nothing loses its role, and nothing with it; later i
   /** @type {string[]} */
   const states = []
   first.client.subscribe(({ state }) => states.push(state))
-  await leadSilently(person)
+  await leadUnresponsively(person)
   second.client.connect()
   await settled()
   t.mock.timers.tick(3000)
@@ -81,30 +81,30 @@ test('a leader that answers nothing loses its role, and nothing with it; later i
   await settled()
   assert.deepEqual(second.events, [1, 2])
   assert.deepEqual(first.events, [1, 2])
-  assert(!states.includes('closed'), 'whoever lost the lead follows')
+  assert(!states.includes('closed'), 'a tab that lost the lead follows')
   second.client.close()
   await settled()
   assert.equal(first.client.status.tab, 'leads')
   assert.equal(service.open.length, 1)
 })
 
-test('a follower that finds a gap asks for it once, and is given it', async (t) => {
+test('a follower that finds a gap requests it once, and receives it', async (t) => {
   const { openTab } = origin(t)
-  await leadSilently(person)
-  const { channel, said } = channelOf(t, person)
+  await leadUnresponsively(person)
+  const { channel, posted } = channelOf(t, person)
   const { client, events } = await openTab()
   channel.postMessage({ status: { state: 'live', reason: null, nextAttemptAt: null }, seq: 0 })
   for (const seq of [1, 3, 4]) channel.postMessage({ frame: { type: 'new_message', data: {}, seq } })
   await settled()
   assert.deepEqual(events, [1])
-  assert.deepEqual(said.map(({ cursor }) => cursor), [null, 1])
+  assert.deepEqual(posted.map(({ cursor }) => cursor), [null, 1])
   for (const seq of [2, 3, 4]) channel.postMessage({ frame: { type: 'new_message', data: {}, seq } })
   await settled()
   assert.deepEqual(events, [1, 2, 3, 4])
   assert.equal(client.status.tab, 'follows')
 })
 
-test('a follower that is behind when the leader gets live is brought up', async (t) => {
+test('a follower that is behind when the leader becomes live is brought up to date', async (t) => {
   const { service, openTab } = origin(t)
   const leader = await openTab({ cursor: 6 })
   const late = await openTab({ cursor: 3 })
@@ -119,7 +119,7 @@ test('a follower that is behind when the leader gets live is brought up', async 
   assert.equal(service.open.length, 1)
 })
 
-test('events from before a tab knows where it begins are not its own', async (t) => {
+test('events from before a tab knows its cursor are not delivered to it', async (t) => {
   const { service, openTab } = origin(t)
   await openTab()
   const late = await openTab()
@@ -131,7 +131,7 @@ test('events from before a tab knows where it begins are not its own', async (t)
   assert.deepEqual(late.events, [10])
 })
 
-test('a tab whose token is refused makes room for one whose token is good', async (t) => {
+test('a tab whose token is refused gives way to one whose token is valid', async (t) => {
   const { service, openTab } = origin(t)
   const first = await openTab()
   const second = await openTab()

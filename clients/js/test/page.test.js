@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { settled } from './support/service.js'
 import { start } from './support/start.js'
 
-/** Puts a page around the test: a window that hears of the network, a document that is seen or not. @param {import('node:test').TestContext} t */
+/** Simulates a page: a window with events of the network, a document that is visible or not. @param {import('node:test').TestContext} t */
 function openPage(t) {
   const page = new EventTarget()
   const network = { onLine: true }
@@ -21,9 +21,9 @@ function openPage(t) {
     else delete (/** @type {any} */ (globalThis).navigator)
   })
   return {
-    setNetwork(/** @type {boolean} */ isThere) {
-      network.onLine = isThere
-      page.dispatchEvent(new Event(isThere ? 'online' : 'offline'))
+    setNetwork(/** @type {boolean} */ isOnline) {
+      network.onLine = isOnline
+      page.dispatchEvent(new Event(isOnline ? 'online' : 'offline'))
     },
     show(/** @type {boolean} */ isVisible) {
       document.visibilityState = isVisible ? 'visible' : 'hidden'
@@ -46,7 +46,7 @@ test('the return of the network ends a wait at once', async (t) => {
   assert.equal(service.socket.cursor, '4')
 })
 
-test('a network that goes while waiting shows in the status', async (t) => {
+test('a network that is lost while waiting shows in the status', async (t) => {
   const page = openPage(t)
   const { service, client } = start(t)
   await settled()
@@ -54,10 +54,10 @@ test('a network that goes while waiting shows in the status', async (t) => {
   const { nextAttemptAt } = client.status
   page.setNetwork(false)
   assert.equal(client.status.state, 'offline')
-  assert.equal(client.status.nextAttemptAt, nextAttemptAt, 'a browser can be wrong, so attempts go on')
+  assert.equal(client.status.nextAttemptAt, nextAttemptAt, 'a browser can be wrong, so attempts continue')
 })
 
-test('a page that is looked at again tries at once', async (t) => {
+test('a page that becomes visible makes an attempt at once', async (t) => {
   const page = openPage(t)
   const { service } = start(t)
   await settled()
@@ -70,7 +70,7 @@ test('a page that is looked at again tries at once', async (t) => {
   assert.equal(service.sockets.length, 2)
 })
 
-test('a live connection is questioned when the page is looked at again', async (t) => {
+test('a live connection is pinged when the page becomes visible', async (t) => {
   const page = openPage(t)
   const { service, client } = start(t)
   await settled()
@@ -81,7 +81,7 @@ test('a live connection is questioned when the page is looked at again', async (
   assert.equal(client.status.state, 'waiting')
 })
 
-test('an attempt that hangs since before the network changed begins anew', async (t) => {
+test('an attempt that hangs since before the network changed is replaced', async (t) => {
   const page = openPage(t)
   const { service } = start(t)
   await settled()
@@ -110,7 +110,7 @@ for (const [name, end] of /** @type {const} */ ([
   })
 }
 
-test('no hint shortens the pause that the service asked for, and connect does', async (t) => {
+test('no hint shortens the pause that the service required, but connect does', async (t) => {
   const page = openPage(t)
   const { service, client } = start(t)
   await settled()
@@ -126,7 +126,7 @@ test('no hint shortens the pause that the service asked for, and connect does', 
   t.mock.timers.tick(1)
   page.show(true)
   await settled()
-  assert.equal(service.sockets.length, 2, 'beyond the least wait a hint counts again')
+  assert.equal(service.sockets.length, 2, 'after the minimum wait a hint counts again')
   service.socket.end(4029, 'too many sockets')
   client.connect()
   await settled()

@@ -17,7 +17,7 @@ for (const [name, props] of /** @type {const} */ ([
   ['somebody signed in', { getToken: () => tokenOf(1), user: 1 }],
   ['nobody signed in', { getToken: () => null, user: null }],
 ])) {
-  test(`a server renders ${name} and connects nobody`, async () => {
+  test(`a server renders ${name} without connecting`, async () => {
     const service = createService()
     const html = renderToString(
       createElement(StrictMode, null, createElement(NumeneonProvider, { ...props, WebSocket: service.WebSocket }, createElement(Bell))),
@@ -28,13 +28,13 @@ for (const [name, props] of /** @type {const} */ ([
   })
 }
 
-test('a server renders nobody, also where the session of a REST client is at hand', () => {
+test('a server renders nobody signed in, even if a REST client has a stored session', () => {
   const storage = createStorage()
   storage.setItem('numeneon:session', JSON.stringify({ access: tokenOf(1), refresh: 'refresh' }))
   const rest = createRest({ storage })
   assert.equal(renderToString(createElement(NumeneonProvider, { rest }, createElement(Bell))), '<p>closed 0 0</p>')
 })
 
-test('a hook without a provider says what is missing', () => {
+test('a hook without a provider throws an error that names the provider', () => {
   assert.throws(() => renderToString(createElement(Bell)), /NumeneonProvider/)
 })

@@ -4,16 +4,16 @@ import { settled, tokenOf } from './support/service.js'
 import { HALF, start } from './support/start.js'
 
 test('an expired token is replaced by a fresh one at once', async (t) => {
-  const { service, asked, states } = start(t)
+  const { service, tokenRequests, states } = start(t)
   await settled()
   service.socket.end(4001, 'token expired')
   await settled()
-  assert.deepEqual(asked, [{}, { refused: 'token expired' }])
+  assert.deepEqual(tokenRequests, [{}, { refused: 'token expired' }])
   service.socket.establish(0)
   assert.deepEqual(states(), ['connecting', 'connecting', 'live'])
 })
 
-test('a second refused token ends it until connect', async (t) => {
+test('after a second refused token there is no attempt until connect', async (t) => {
   const { client, service } = start(t)
   await settled()
   service.socket.end(4001, 'token expired')
@@ -39,35 +39,35 @@ test('the token that was refused is not sent a second time', async (t) => {
 })
 
 for (const reason of ['token missing', 'user not found', 'user inactive']) {
-  test(`'${reason}' is final: no other token of that person would do`, async (t) => {
-    const { client, service, asked } = start(t)
+  test(`'${reason}' is final: no other token of that person would be accepted`, async (t) => {
+    const { client, service, tokenRequests } = start(t)
     await settled()
     service.socket.end(4001, reason)
     await settled()
-    assert.deepEqual(asked, [{}])
+    assert.deepEqual(tokenRequests, [{}])
     assert.equal(client.status.state, 'refused')
   })
 }
 
 test('a live connection that is refused waits before it tries a fresh token', async (t) => {
-  const { client, service, asked } = start(t)
+  const { client, service, tokenRequests } = start(t)
   await settled()
   service.socket.establish(0)
   service.socket.end(4001, 'token invalid')
   assert.equal(client.status.state, 'waiting')
   t.mock.timers.tick(500 * HALF)
   await settled()
-  assert.deepEqual(asked, [{}, { refused: 'token invalid' }])
+  assert.deepEqual(tokenRequests, [{}, { refused: 'token invalid' }])
 })
 
-test('nobody signed in is a refusal without a socket', async (t) => {
+test('if nobody is signed in, it is refused without a socket', async (t) => {
   const { client, service } = start(t, { getToken: () => null })
   await settled()
   assert.equal(service.sockets.length, 0)
   assert.equal(client.status.state, 'refused')
 })
 
-test('a token that cannot be had now is asked for again', async (t) => {
+test('a token that is not available now is requested again', async (t) => {
   let fails = true
   const { client, service } = start(t, {
     getToken: async () => {
@@ -84,7 +84,7 @@ test('a token that cannot be had now is asked for again', async (t) => {
   assert.equal(service.sockets.length, 1)
 })
 
-test('a ticket travels in the address, a new one for each attempt', async (t) => {
+test('a ticket is sent in the address, a new one for each attempt', async (t) => {
   let tickets = 0
   const { service } = start(t, { getTicket: () => tokenOf(1, { ticket: ++tickets }) })
   await settled()
@@ -98,30 +98,35 @@ test('a ticket travels in the address, a new one for each attempt', async (t) =>
   assert.equal(service.socket.cursor, '7')
 })
 
-test('a ticket that came too late is replaced at once', async (t) => {
+test('an expired ticket is replaced at once', async (t) => {
   /** @type {any[]} */
-  const asked = []
-  const { service } = start(t, { getTicket: (ask) => (asked.push(ask), tokenOf(1, { ticket: asked.length })) })
+  const requests = []
+  const { service } = start(t, {
+    getTicket(request) {
+      requests.push(request)
+      return tokenOf(1, { ticket: requests.length })
+    },
+  })
   await settled()
   service.socket.end(4001, 'ticket expired')
   await settled()
-  assert.deepEqual(asked, [{}, { refused: 'ticket expired' }])
+  assert.deepEqual(requests, [{}, { refused: 'ticket expired' }])
   assert.equal(service.sockets.length, 2)
 })
 
-test('signed out, it does not come back with the same token, and says why', async (t) => {
-  const { client, service, asked } = start(t, { getToken: () => tokenOf(1) })
+test('after a sign-out it does not reconnect with the same token, and reports the reason', async (t) => {
+  const { client, service, tokenRequests } = start(t, { getToken: () => tokenOf(1) })
   await settled()
   service.socket.establish(0)
   service.socket.end(4001, 'signed out')
   t.mock.timers.tick(600_000)
   await settled()
-  assert.deepEqual(asked, [{}, { refused: 'signed out' }])
+  assert.deepEqual(tokenRequests, [{}, { refused: 'signed out' }])
   assert.equal(service.sockets.length, 1)
   assert.deepEqual([client.status.state, client.status.reason], ['refused', 'signed out'])
 })
 
-test('signed out with no other token to be had, it says why as well', async (t) => {
+test('after a sign-out without another token it reports the reason as well', async (t) => {
   const { client, service } = start(t, { getToken: ({ refused }) => (refused ? null : tokenOf(1)) })
   await settled()
   service.socket.establish(0)
@@ -131,20 +136,20 @@ test('signed out with no other token to be had, it says why as well', async (t) 
   assert.deepEqual([client.status.state, client.status.reason], ['refused', 'signed out'])
 })
 
-test('signed out by a change of password in this page, it comes back with the new token', async (t) => {
+test('after a change of password in this page it reconnects with the new token', async (t) => {
   const { client, service } = start(t)
   await settled()
   service.socket.establish(7)
   service.socket.end(4001, 'signed out')
   t.mock.timers.tick(500 * HALF)
   await settled()
-  assert.equal(service.socket.token, tokenOf(1, { asked: 2 }))
+  assert.equal(service.socket.token, tokenOf(1, { request: 2 }))
   assert.equal(service.socket.cursor, '7')
   service.socket.establish(7)
   assert.equal(client.status.state, 'live')
 })
 
-test('too many sockets: it waits for half a minute at least', async (t) => {
+test('after too many sockets it waits for at least half a minute', async (t) => {
   const { client, service } = start(t)
   await settled()
   service.socket.establish(0)
@@ -154,7 +159,7 @@ test('too many sockets: it waits for half a minute at least', async (t) => {
   assert.equal(client.status.nextAttemptAt, Date.now() + 30_000 + 30_000 * HALF)
 })
 
-test('too many again and again: each time as long a pause', async (t) => {
+test('after too many connects the pause is the same each time', async (t) => {
   const { service, statuses } = start(t)
   const waits = []
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -167,7 +172,7 @@ test('too many again and again: each time as long a pause', async (t) => {
   assert.deepEqual(waits, [45_000, 45_000, 45_000])
 })
 
-test('a service that cannot be asked now is a loss like any other', async (t) => {
+test('a service that is unavailable now is handled like any other loss', async (t) => {
   const { service, statuses } = start(t)
   await settled()
   service.socket.end(1013, 'try again later')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createRest, RestError } from '../src/rest.js'
 import { serve } from './support/http.js'
 import { createStorage, tokenOf } from './support/service.js'
-import { REFUSED, lasting, tokenService } from './support/tokens.js'
+import { REFUSED, tokenFor, tokenService } from './support/tokens.js'
 
 test('requests carry the token of whoever signed in', async (t) => {
   const service = await tokenService(t)
@@ -17,13 +17,13 @@ test('however many requests are refused together, the token is renewed once', as
   const service = await tokenService(t)
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
-  service.good.access = 'revoked'
+  service.valid.access = 'revoked'
   const all = await Promise.all(Array.from({ length: 20 }, () => rest.me()))
   assert.equal(all.length, 20)
   assert.equal(service.refreshes().length, 1)
 })
 
-test('a token about to expire is renewed before it is used', async (t) => {
+test('a token that is about to expire is renewed before it is used', async (t) => {
   const service = await tokenService(t)
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
@@ -34,46 +34,46 @@ test('a token about to expire is renewed before it is used', async (t) => {
   assert.equal(service.requests.filter(({ path }) => path === '/api/auth/me/').length, 1)
 })
 
-test('a token that lasts a few seconds is not renewed at every request', async (t) => {
+test('a token that is valid for a few seconds is not renewed at every request', async (t) => {
   const service = await tokenService(t)
-  service.good.access = lasting(1, 20)
+  service.valid.access = tokenFor(1, 20)
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   await rest.me()
   assert.equal(service.refreshes().length, 0)
 })
 
-test('a machine whose clock is an hour ahead does not renew at every request', async (t) => {
+test('with a clock an hour ahead the token is not renewed at every request', async (t) => {
   const service = await tokenService(t)
   const now = Date.now
   const rest = createRest({ url: service.url })
   t.mock.method(Date, 'now', () => now() + 4_000_000)
-  service.good.access = tokenOf(1, { iat: Math.floor(now() / 1000), exp: Math.floor(now() / 1000) + 3600 })
+  service.valid.access = tokenOf(1, { iat: Math.floor(now() / 1000), exp: Math.floor(now() / 1000) + 3600 })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   await rest.me()
   assert.equal(service.refreshes().length, 0)
 })
 
-test('the rotated refresh token is the one that is used next', async (t) => {
+test('the next renewal uses the rotated refresh token', async (t) => {
   const service = await tokenService(t)
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   for (let round = 0; round < 2; round++) {
-    service.good.access = 'revoked'
+    service.valid.access = 'revoked'
     await rest.me()
   }
   assert.deepEqual(service.refreshes().map(({ body }) => body.refresh), ['refresh-1', 'refresh-2'])
 })
 
-test('a refresh token that is no longer taken signs out', async (t) => {
+test('a refresh token that is no longer accepted signs out', async (t) => {
   const service = await tokenService(t)
   const storage = createStorage()
   const rest = createRest({ url: service.url, storage })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   let changes = 0
   rest.subscribe(() => changes++)
-  service.good.access = 'revoked'
-  storage.setItem('numeneon:session', JSON.stringify({ access: lasting(1, 3600), refresh: 'stale' }))
+  service.valid.access = 'revoked'
+  storage.setItem('numeneon:session', JSON.stringify({ access: tokenFor(1, 3600), refresh: 'stale' }))
   const later = createRest({ url: service.url, storage })
   later.subscribe(() => changes++)
   await assert.rejects(later.me(), { status: 401 })
@@ -83,9 +83,9 @@ test('a refresh token that is no longer taken signs out', async (t) => {
   assert.equal(await later.accessToken(), null)
 })
 
-test('a service that cannot renew now does not sign out', async (t) => {
+test('a service that cannot renew tokens now does not sign out', async (t) => {
   const service = await tokenService(t, {
-    'POST /api/auth/token/refresh/': () => ({ status: 503, body: { detail: 'Database is away.' }, headers: { 'Retry-After': '2' } }),
+    'POST /api/auth/token/refresh/': () => ({ status: 503, body: { detail: 'Database is unavailable.' }, headers: { 'Retry-After': '2' } }),
   })
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
@@ -93,36 +93,37 @@ test('a service that cannot renew now does not sign out', async (t) => {
   assert.equal(rest.userId, 1)
 })
 
-test('a renewal that ends after the sign-out brings nobody back', async (t) => {
-  /** @type {(answer: any) => void} */
-  let answer = () => {}
+test('a renewal that ends after the sign-out does not sign in again', async (t) => {
+  /** @type {(response: any) => void} */
+  let respond = () => {}
   const service = await tokenService(t, {
-    'POST /api/auth/token/refresh/': () => new Promise((resolve) => (answer = resolve)),
+    'POST /api/auth/token/refresh/': () => new Promise((resolve) => (respond = resolve)),
   })
   const storage = createStorage()
   const rest = createRest({ url: service.url, storage })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   const token = rest.accessToken({ refused: 'token expired' })
   while (!service.refreshes().length) await new Promise(setImmediate)
-  rest.signOut()
-  answer({ body: { access: lasting(1, 3600), refresh: 'refresh-9' } })
+  const signedOut = rest.signOut()
+  respond({ body: { access: tokenFor(1, 3600), refresh: 'refresh-9' } })
   assert.equal(await token, null)
+  await signedOut
   assert.equal(rest.userId, null)
   assert.equal(storage.values.size, 0)
 })
 
 test('a refused renewal does not sign out somebody who signed in meanwhile', async (t) => {
-  /** @type {(answer: any) => void} */
-  let answer = () => {}
+  /** @type {(response: any) => void} */
+  let respond = () => {}
   const service = await tokenService(t, {
-    'POST /api/auth/token/refresh/': () => new Promise((resolve) => (answer = resolve)),
+    'POST /api/auth/token/refresh/': () => new Promise((resolve) => (respond = resolve)),
   })
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   const token = rest.accessToken({ refused: 'token expired' })
   while (!service.refreshes().length) await new Promise(setImmediate)
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
-  answer(REFUSED)
+  respond(REFUSED)
   assert.equal(await token, null)
   assert.equal(rest.userId, 1)
 })
@@ -130,7 +131,7 @@ test('a refused renewal does not sign out somebody who signed in meanwhile', asy
 test('a refused request is not repeated as somebody who signed in meanwhile', async (t) => {
   let person = 1
   const service = await tokenService(t, {
-    'POST /api/auth/login/': () => ({ body: { access: lasting(person, 3600), refresh: 'refresh' } }),
+    'POST /api/auth/login/': () => ({ body: { access: tokenFor(person, 3600), refresh: 'refresh' } }),
     'POST /api/messages/': async () => {
       person = 2
       await rest.signIn({ email: 'grace@example.org', password: 'hopper' })
@@ -144,7 +145,7 @@ test('a refused request is not repeated as somebody who signed in meanwhile', as
   assert.equal(rest.userId, 2)
 })
 
-test('the session outlives the page in the storage it was given', async (t) => {
+test('the session outlives the page in its storage', async (t) => {
   const service = await tokenService(t)
   const storage = createStorage()
   await createRest({ url: service.url, storage }).signIn({ email: 'ada@example.org', password: 'lovelace' })
@@ -153,7 +154,7 @@ test('the session outlives the page in the storage it was given', async (t) => {
   assert.equal((await rest.me()).username, 'ada')
 })
 
-test('open routes are called without the token that is still held', async (t) => {
+test('open routes are called without the stored token', async (t) => {
   const service = await tokenService(t, { 'POST /api/auth/signup/': () => ({ status: 201 }) })
   const rest = createRest({ url: service.url })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
@@ -166,9 +167,9 @@ for (const [body, message] of /** @type {const} */ ([
   [{ error: 'You cannot friend yourself', detail: 'You cannot friend yourself' }, 'You cannot friend yourself'],
   [{ receiver_id: ['User not found.'] }, 'User not found.'],
   [{ refresh: ['This field is required.'] }, 'This field is required.'],
-  [null, 'The service answered 400.'],
+  [null, 'The service responded with status 400.'],
 ])) {
-  test(`an error says ${message}`, async (t) => {
+  test(`an error has the message '${message}'`, async (t) => {
     const service = await tokenService(t, { 'GET /api/friends/': () => ({ status: 400, body }) })
     const error = await createRest({ url: service.url }).friends().catch((/** @type {unknown} */ error) => error)
     assert(error instanceof RestError)
@@ -178,7 +179,7 @@ for (const [body, message] of /** @type {const} */ ([
   })
 }
 
-test('each function asks its own route', async (t) => {
+test('each function calls its own route', async (t) => {
   const service = await serve(t, {})
   const rest = createRest({ url: service.url })
   const calls = /** @type {[() => Promise<any>, string, any?][]} */ ([
@@ -203,14 +204,14 @@ test('each function asks its own route', async (t) => {
     [() => rest.readMessage(7), 'PATCH /api/messages/7/read/'],
     [() => rest.notifications({ limit: 5 }), 'GET /api/notifications/?limit=5'],
     [() => rest.wsTicket(), 'POST /api/auth/ws-ticket/'],
-    [() => rest.logoutAll(), 'POST /api/auth/logout/all/'],
+    [() => rest.signOutEverywhere(), 'POST /api/auth/logout/all/'],
     [() => rest.changePassword({ old_password: 'a', new_password: 'b' }), 'POST /api/auth/password/', { old_password: 'a', new_password: 'b' }],
     [() => rest.readNotifications(7), 'POST /api/notifications/read/', { up_to: 7 }],
   ])
   for (const [call, route, body] of calls) {
     await assert.rejects(call(), { status: 404 })
-    const taken = service.requests.at(-1)
-    assert.equal(`${taken?.method} ${taken?.path}`, route)
-    assert.deepEqual(taken?.body, body)
+    const received = service.requests.at(-1)
+    assert.equal(`${received?.method} ${received?.path}`, route)
+    assert.deepEqual(received?.body, body)
   }
 })

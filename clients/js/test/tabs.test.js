@@ -20,7 +20,7 @@ test('ten tabs have one socket, and each gets each event', async (t) => {
   assert.deepEqual(tabs.map(({ client }) => client.status.tab), ['leads', ...Array(9).fill('follows')])
 })
 
-test('switched off, each tab has its own socket', async (t) => {
+test('with sharing disabled each tab has its own socket', async (t) => {
   const { service, openTab } = origin(t)
   await openTab({ share: false })
   await openTab({ share: false })
@@ -56,7 +56,7 @@ test('two people in two tabs have two sockets', async (t) => {
   assert.equal(other.client.status.tab, 'leads')
 })
 
-test('a late tab without a cursor begins where the leader is', async (t) => {
+test('a late tab without a cursor begins at the leader’s position', async (t) => {
   const { service, openTab } = origin(t)
   await openTab()
   service.socket.establish(0)
@@ -72,14 +72,14 @@ test('a resync reaches every tab', async (t) => {
   const leader = await openTab({ cursor: 2 })
   const second = await openTab({ cursor: 2 })
   service.socket.establish(900)
-  service.socket.say({ type: 'resync_required', seq: 900 })
+  service.socket.deliver({ type: 'resync_required', seq: 900 })
   service.socket.event(901)
   await settled()
   assert.deepEqual(leader.events, [900, 901])
   assert.deepEqual(second.events, [900, 901])
 })
 
-test('a tab ahead of the inbox is told to reload', async (t) => {
+test('a tab ahead of the inbox gets a resync', async (t) => {
   const { service, openTab } = origin(t)
   await openTab({ cursor: 2 })
   service.socket.establish(2)
@@ -90,32 +90,32 @@ test('a tab ahead of the inbox is told to reload', async (t) => {
   assert.equal(service.sockets.length, 1)
 })
 
-test('what a leader has kept of one person is not handed to another’s tabs', async (t) => {
+test('frames that a leader has kept for one person do not reach another’s tabs', async (t) => {
   const { service, openTab } = origin(t)
   const storage = createStorage()
-  let who = person
-  const tab = await openTab({ storage, getToken: () => tokenOf(who) })
+  let signedIn = person
+  const tab = await openTab({ storage, getToken: () => tokenOf(signedIn) })
   service.socket.establish(4)
   service.socket.event(5)
   tab.client.close()
-  who = person + 1000
-  storage.setItem(`numeneon:cursor:https://api.example.org:${who}`, '5')
+  signedIn = person + 1000
+  storage.setItem(`numeneon:cursor:https://api.example.org:${signedIn}`, '5')
   tab.client.connect()
   await settled()
   assert.equal(service.socket.cursor, '5')
   service.socket.establish(5)
-  const late = await openTab({ cursor: 4, getToken: () => tokenOf(who) })
+  const late = await openTab({ cursor: 4, getToken: () => tokenOf(signedIn) })
   assert.deepEqual(late.events, [])
   assert.equal(service.socket.cursor, '4')
 })
 
-test('a client closed before its token came leads nobody', async (t) => {
+test('a client closed before it received its token does not lead', async (t) => {
   const { service, openTab } = origin(t)
   /** @type {(token: string) => void} */
-  let give = () => {}
-  const closed = await openTab({ getToken: () => new Promise((resolve) => (give = resolve)) })
+  let provide = () => {}
+  const closed = await openTab({ getToken: () => new Promise((resolve) => (provide = resolve)) })
   closed.client.close()
-  give(tokenOf(person))
+  provide(tokenOf(person))
   await settled()
   const next = await openTab()
   service.socket.establish(0)
@@ -133,23 +133,23 @@ test('status and time of the next attempt are the same in every tab', async (t) 
   assert.equal(second.client.status.nextAttemptAt, leader.client.status.nextAttemptAt)
   second.client.connect()
   await settled()
-  assert.equal(service.open.length, 1, 'a following tab makes the leader try at once')
+  assert.equal(service.open.length, 1, 'a following tab makes the leader connect at once')
 })
 
-test('signing in as somebody else leaves the group of the one before', async (t) => {
+test('signing in as somebody else leaves the tabs of the previous person', async (t) => {
   const { service, openTab } = origin(t)
-  let who = person
-  const tab = await openTab({ storage: createStorage(), getToken: () => tokenOf(who) })
+  let signedIn = person
+  const tab = await openTab({ storage: createStorage(), getToken: () => tokenOf(signedIn) })
   service.socket.establish(0)
   const other = await openTab()
   service.socket.event(1)
   await settled()
   tab.client.close()
-  who = person + 1000
+  signedIn = person + 1000
   tab.client.connect()
   await settled()
   assert.equal(service.open.length, 2)
-  const theirs = service.sockets.find((socket) => socket.readyState < 2 && socket.token === tokenOf(who))
+  const theirs = service.sockets.find((socket) => socket.readyState < 2 && socket.token === tokenOf(signedIn))
   theirs?.establish(0)
   theirs?.event(1, 'friend_request')
   await settled()

@@ -1,4 +1,4 @@
-/** Chromium, and pages that count their sockets. */
+/** Chromium, and pages whose sockets and errors are recorded. */
 
 import { after } from 'node:test'
 import { chromium } from 'playwright-core'
@@ -21,7 +21,7 @@ export async function startBrowser() {
 }
 
 /**
- * Follows the sockets of a page, and what it complains about.
+ * Records the sockets of a page, and its errors.
  *
  * @param {import('playwright-core').Page} page
  */
@@ -29,15 +29,15 @@ export function watch(page) {
   /** @type {import('playwright-core').WebSocket[]} */
   const sockets = []
   /** @type {string[]} */
-  const faults = []
+  const errors = []
   page.on('websocket', (socket) => sockets.push(socket))
-  page.on('pageerror', (error) => faults.push(String(error)))
+  page.on('pageerror', (error) => errors.push(String(error)))
   page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(message.text())
+    if (message.type() === 'error') errors.push(message.text())
   })
   return {
     sockets,
-    faults,
+    errors,
     get open() {
       return sockets.filter((socket) => !socket.isClosed())
     },
@@ -45,19 +45,19 @@ export function watch(page) {
 }
 
 /**
- * Waits until the probe answers truly, and answers that. For what no event of the browser tells.
+ * Waits until the probe returns a truthy value, and returns it. For conditions for which the browser has no event.
  *
  * @template Value
  * @param {() => Value | Promise<Value>} probe
- * @param {string} what for the error
- * @param {number} [limitMs]
+ * @param {string} condition for the error message
+ * @param {number} [timeoutMs]
  * @returns {Promise<Value>}
  */
-export async function until(probe, what, limitMs = 15_000) {
-  for (const end = Date.now() + limitMs; Date.now() < end; ) {
+export async function until(probe, condition, timeoutMs = 15_000) {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; ) {
     const value = await probe()
     if (value) return value
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error(`not within ${limitMs} ms: ${what}`)
+  throw new Error(`not within ${timeoutMs} ms: ${condition}`)
 }

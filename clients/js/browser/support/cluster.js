@@ -1,6 +1,6 @@
 /**
- * The real service that the browser tests run against: two instances with
- * PostgreSQL and Redis, nginx in front, by scripts/cluster.
+ * The service that the browser tests run against: two instances with PostgreSQL and Redis behind
+ * nginx, started by scripts/cluster.
  */
 
 import { execFile } from 'node:child_process'
@@ -14,10 +14,10 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('../../../../scripts/cluster', import.meta.url))
 
-/** Short enough for a test to see a token expire. */
+/** Short enough for a test to wait until a token expires. */
 export const ACCESS_TOKEN_SECONDS = 4
 
-/** Starts a cluster until the end of this file's tests, or takes the one of CLUSTER_DIR. */
+/** Starts a cluster until the end of this file's tests, or uses the one in CLUSTER_DIR. */
 export async function startCluster() {
   const given = process.env.CLUSTER_DIR
   const dir = given ?? (await mkdtemp(join(tmpdir(), 'numeneon-browser-')))
@@ -27,8 +27,8 @@ export async function startCluster() {
         ...process.env,
         DEMO: 'true',
         ACCESS_TOKEN_SECONDS: String(ACCESS_TOKEN_SECONDS),
-        // Longer than nginx passes over an instance that has failed: fail_timeout is a second, and it
-        // counts in whole ones. Else both are out for it when one is restarted after the other was killed.
+        // Longer than nginx skips an instance that has failed: fail_timeout is one second, counted in
+        // whole ones. Otherwise nginx skips both when one is restarted after the other was killed.
         SHUTDOWN_DELAY_SECONDS: '3',
         SHUTDOWN_SPREAD_SECONDS: '1',
       },
@@ -36,7 +36,7 @@ export async function startCluster() {
     return stdout
   }
   if (!given) {
-    // PostgreSQL runs under an account of its own, which has to pass through.
+    // PostgreSQL runs under an account of its own, which has to traverse this directory.
     await chmod(dir, 0o711)
     after(async () => {
       await cluster('stop')
@@ -49,7 +49,7 @@ export async function startCluster() {
   return {
     url: /** @type {string} */ (env.NGINX_URL),
     instances: [env.INSTANCE_1_URL, env.INSTANCE_2_URL],
-    /** Runs one of its commands, such as `kill-instance 1`. */
+    /** Runs a command of scripts/cluster, such as `kill-instance 1`. */
     cluster,
   }
 }

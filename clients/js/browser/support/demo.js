@@ -1,4 +1,4 @@
-/** The demo's story, as a person would click through it. */
+/** The demo's page, with what a person does on it. */
 
 /** @param {import('playwright-core').Page} page */
 export function demoPage(page) {
@@ -12,10 +12,10 @@ export function demoPage(page) {
       contact: root.locator('.contact'),
       bubbles: root.locator('.bubble .text'),
       async signUp() {
-        await root.getByRole('button', { name: /^Sign .* up$/ }).click()
+        await root.getByRole('button', { name: /^Sign up/ }).click()
         await root.getByRole('status').getByText('live', { exact: true }).waitFor()
       },
-      async say(/** @type {string} */ text) {
+      async send(/** @type {string} */ text) {
         await root.getByLabel('Message', { exact: true }).fill(text)
         await root.getByLabel('Message', { exact: true }).press('Enter')
         await root.locator('.mine').getByText(text, { exact: true }).waitFor()
@@ -31,7 +31,7 @@ export function demoPage(page) {
       await left.signUp()
       await right.signUp()
       await left.button(/^Find/).click()
-      await left.button(/^Ask/).click()
+      await left.button(/^Add friend/).click()
       await right.button(/^Accept/).click()
       await left.contact.waitFor()
       await left.root.getByRole('searchbox').fill('')

@@ -1,10 +1,10 @@
-/** Accounts of the service, each with a REST client of its own, in Node. */
+/** Accounts of the service, each with a REST client of its own, in Node.js. */
 
 import { createRest } from '../../src/rest.js'
 
 let count = 0
 
-/** Signs somebody new up and in. @param {string} url @param {string} [name] */
+/** Creates an account and signs in. @param {string} url @param {string} [name] */
 export async function createPerson(url, name = 'person') {
   const username = `${name}-${process.pid}-${++count}`
   const account = { username, email: `${username}@example.org`, password: 'correct horse' }
@@ -17,8 +17,8 @@ export async function createPerson(url, name = 'person') {
 /** @typedef {Awaited<ReturnType<typeof createPerson>>} Account */
 
 /**
- * Opens a page of the service's origin with a client for the account, which
- * keeps what it hears in `window.heard` and is itself `window.client`.
+ * Opens a page of the service's origin with a client for the account, in `window.client`, and
+ * records its events in `window.received` and its states in `window.states`.
  *
  * @param {import('playwright-core').Page} page
  * @param {string} url
@@ -27,14 +27,16 @@ export async function createPerson(url, name = 'person') {
  */
 export async function openClient(page, url, account, options = {}) {
   await page.goto(`${url}/demo/client/index.js`)
-  await page.exposeFunction('tokenOf', (/** @type {any} */ ask) => account.rest.accessToken(ask))
+  await page.exposeFunction('tokenOf', (/** @type {any} */ request) => account.rest.accessToken(request))
   await page.evaluate(async ({ socketUrl, ...options }) => {
     const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
     const own = /** @type {any} */ (window)
-    own.heard = []
+    own.received = []
     own.states = []
     own.client = createClient({ share: false, ...options, url: socketUrl, getToken: own.tokenOf })
-    own.client.on('*', (/** @type {any} */ data, /** @type {any} */ frame) => own.heard.push({ seq: frame.seq, type: frame.type, content: data?.content, at: Date.now() }))
+    own.client.on('*', (/** @type {any} */ data, /** @type {any} */ { seq, type }) => {
+      own.received.push({ seq, type, content: data?.content, at: Date.now() })
+    })
     own.client.subscribe((/** @type {any} */ { state }) => own.states.push(state))
     own.client.connect()
   }, options)
@@ -46,10 +48,15 @@ export async function live(page, timeout = 15_000) {
   await page.waitForFunction(() => /** @type {any} */ (window).client.status.state === 'live', null, { timeout, polling: 20 })
 }
 
-/** Waits until the page has heard so many events, and answers their numbers. @param {import('playwright-core').Page} page @param {number} events */
-export async function heard(page, events) {
-  await page.waitForFunction((events) => /** @type {any} */ (window).heard.length >= events, events, { timeout: 15_000, polling: 20 })
-  return page.evaluate(() => /** @type {any} */ (window).heard.map((/** @type {any} */ { seq }) => seq))
+/**
+ * Waits until the page has received that many events, and returns their numbers.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {number} count
+ */
+export async function received(page, count) {
+  await page.waitForFunction((count) => /** @type {any} */ (window).received.length >= count, count, { timeout: 15_000, polling: 20 })
+  return page.evaluate(() => /** @type {any} */ (window).received.map((/** @type {any} */ { seq }) => seq))
 }
 
 /** 1, 2, … */

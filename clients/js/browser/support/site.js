@@ -1,4 +1,4 @@
-/** A folder, served on loopback: a page that somebody has built. */
+/** A folder with a built page, served on loopback. */
 
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -8,7 +8,7 @@ import { after } from 'node:test'
 /** @type {Record<string, string>} */
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' }
 
-/** @param {string} folder */
+/** Serves the folder until the end of this file's tests, and returns its address. @param {string} folder */
 export async function serveFolder(folder) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')

@@ -1,6 +1,6 @@
 /**
- * The part of the browser's Web Locks that tabs use, for Node, which has none:
- * exclusive locks that are granted in order, `ifAvailable`, `signal` and `steal`.
+ * The part of the Web Locks API that tabs use, for Node.js, which does not have it: exclusive locks
+ * that are granted in order, `ifAvailable`, `signal` and `steal`.
  */
 
 /** @typedef {{ grant: (isHeld: boolean) => void, reject: (error: unknown) => void }} Entry */

@@ -1,4 +1,4 @@
-/** One origin, as tests open it: its tabs share locks and channels, and one service. */
+/** One origin for a test: its tabs share locks, channels and one service. */
 
 import { beforeEach } from 'node:test'
 import { createClient } from '../../src/index.js'
@@ -6,7 +6,7 @@ import { createLocks } from './locks.js'
 import { createService, settled, tokenOf } from './service.js'
 import { stopClock } from './start.js'
 
-/** Who is signed in. Each test has somebody of its own, and so a channel of its own. */
+/** The id of who is signed in. Each test has a person of its own, and so a channel of its own. */
 export let person = 100
 beforeEach(() => {
   person++
@@ -36,20 +36,20 @@ export function origin(t) {
   return { service, openTab }
 }
 
-const groupOf = (/** @type {number} */ id) => `numeneon wss://api.example.org/ws/notifications/ ${id}`
+const nameOf = (/** @type {number} */ id) => `numeneon wss://api.example.org/ws/notifications/ ${id}`
 
-/** Takes the lead and answers nothing, as a tab does that the browser froze. @param {number} id */
-export async function leadSilently(id) {
-  navigator.locks.request(groupOf(id), { steal: true }, () => new Promise(() => {})).catch(() => {})
+/** Takes the lead and does not respond, as a tab that the browser froze. @param {number} id */
+export async function leadUnresponsively(id) {
+  navigator.locks.request(nameOf(id), { steal: true }, () => new Promise(() => {})).catch(() => {})
   await settled()
 }
 
-/** The channel of a group, to say what a leader would. @param {import('node:test').TestContext} t @param {number} id */
+/** Joins a person's channel, to post what a leader would. @param {import('node:test').TestContext} t @param {number} id */
 export function channelOf(t, id) {
-  const channel = new BroadcastChannel(groupOf(id))
+  const channel = new BroadcastChannel(nameOf(id))
   t.after(() => channel.close())
   /** @type {any[]} */
-  const said = []
-  channel.onmessage = (/** @type {any} */ { data }) => said.push(data)
-  return { channel, said }
+  const posted = []
+  channel.onmessage = (/** @type {any} */ { data }) => posted.push(data)
+  return { channel, posted }
 }

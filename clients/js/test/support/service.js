@@ -1,6 +1,6 @@
 /**
- * The service's end of the wire, as a test plays it: each socket that the client
- * opens is in `sockets`, and says and does what the test tells it to.
+ * A stand-in for the service's sockets, controlled by the test: each socket that the client opens
+ * is in `sockets`.
  */
 
 import { setImmediate } from 'node:timers/promises'
@@ -33,7 +33,7 @@ export function createService() {
       this.received.push(JSON.parse(text))
     }
 
-    /** The client's side closes. */
+    /** The client closes the socket. */
     close() {
       this.readyState = 3
     }
@@ -41,20 +41,20 @@ export function createService() {
     /** @param {number} [seq] */
     establish(seq) {
       this.readyState = 1
-      this.say({ type: 'connection_established', message: 'Connected as ada', user_id: 1, seq })
+      this.deliver({ type: 'connection_established', message: 'Connected as ada', user_id: 1, seq })
     }
 
-    /** @param {object} frame */
-    say(frame) {
+    /** Sends a frame to the client. @param {object} frame */
+    deliver(frame) {
       this.onmessage({ data: JSON.stringify(frame) })
     }
 
     /** @param {number} seq @param {string} [type] */
     event(seq, type = 'new_message') {
-      this.say({ type, data: { id: seq }, seq })
+      this.deliver({ type, data: { id: seq }, seq })
     }
 
-    /** The service's side closes, or the network does. @param {number} [code] @param {string} [reason] */
+    /** The service closes the socket, or the network is lost. @param {number} [code] @param {string} [reason] */
     end(code = 1006, reason = '') {
       this.readyState = 3
       this.onclose({ code, reason })
@@ -75,18 +75,18 @@ export function createService() {
   }
 }
 
-/** Lets everything run that is not waiting for a timer. */
+/** Lets everything run that does not wait for a timer. */
 export async function settled() {
   for (let turn = 0; turn < 5; turn++) await setImmediate()
 }
 
-/** Makes a token as the service's are, unsigned. @param {number} userId @param {object} [more] */
+/** Returns a token like the service's, but unsigned. @param {number} userId @param {object} [more] */
 export function tokenOf(userId, more = {}) {
   const part = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString('base64url')
   return `${part({ alg: 'HS256' })}.${part({ user_id: String(userId), ...more })}.signature`
 }
 
-/** A storage that lasts as long as the test. */
+/** A storage in memory. */
 export function createStorage() {
   /** @type {Map<string, string>} */
   const values = new Map()

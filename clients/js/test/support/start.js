@@ -3,11 +3,11 @@ import { createService, tokenOf } from './service.js'
 
 /** @typedef {import('../../src/types.js').ClientOptions} ClientOptions */
 
-/** Half of every window, so that a wait is a number. */
+/** The part of its window that each wait takes, so that waits are predictable. */
 export const HALF = 0.5
 
 /**
- * Stops the clock of a test; only `tick` moves it.
+ * Stops the clock during a test; only `tick` advances it.
  *
  * @param {import('node:test').TestContext} t
  */
@@ -17,7 +17,7 @@ export function stopClock(t) {
 }
 
 /**
- * A client of the person 1 under a stopped clock, with everything it did so far.
+ * Connects a client of person 1 under a stopped clock, and records what it does.
  *
  * @param {import('node:test').TestContext} t
  * @param {Partial<ClientOptions>} [options]
@@ -28,7 +28,7 @@ export function start(t, options = {}) {
   /** @type {import('../../src/types.js').Status[]} */
   const statuses = []
   /** @type {{ refused?: string }[]} */
-  const asked = []
+  const tokenRequests = []
   /** @type {any[]} */
   const events = []
   const client = createClient({
@@ -36,14 +36,14 @@ export function start(t, options = {}) {
     share: false,
     WebSocket: service.WebSocket,
     ...options,
-    getToken(ask) {
-      asked.push(ask)
-      return (options.getToken ?? (() => tokenOf(1, { asked: asked.length })))(ask)
+    getToken(request) {
+      tokenRequests.push(request)
+      return (options.getToken ?? (() => tokenOf(1, { request: tokenRequests.length })))(request)
     },
   })
   client.subscribe((status) => statuses.push(status))
   client.on('*', (_data, frame) => events.push(frame.seq ?? frame.type))
   t.after(() => client.close())
   client.connect()
-  return { client, service, statuses, asked, events, states: () => statuses.map(({ state }) => state) }
+  return { client, service, statuses, tokenRequests, events, states: () => statuses.map(({ state }) => state) }
 }

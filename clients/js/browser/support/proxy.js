@@ -1,19 +1,19 @@
 /**
- * A cable between the browser and the service, which can be cut (connections
- * end), pulled (nothing passes and nobody is told), and put back.
+ * A TCP proxy between the browser and the service, which can disconnect (connections end), stall
+ * (nothing passes and neither side is notified), and restore.
  */
 
 import { connect, createServer } from 'node:net'
 import { after } from 'node:test'
 
-/** @param {string} target address of the service */
-export async function layCable(target) {
+/** Starts a proxy until the end of this file's tests. @param {string} target address of the service */
+export async function startProxy(target) {
   const { hostname, port } = new URL(target)
   /** @type {Set<import('node:net').Socket>} */
   const ends = new Set()
-  let isWhole = true
+  let isOpen = true
   const server = createServer((near) => {
-    if (!isWhole) return void near.destroy()
+    if (!isOpen) return void near.destroy()
     const far = connect(Number(port), hostname)
     for (const [from, to] of [[near, far], [far, near]]) {
       if (!from || !to) continue
@@ -33,17 +33,17 @@ export async function layCable(target) {
   })
   return {
     url: `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`,
-    cut() {
-      isWhole = false
+    disconnect() {
+      isOpen = false
       for (const end of ends) end.destroy()
     },
-    pull() {
-      isWhole = false
+    stall() {
+      isOpen = false
       for (const end of ends) end.unpipe()
       for (const end of ends) end.pause()
     },
     restore() {
-      isWhole = true
+      isOpen = true
     },
   }
 }
