@@ -34,7 +34,7 @@ pub enum Error {
     /// The token is missing or invalid.
     #[error("{}", .0.detail)]
     Unauthenticated(Unauthenticated),
-    /// A limit is used up.
+    /// A rate limit is exceeded.
     #[error("rate limited")]
     RateLimited {
         /// Seconds until the next attempt can succeed.
@@ -87,7 +87,7 @@ pub enum Kind {
     UpgradeRequired,
 }
 
-/// What a client is told when a route requires authentication.
+/// The sentence and words for a client that is not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unauthenticated {
     /// The sentence that the client reads.

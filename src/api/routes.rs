@@ -78,7 +78,7 @@ fn configure_features(service: &mut ServiceConfig, state: &State) {
         .service(at("/api/friends/", "Friends", Closed, get(friends::friends)))
         .service(at("/api/friends/requests/", "Requests", Closed, get(friends::pending)))
         .service(at("/api/friends/suggestions/", "Suggestions", Closed, get(friends::suggestions)))
-        .service(at("/api/friends/request/{user:[0-9]+}/", "Request", Closed, post(friends::ask)))
+        .service(at("/api/friends/request/{user:[0-9]+}/", "Request", Closed, post(friends::request)))
         .service(at("/api/friends/accept/{request:[0-9]+}/", "Accept", Closed, post(friends::accept)))
         .service(at("/api/friends/decline/{request:[0-9]+}/", "Decline", Closed, post(friends::decline)))
         .service(at("/api/friends/cancel/{user:[0-9]+}/", "Cancel", Closed, delete(friends::cancel)))

@@ -1,9 +1,9 @@
-//! An inbox is one person's durable, numbered log of envelopes.
+//! An inbox is one user's durable, numbered log of envelopes.
 //!
-//! Numbers are 1, 2, 3, … in the order of commits, without a gap. Old envelopes are
-//! deleted from the front, by age and by number. (Ages come from the clocks of several
-//! instances, so at the front two may go in the other order; readers take a gap there
-//! for the end of what is kept.)
+//! Numbers are 1, 2, 3, … in the order of commits, without a gap. Retention deletes old
+//! envelopes from the front, by age and by number. Ages come from the clocks of several
+//! instances, so two at the front may be deleted in the other order; readers take a gap
+//! there for the end of the inbox.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ use crate::ids::UserId;
 use crate::settings;
 use crate::timestamp::Timestamp;
 
-/// How many envelopes are read at once. It bounds what one reader makes this process
-/// hold: some 20 KB of ordinary messages, 4 MB of the longest there are.
+/// The most envelopes that are read at once. It bounds the memory of one reader: some 20 KB
+/// of ordinary messages, 4 MB of the longest ones.
 pub const PAGE: usize = 64;
 
-/// How many envelopes one transaction of [`prune`] deletes.
+/// The most envelopes of each kind that one call of [`prune`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
 
 /// What is appended to the inboxes of some users.
@@ -97,12 +97,12 @@ pub fn create(conn: &mut AnyConnection, user: UserId) -> Query<()> {
         .map(drop)
 }
 
-/// How far an inbox goes.
+/// How far an inbox goes, and how far it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The number of its last envelope; 0 if it never had one.
     pub last_seq: Seq,
-    /// Up to where its owner has read it.
+    /// The number up to which its owner has read it.
     pub read_seq: Seq,
 }
 
@@ -113,11 +113,11 @@ impl Position {
     }
 }
 
-/// Returns how far this person's inbox goes.
+/// Returns the position of a user's inbox.
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
     let row = inboxes::table
         .find(user)
@@ -131,7 +131,7 @@ pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub fn after(conn: &mut AnyConnection, user: UserId, cursor: Seq) -> Query<Vec<Envelope>> {
     inbox_events::table
         .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.gt(cursor)))
@@ -141,14 +141,14 @@ pub fn after(conn: &mut AnyConnection, user: UserId, cursor: Seq) -> Query<Vec<E
         .load(conn)
 }
 
-/// An envelope and when it was kept.
+/// An envelope and when it was stored.
 pub type StoredEnvelope = (Envelope, Timestamp);
 
 /// Returns the envelopes before a number, newest first, `limit` at most.
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Query<Vec<StoredEnvelope>> {
     inbox_events::table
         .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.lt(seq)))
@@ -158,14 +158,14 @@ pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Q
         .load(conn)
 }
 
-/// Marks everything up to a number as read; never less than was read before, and
-/// never more than there is. Returns the position after it.
+/// Marks an inbox as read up to a number; never less than before, and never beyond its last
+/// number. Returns the new position.
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Position> {
-    // The row as it stands decides: of two that mark at once, the further one wins.
+    // The row decides, not an earlier read: of two concurrent calls the further number stays.
     diesel::update(inboxes::table.find(user).filter(inboxes::read_seq.lt(up_to)))
         .filter(inboxes::last_seq.ge(up_to))
         .set(inboxes::read_seq.eq(up_to))
@@ -176,12 +176,12 @@ pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Po
     position(conn, user)
 }
 
-/// Deletes envelopes that are too old or too many, [`PRUNE_BATCH`] at most of each,
-/// and returns how many it deleted.
+/// Deletes envelopes that are too old or too many, [`PRUNE_BATCH`] of each at most, and
+/// returns how many it deleted.
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub fn prune(conn: &mut AnyConnection, bounds: &settings::Inbox, now: Timestamp) -> Query<usize> {
     let old = diesel::sql_query(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT user_id, seq FROM inbox_events \

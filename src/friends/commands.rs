@@ -1,7 +1,7 @@
-//! Asking, accepting, declining, cancelling, ending.
+//! Sending, accepting, declining and cancelling friend requests, and ending friendships.
 //!
-//! Each act is one statement on the one row of two people. Of acts that happen at
-//! once one finds the row as it wants it, and the others find it changed.
+//! Each command is one statement on the one row of two users. Of concurrent commands one
+//! finds the row as it requires, and the others find it changed.
 
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -13,54 +13,58 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Person, UnitOfWork};
 use crate::ids::{FriendRequestId, UserId};
 
-/// What asking came to.
-pub(super) enum Asked {
-    /// A request waits for the other's answer.
+/// The outcome of sending a friend request.
+pub(super) enum Outcome {
+    /// A request waits for the addressee.
     Requested,
-    /// The other had asked already: now they are friends.
+    /// The addressee had sent one to the requester: now they are friends.
     Accepted,
 }
 
-/// Asks somebody to be friends. If they have asked already, it is an acceptance.
+/// Sends a friend request. If the addressee has sent one to the requester, it accepts that.
 ///
 /// # Errors
 ///
-/// 404 for an unknown user; 400 for oneself, or when a request or a friendship is
-/// there; [`Error::Conflict`] if how the two stand changed while this was done.
-pub(super) fn ask(unit: &mut UnitOfWork<'_>, asker: &Person, asked: UserId) -> Result<Asked> {
-    let other = queries::person(unit.conn, asked)?.ok_or_else(|| Error::not_found("User not found"))?;
-    let pair = UserPair::new(asker.id, asked).ok_or_else(|| Error::rule("You cannot friend yourself"))?;
+/// [`Error::not_found`] for an unknown user; [`Error::rule`] for oneself, or where a request
+/// or a friendship exists; [`Error::Conflict`] if their relationship changed meanwhile.
+pub(super) fn request(unit: &mut UnitOfWork<'_>, requester: &Person, addressee: UserId) -> Result<Outcome> {
+    let other = queries::person(unit.conn, addressee)?.ok_or_else(|| Error::not_found("User not found"))?;
+    let pair =
+        UserPair::new(requester.id, addressee).ok_or_else(|| Error::rule("You cannot friend yourself"))?;
     match queries::relationship(unit.conn, pair)? {
-        Some(relationship) if relationship.accepted_at.is_some() => {
-            Err(Error::rule("You are already friends"))
-        }
-        Some(relationship) if relationship.asked_by == asker.id => {
+        Some(existing) if existing.accepted_at.is_some() => Err(Error::rule("You are already friends")),
+        Some(existing) if existing.requester == requester.id => {
             Err(Error::rule("Friend request already sent"))
         }
-        Some(relationship) => match make_friends(unit, relationship.id, asker, other.id)? {
-            true => Ok(Asked::Accepted),
+        Some(existing) => match make_friends(unit, existing.id, requester, other.id)? {
+            true => Ok(Outcome::Accepted),
             false => Err(Error::Conflict),
         },
-        None => request(unit, pair, asker, asked),
+        None => insert_request(unit, pair, requester, addressee),
     }
 }
 
-/// Inserts a request. What was read before does not decide: the unique pair does.
-fn request(unit: &mut UnitOfWork<'_>, pair: UserPair, asker: &Person, asked: UserId) -> Result<Asked> {
+/// Inserts a request. The unique pair decides, not an earlier read.
+fn insert_request(
+    unit: &mut UnitOfWork<'_>,
+    pair: UserPair,
+    requester: &Person,
+    addressee: UserId,
+) -> Result<Outcome> {
     let inserted = diesel::insert_into(friendships::table)
         .values((
             friendships::low_id.eq(pair.low),
             friendships::high_id.eq(pair.high),
-            friendships::asked_by.eq(asker.id),
+            friendships::asked_by.eq(requester.id),
             friendships::created_at.eq(unit.now),
         ))
         .returning(friendships::id)
         .get_result::<FriendRequestId>(unit.conn);
     match inserted {
         Ok(request_id) => {
-            let (from_user, created_at) = (asker.clone(), unit.now);
-            unit.emit(asked, Event::FriendRequest { request_id, from_user, created_at });
-            Ok(Asked::Requested)
+            let (from_user, created_at) = (requester.clone(), unit.now);
+            unit.emit(addressee, Event::FriendRequest { request_id, from_user, created_at });
+            Ok(Outcome::Requested)
         }
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(Error::Conflict),
         Err(error) => Err(error.into()),
@@ -71,63 +75,64 @@ fn request(unit: &mut UnitOfWork<'_>, pair: UserPair, asker: &Person, asked: Use
 ///
 /// # Errors
 ///
-/// 404 if there is no such request, or no longer; 403 if it is not to the viewer.
+/// [`Error::not_found`] if there is no such request, or no longer;
+/// [`Error::not_authorized`] if the viewer is not its addressee.
 pub(super) fn accept(unit: &mut UnitOfWork<'_>, viewer: &Person, request: FriendRequestId) -> Result<Person> {
-    let asker = addressed(unit, viewer.id, request)?;
-    let friend = queries::person(unit.conn, asker)?.ok_or_else(no_request)?;
-    if make_friends(unit, request, viewer, asker)? { Ok(friend) } else { Err(no_request()) }
+    let requester = requester(unit, viewer.id, request)?;
+    let friend = queries::person(unit.conn, requester)?.ok_or_else(no_request)?;
+    if make_friends(unit, request, viewer, requester)? { Ok(friend) } else { Err(no_request()) }
 }
 
-/// Turns a request into a friendship, unless somebody was faster.
+/// Turns a request into a friendship. Returns whether it was still a request.
 fn make_friends(
     unit: &mut UnitOfWork<'_>,
     request: FriendRequestId,
-    accepter: &Person,
-    asker: UserId,
+    addressee: &Person,
+    requester: UserId,
 ) -> Result<bool> {
     let accepted = diesel::update(friendships::table.find(request))
-        .filter(friendships::accepted_at.is_null().and(friendships::asked_by.eq(asker)))
+        .filter(friendships::accepted_at.is_null().and(friendships::asked_by.eq(requester)))
         .set(friendships::accepted_at.eq(unit.now))
         .execute(unit.conn)?;
     if accepted == 1 {
-        unit.emit(asker, Event::FriendAccepted { friend: accepter.clone() });
+        unit.emit(requester, Event::FriendAccepted { friend: addressee.clone() });
     }
     Ok(accepted == 1)
 }
 
-/// Declines a request. It may be made anew.
+/// Declines a request. It may be sent again.
 ///
 /// # Errors
 ///
 /// As [`accept`].
 pub(super) fn decline(unit: &mut UnitOfWork<'_>, viewer: UserId, request: FriendRequestId) -> Result<()> {
-    addressed(unit, viewer, request)?;
+    requester(unit, viewer, request)?;
     let declined = diesel::delete(friendships::table.find(request))
         .filter(friendships::accepted_at.is_null())
         .execute(unit.conn)?;
     if declined == 1 { Ok(()) } else { Err(no_request()) }
 }
 
-/// Returns who asked, if the request is to this user.
-fn addressed(unit: &mut UnitOfWork<'_>, user: UserId, request: FriendRequestId) -> Result<UserId> {
-    let (low, high, asker) = friendships::table
+/// Returns the requester, if this user is the addressee.
+fn requester(unit: &mut UnitOfWork<'_>, user: UserId, request: FriendRequestId) -> Result<UserId> {
+    let (low, high, requester) = friendships::table
         .find(request)
         .filter(friendships::accepted_at.is_null())
         .select((friendships::low_id, friendships::high_id, friendships::asked_by))
         .first::<(UserId, UserId, UserId)>(unit.conn)
         .optional()?
         .ok_or_else(no_request)?;
-    let recipient = if asker == low { high } else { low };
-    if recipient == user { Ok(asker) } else { Err(Error::not_authorized()) }
+    let addressee = if requester == low { high } else { low };
+    if addressee == user { Ok(requester) } else { Err(Error::not_authorized()) }
 }
 
-/// Takes back the viewer's request to somebody.
+/// Cancels the viewer's request to somebody.
 ///
 /// # Errors
 ///
-/// 404 if there is none.
-pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, asked: UserId) -> Result<()> {
-    let pair = UserPair::new(viewer, asked).ok_or_else(no_request)?;
+/// [`Error::not_found`] if there is none.
+pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, addressee: UserId) -> Result<()> {
+    let pair = UserPair::new(viewer, addressee).ok_or_else(no_request)?;
     let cancelled = diesel::delete(friendships::table)
         .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
         .filter(friendships::asked_by.eq(viewer).and(friendships::accepted_at.is_null()))
@@ -135,11 +140,11 @@ pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, asked: UserId) -
     if cancelled == 1 { Ok(()) } else { Err(no_request()) }
 }
 
-/// Ends a friendship; also fine if there is none.
+/// Ends a friendship, if there is one.
 ///
 /// # Errors
 ///
-/// 404 for an unknown user.
+/// [`Error::not_found`] for an unknown user.
 pub(super) fn remove(unit: &mut UnitOfWork<'_>, viewer: UserId, friend: UserId) -> Result<()> {
     queries::person(unit.conn, friend)?.ok_or_else(|| Error::not_found("User not found"))?;
     if let Some(pair) = UserPair::new(viewer, friend) {

@@ -5,30 +5,30 @@ use actix_web::web::{Data, Path};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::commands::{self, Asked};
+use super::commands::{self, Outcome};
 use super::queries::{self, Pending, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::{Events, Person};
+use crate::events::{Events, Person, UnitOfWork};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
 use crate::request::response::{Detail, Rejection};
 
-/// What was done.
+/// The outcome of a request.
 #[derive(Serialize, ToSchema)]
 struct Done {
     message: &'static str,
 }
 
-/// A request that was accepted.
+/// A friend request that was accepted.
 #[derive(Serialize, ToSchema)]
 struct Accepted {
     message: &'static str,
     friend: Person,
 }
 
-/// Answers the viewer's friends, the newest friendship first.
+/// Returns the viewer's friends, the newest friendship first.
 #[utoipa::path(
     get,
     path = "/api/friends/",
@@ -40,7 +40,7 @@ pub async fn friends(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::friends(conn, user)?)).await?))
 }
 
-/// Answers the requests that wait for the viewer's answer, newest first.
+/// Returns the friend requests to the viewer, newest first.
 #[utoipa::path(
     get,
     path = "/api/friends/requests/",
@@ -52,7 +52,7 @@ pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::pending(conn, user)?)).await?))
 }
 
-/// Answers people to whom the viewer has no tie yet: 20 at most.
+/// Returns users to whom the viewer has no relationship: 20 at most.
 #[utoipa::path(
     get,
     path = "/api/friends/suggestions/",
@@ -64,40 +64,37 @@ pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::suggestions(conn, user)?)).await?))
 }
 
-/// Asks somebody to be friends; accepts, if they have asked the viewer already.
+/// Sends a friend request; accepts the other's, if they have sent the viewer one.
 #[utoipa::path(
     post,
+    operation_id = "ask",
     path = "/api/friends/request/{user}/",
     tag = "friends",
-    params(("user" = u64, Path, description = "Whom.")),
+    params(("user" = u64, Path, description = "The addressee's id.")),
     responses(
-        (status = 201, description = "They are told.", body = Done),
-        (status = 400, description = "Asked before, friends already, or oneself.", body = Rejection),
-        (status = 404, description = "There is nobody of this id.", body = Rejection),
-        (status = 429, description = "The viewer asks too many.", body = Detail),
+        (status = 201, description = "The addressee is notified.", body = Done),
+        (status = 400, description = "Requested before, friends already, or oneself.", body = Rejection),
+        (status = 404, description = "No user has this id.", body = Rejection),
+        (status = 429, description = "The viewer sends too many.", body = Detail),
     ),
 )]
-pub async fn ask(
+pub async fn request(
     viewer: Viewer,
     user: Path<String>,
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
     limits.friend_request(viewer.id).await?;
-    let asked = UserId::from_digits(&user);
-    let asker = person(&viewer);
-    let outcome = events.commit_retrying(move |unit| commands::ask(unit, &asker, asked)).await?;
-    Ok(created(match outcome {
-        Asked::Requested => "Friend request sent",
-        Asked::Accepted => "Friend request accepted",
-    }))
+    let (requester, addressee) = (person(&viewer), UserId::from_digits(&user));
+    let request = move |unit: &mut UnitOfWork<'_>| commands::request(unit, &requester, addressee);
+    let message = match events.commit_retrying(request).await? {
+        Outcome::Requested => "Friend request sent",
+        Outcome::Accepted => "Friend request accepted",
+    };
+    Ok(HttpResponse::Created().json(Done { message }))
 }
 
-fn created(message: &'static str) -> HttpResponse {
-    HttpResponse::Created().json(Done { message })
-}
-
-/// Accepts a request; its sender is told.
+/// Accepts a friend request; its sender is notified.
 #[utoipa::path(
     post,
     path = "/api/friends/accept/{request}/",
@@ -115,7 +112,7 @@ pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>)
     Ok(HttpResponse::Created().json(Accepted { message: "Friend request accepted", friend }))
 }
 
-/// Declines a request; nobody is told.
+/// Declines a friend request; nobody is notified.
 #[utoipa::path(
     post,
     path = "/api/friends/decline/{request}/",
@@ -133,20 +130,20 @@ pub async fn decline(viewer: Viewer, request: Path<String>, events: Data<Events>
     Ok(done("Friend request declined"))
 }
 
-/// Takes back the viewer's request to somebody.
+/// Cancels the viewer's friend request to somebody.
 #[utoipa::path(
     delete,
     path = "/api/friends/cancel/{user}/",
     tag = "friends",
-    params(("user" = u64, Path, description = "Who was asked.")),
+    params(("user" = u64, Path, description = "The addressee's id.")),
     responses(
         (status = 200, description = "It is gone.", body = Done),
         (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
 pub async fn cancel(viewer: Viewer, user: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
-    let (viewer, asked) = (viewer.id, UserId::from_digits(&user));
-    events.commit(move |unit| commands::cancel(unit, viewer, asked)).await?;
+    let (viewer, addressee) = (viewer.id, UserId::from_digits(&user));
+    events.commit(move |unit| commands::cancel(unit, viewer, addressee)).await?;
     Ok(done("Friend request cancelled"))
 }
 
@@ -155,10 +152,10 @@ pub async fn cancel(viewer: Viewer, user: Path<String>, events: Data<Events>) ->
     delete,
     path = "/api/friends/remove/{user}/",
     tag = "friends",
-    params(("user" = u64, Path, description = "Whose.")),
+    params(("user" = u64, Path, description = "The friend's id.")),
     responses(
-        (status = 200, description = "They are no friends.", body = Done),
-        (status = 404, description = "There is nobody of this id.", body = Rejection),
+        (status = 200, description = "They are not friends.", body = Done),
+        (status = 404, description = "No user has this id.", body = Rejection),
     ),
 )]
 pub async fn remove(viewer: Viewer, user: Path<String>, events: Data<Events>) -> Result<HttpResponse> {

@@ -1,8 +1,8 @@
-//! A friendship is who knows whom: two people, of whom one asked and the other
-//! accepted. Until then it is a friend request.
+//! Friend requests and friendships. A **requester** sends a friend request to an
+//! **addressee**, who accepts it, which makes them friends, or declines it.
 //!
-//! Both are one row of one table, a row for each pair of people. So whatever happens
-//! at once, one statement wins, and a friendship always has both sides.
+//! Request and friendship are one row of one table, a row for each pair of users. Of
+//! concurrent commands one statement succeeds, and a friendship always has both sides.
 
 mod commands;
 pub mod http;

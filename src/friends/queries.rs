@@ -13,7 +13,7 @@ use crate::events::Person;
 use crate::ids::{FriendRequestId, UserId};
 use crate::timestamp::Timestamp;
 
-/// A person and their picture.
+/// A user with their picture.
 #[derive(Debug, Serialize, Queryable, ToSchema)]
 #[schema(as = Pictured)]
 pub struct UserWithAvatar {
@@ -40,9 +40,9 @@ const PERSON: PersonColumns = (users::id, users::username, users::first_name, us
 ///
 /// # Errors
 ///
-/// The database's own, here and below.
-pub fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
-    // Of two ids whose sum is known, one names the other.
+/// Those of the database, here and below.
+pub(super) fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
+    // The sum of the two ids less one of them is the other.
     let the_other = friendships::low_id + friendships::high_id - user.number();
     friendships::table
         .inner_join(users::table.on(users::id.eq(the_other)))
@@ -54,8 +54,8 @@ pub fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvat
         .load(conn)
 }
 
-/// Returns the requests that wait for this user's answer, newest first.
-pub fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pending>> {
+/// Returns the requests of which this user is the addressee, newest first.
+pub(super) fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pending>> {
     friendships::table
         .inner_join(users::table.on(users::id.eq(friendships::asked_by)))
         .filter(friendships::low_id.eq(user).or(friendships::high_id.eq(user)))
@@ -66,8 +66,8 @@ pub fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pending>> {
         .load(conn)
 }
 
-/// Returns people to whom this user has no relationship yet, the newest first.
-pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
+/// Returns users to whom this user has no relationship, the newest accounts first.
+pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
     let relationship = friendships::table.filter(
         friendships::low_id
             .eq(user)
@@ -85,23 +85,23 @@ pub fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWith
 }
 
 /// Returns a user as others see them.
-pub fn person(conn: &mut AnyConnection, user: UserId) -> Query<Option<Person>> {
+pub(super) fn person(conn: &mut AnyConnection, user: UserId) -> Query<Option<Person>> {
     users::table.find(user).select(PERSON).first(conn).optional()
 }
 
-/// How two people stand to each other.
+/// The friend request or friendship of two users.
 #[derive(Clone, Copy, Debug, Queryable)]
-pub struct Relationship {
-    /// Names the row, and the request while it is one.
-    pub id: FriendRequestId,
-    /// Who asked.
-    pub asked_by: UserId,
-    /// Since when they are friends.
-    pub accepted_at: Option<Timestamp>,
+pub(super) struct Relationship {
+    /// The id of the row, and of the request while it is one.
+    pub(super) id: FriendRequestId,
+    /// The user who sent the request.
+    pub(super) requester: UserId,
+    /// When it was accepted; none while it is a request.
+    pub(super) accepted_at: Option<Timestamp>,
 }
 
-/// Returns how two people stand to each other, if they do.
-pub fn relationship(conn: &mut AnyConnection, pair: UserPair) -> Query<Option<Relationship>> {
+/// Returns the relationship of two users, if there is one.
+pub(super) fn relationship(conn: &mut AnyConnection, pair: UserPair) -> Query<Option<Relationship>> {
     friendships::table
         .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
         .select((friendships::id, friendships::asked_by, friendships::accepted_at))

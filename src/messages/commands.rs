@@ -13,12 +13,12 @@ use crate::ids::{MessageId, UserId};
 ///
 /// # Errors
 ///
-/// 400 if the receiver is unknown or the sender.
+/// [`Error::field`] if the receiver is unknown or the sender.
 pub(super) fn send(unit: &mut UnitOfWork<'_>, sender: UserSummary, draft: Draft) -> Result<Message> {
     if draft.receiver == sender.id {
         return Err(Error::field("receiver_id", "You cannot write to yourself."));
     }
-    let receiver = queries::brief(unit.conn, draft.receiver)?
+    let receiver = queries::user_summary(unit.conn, draft.receiver)?
         .ok_or_else(|| Error::field("receiver_id", "User not found."))?;
     let id: MessageId = diesel::insert_into(messages::table)
         .values((
@@ -38,11 +38,11 @@ pub(super) fn send(unit: &mut UnitOfWork<'_>, sender: UserSummary, draft: Draft)
     Ok(Message { id, sender, receiver, content, is_read: false, created_at, story: Story })
 }
 
-/// Marks what one user wrote to another as read, and returns how many were not.
+/// Marks the messages of one user to another as read, and returns how many were unread.
 ///
 /// # Errors
 ///
-/// The database's own.
+/// Those of the database.
 pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: UserId) -> Result<usize> {
     let unread = messages::table
         .filter(messages::receiver_id.eq(reader).and(messages::sender_id.eq(sender)))
@@ -54,7 +54,8 @@ pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: U
 ///
 /// # Errors
 ///
-/// 404 if there is none; 403 if it is not to the reader.
+/// [`Error::not_found`] if there is none; [`Error::not_authorized`] if the reader is not its
+/// receiver.
 pub(super) fn mark_read(unit: &mut UnitOfWork<'_>, reader: UserId, id: MessageId) -> Result<Message> {
     let found = queries::list(unit.conn, Filter::One(id), None)?.pop();
     let mut message = found.ok_or_else(|| Error::not_found("Message not found"))?;

@@ -29,7 +29,7 @@ struct MarkedRead {
     marked_read: usize,
 }
 
-/// Sends a message; its receiver is told.
+/// Sends a message; its receiver is notified.
 #[utoipa::path(
     post,
     path = "/api/messages/",
@@ -38,7 +38,7 @@ struct MarkedRead {
     responses(
         (status = 201, description = "The message.", body = Message),
         (status = 400, description = "Fields are wrong, or there is no such receiver.", body = FieldErrors),
-        (status = 429, description = "The viewer writes too many.", body = Detail),
+        (status = 429, description = "The viewer sends too many.", body = Detail),
     ),
 )]
 pub async fn send(
@@ -50,12 +50,12 @@ pub async fn send(
 ) -> Result<HttpResponse> {
     let draft = Draft::parse(&body.into_fields()?, bounds.max_message_characters)?;
     limits.message(viewer.id).await?;
-    let sender = brief(&viewer);
+    let sender = summary(&viewer);
     let message = events.commit(move |unit| commands::send(unit, sender, draft)).await?;
     Ok(HttpResponse::Created().json(message))
 }
 
-/// Answers what the viewer sent and received, whole or a page of it.
+/// Returns the messages that the viewer sent and received: all, or a page.
 ///
 /// A page is counted from the newest backwards; within it the oldest is first.
 #[utoipa::path(
@@ -82,14 +82,14 @@ pub async fn all(
     list(&request, &parameters, &db, Filter::User(viewer.id)).await
 }
 
-/// Answers what the viewer and somebody wrote to each other, whole or a page of it.
+/// Returns the messages between the viewer and somebody: all, or a page.
 ///
 /// It marks nothing as read.
 #[utoipa::path(
     method(get, head),
     path = "/api/messages/conversation/{user}/",
     tag = "messages",
-    params(("user" = u64, Path, description = "With whom."), PageRequest),
+    params(("user" = u64, Path, description = "The other user's id."), PageRequest),
     responses(
         (
             status = 200,
@@ -110,16 +110,21 @@ pub async fn conversation(
     list(&request, &parameters, &db, Filter::Two(viewer.id, UserId::from_digits(&user))).await
 }
 
-async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Filter) -> Result<HttpResponse> {
+async fn list(
+    request: &HttpRequest,
+    parameters: &Parameters,
+    db: &Db,
+    filter: Filter,
+) -> Result<HttpResponse> {
     let part = PageRequest::parse(parameters)?;
     if part.limit.is_none() && part.before.is_none() {
-        let messages = db.read(move |conn| Ok(queries::list(conn, of, None)?)).await?;
+        let messages = db.read(move |conn| Ok(queries::list(conn, filter, None)?)).await?;
         return Ok(HttpResponse::Ok().json(messages));
     }
     let limit = part.limit.unwrap_or(PAGE);
-    // One more than asked for tells whether there is a next page.
+    // One more than requested shows whether there is a next page.
     let page = Page { limit: limit + 1, before: part.before.map(MessageId::new) };
-    let mut messages = db.read(move |conn| Ok(queries::list(conn, of, Some(page))?)).await?;
+    let mut messages = db.read(move |conn| Ok(queries::list(conn, filter, Some(page))?)).await?;
     let is_more = i64::try_from(messages.len()).is_ok_and(|count| count > limit);
     if is_more {
         messages.remove(0);
@@ -128,7 +133,7 @@ async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Filte
     Ok(paging::respond(request, &messages, limit, next))
 }
 
-/// Answers the people with whom the viewer exchanged messages, the latest message first.
+/// Returns the viewer's conversations, the latest message first.
 #[utoipa::path(
     get,
     path = "/api/messages/conversations/",
@@ -136,16 +141,16 @@ async fn list(request: &HttpRequest, parameters: &Parameters, db: &Db, of: Filte
     responses((status = 200, description = "Conversations.", body = Vec<Conversation>)),
 )]
 pub async fn conversations(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
-    let user = brief(&viewer);
+    let user = summary(&viewer);
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::conversations(conn, &user)?)).await?))
 }
 
-/// Marks what somebody wrote to the viewer as read.
+/// Marks the messages of somebody to the viewer as read.
 #[utoipa::path(
     post,
     path = "/api/messages/read_all/",
     tag = "messages",
-    params(("user_id" = u64, Query, description = "Who wrote.")),
+    params(("user_id" = u64, Query, description = "The sender's id.")),
     responses(
         (status = 200, description = "How many were unread.", body = MarkedRead),
         (status = 400, description = "Nobody is named.", body = Rejection),
@@ -155,11 +160,11 @@ pub async fn read_all(viewer: Viewer, parameters: Parameters, events: Data<Event
     mark_all_read(&viewer, sender(&parameters)?, &events).await
 }
 
-/// Reads whose messages are meant.
+/// Reads the sender whose messages are to be marked.
 ///
 /// # Errors
 ///
-/// 400 if it is missing or no number.
+/// [`Error::rule`] if it is missing or not a number.
 pub fn sender(parameters: &Parameters) -> Result<UserId> {
     let digits = parameters.value("user_id").unwrap_or_default();
     if digits.is_empty() {
@@ -171,12 +176,12 @@ pub fn sender(parameters: &Parameters) -> Result<UserId> {
     Ok(UserId::from_digits(digits))
 }
 
-/// Marks what somebody wrote to the viewer as read.
+/// Marks the messages of somebody to the viewer as read.
 #[utoipa::path(
     post,
     path = "/api/messages/conversation/{user}/read/",
     tag = "messages",
-    params(("user" = u64, Path, description = "Who wrote.")),
+    params(("user" = u64, Path, description = "The sender's id.")),
     responses((status = 200, description = "How many were unread.", body = MarkedRead)),
 )]
 pub async fn read_conversation(
@@ -211,6 +216,6 @@ pub async fn read_one(viewer: Viewer, message: Path<String>, events: Data<Events
     Ok(HttpResponse::Ok().json(message))
 }
 
-fn brief(viewer: &Viewer) -> UserSummary {
+fn summary(viewer: &Viewer) -> UserSummary {
     UserSummary { id: viewer.id, username: viewer.username.clone() }
 }

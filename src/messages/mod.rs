@@ -1,4 +1,4 @@
-//! A message is what one person said to another.
+//! Direct messages between two users.
 
 mod commands;
 pub mod http;

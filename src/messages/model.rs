@@ -1,4 +1,4 @@
-//! What a message is made of, and what may be said. No I/O.
+//! A message, and a draft of one as it comes in a body. No I/O.
 
 use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::SchemaType;
@@ -11,22 +11,22 @@ use crate::ids::{MessageId, UserId};
 use crate::request::fields::{Digits, Fields};
 use crate::timestamp::Timestamp;
 
-/// A message as both of its people see it.
+/// A message as its sender and receiver see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Message {
-    /// Names the message.
+    /// The message's id.
     pub id: MessageId,
-    /// Who wrote.
+    /// The user who sent it.
     pub sender: UserSummary,
-    /// To whom.
+    /// The user who receives it.
     pub receiver: UserSummary,
-    /// What.
+    /// Its text.
     pub content: String,
     /// Whether the receiver has read it.
     pub is_read: bool,
-    /// When.
+    /// When it was sent.
     pub created_at: Timestamp,
-    /// Stories are another service's; the contract keeps the key.
+    /// Always null: there are no stories yet, and the contract has the key.
     pub story: Story,
 }
 
@@ -48,16 +48,16 @@ impl Serialize for Story {
     }
 }
 
-/// What sending asks for.
+/// The fields of a message to be sent.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `Draft::parse` reads by name")]
 pub struct MessageForm {
-    /// To whom; digits do as well.
+    /// The receiver's id, as a number or in digits.
     receiver_id: Digits,
-    /// At most 10,000 characters, unless the service is set to another number. Outer
-    /// white space is dropped, and a number is taken for its text.
+    /// At most 10,000 characters, unless the service is configured otherwise. Outer whitespace
+    /// is removed, and a number is taken for its text.
     content: Content,
-    /// Read, and passed over.
+    /// Validated, and ignored.
     #[schema(format = "uuid")]
     reply_to_story: Option<String>,
 }
@@ -82,9 +82,9 @@ impl PartialSchema for Content {
 /// A message to be sent.
 #[derive(Debug)]
 pub struct Draft {
-    /// To whom.
+    /// The receiver's id.
     pub receiver: UserId,
-    /// What.
+    /// The text.
     pub content: String,
 }
 

@@ -16,18 +16,18 @@ diesel::alias! {
     const receivers: Alias<Receivers> = users as receivers;
 }
 
-/// A part of a list: from the newest backwards, oldest first within it.
+/// A page of a list: counted from the newest backwards, oldest first within it.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub(super) struct Page {
     /// Messages at most.
-    pub limit: i64,
+    pub(super) limit: i64,
     /// Only messages before this one.
-    pub before: Option<MessageId>,
+    pub(super) before: Option<MessageId>,
 }
 
 /// Which messages a list holds.
 #[derive(Clone, Copy, Debug)]
-pub enum Filter {
+pub(super) enum Filter {
     /// All that this user sent or received.
     User(UserId),
     /// All between these two.
@@ -46,8 +46,8 @@ fn message((id, sender, receiver, content, is_read, created_at): Row) -> Message
 ///
 /// # Errors
 ///
-/// The database's own, here and below.
-pub fn list(conn: &mut AnyConnection, of: Filter, page: Option<Page>) -> Query<Vec<Message>> {
+/// Those of the database, here and below.
+pub(super) fn list(conn: &mut AnyConnection, filter: Filter, page: Option<Page>) -> Query<Vec<Message>> {
     let mut query = messages::table
         .inner_join(users::table.on(users::id.eq(messages::sender_id)))
         .inner_join(receivers.on(receivers.field(users::id).eq(messages::receiver_id)))
@@ -60,7 +60,7 @@ pub fn list(conn: &mut AnyConnection, of: Filter, page: Option<Page>) -> Query<V
             messages::created_at,
         ))
         .into_boxed();
-    query = match of {
+    query = match filter {
         Filter::User(user) => query.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user))),
         Filter::One(id) => query.filter(messages::id.eq(id)),
         Filter::Two(one, other) => query.filter(
@@ -81,12 +81,12 @@ pub fn list(conn: &mut AnyConnection, of: Filter, page: Option<Page>) -> Query<V
     Ok(rows.into_iter().rev().map(message).collect())
 }
 
-/// A person with whom the viewer has exchanged messages.
+/// The messages that the viewer and another user have exchanged.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Conversation {
     user: Person,
     last_message: Message,
-    /// Theirs to the viewer.
+    /// Unread messages to the viewer.
     #[schema(minimum = 0)]
     unread_count: i64,
 }
@@ -117,7 +117,7 @@ struct Latest {
 
 /// Returns this user's conversations, the latest message first, in one query
 /// however many partners there are.
-pub fn conversations(conn: &mut AnyConnection, user: &UserSummary) -> Query<Vec<Conversation>> {
+pub(super) fn conversations(conn: &mut AnyConnection, user: &UserSummary) -> Query<Vec<Conversation>> {
     let rows = diesel::sql_query(
         "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, partners.unread, \
          u.id AS partner_id, u.username, u.first_name, u.last_name \
@@ -159,6 +159,6 @@ fn conversation(user: &UserSummary, row: Latest) -> Conversation {
 }
 
 /// Returns a user as messages name them.
-pub fn brief(conn: &mut AnyConnection, user: UserId) -> Query<Option<UserSummary>> {
+pub(super) fn user_summary(conn: &mut AnyConnection, user: UserId) -> Query<Option<UserSummary>> {
     users::table.find(user).select((users::id, users::username)).first(conn).optional()
 }

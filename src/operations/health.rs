@@ -33,7 +33,7 @@ impl Health {
         Self { db, layer, stopping: Arc::default() }
     }
 
-    /// Makes the process unready for good.
+    /// Makes the process not ready until it ends.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }

@@ -48,7 +48,7 @@ use crate::request::response::{Detail, FieldErrors, Rejection, UnauthorizedBody}
         crate::friends::http::friends,
         crate::friends::http::pending,
         crate::friends::http::suggestions,
-        crate::friends::http::ask,
+        crate::friends::http::request,
         crate::friends::http::accept,
         crate::friends::http::decline,
         crate::friends::http::cancel,
