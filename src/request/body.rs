@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::fields::{Fields, Parameters, RawFields};
-use super::part;
+use super::part::part;
 use crate::error::{Error, Kind, Result};
 use crate::settings::Requests;
 
@@ -106,13 +106,7 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let payload = payload.take();
-        async move {
-            let bytes = read_bounded(&request, payload).await?;
-            Self::parse(request.headers().get(header::CONTENT_TYPE), bytes)
-        }
-        .boxed_local()
+        extract(request, payload, Self::parse)
     }
 }
 
@@ -121,14 +115,22 @@ impl FromRequest for RawFields {
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let payload = payload.take();
-        async move {
-            let bytes = read_bounded(&request, payload).await?;
-            Self::parse(request.headers().get(header::CONTENT_TYPE), &bytes)
-        }
-        .boxed_local()
+        extract(request, payload, |content_type, bytes| Self::parse(content_type, &bytes))
     }
+}
+
+/// Reads a whole body and parses it by its content type.
+fn extract<T: 'static>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    parse: fn(Option<&HeaderValue>, Bytes) -> Result<T>,
+) -> LocalBoxFuture<'static, Result<T>> {
+    let (request, payload) = (request.clone(), payload.take());
+    async move {
+        let bytes = read_bounded(&request, payload).await?;
+        parse(request.headers().get(header::CONTENT_TYPE), bytes)
+    }
+    .boxed_local()
 }
 
 impl FromRequest for Parameters {

@@ -11,7 +11,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::part;
+use super::part::part;
 use crate::error::{Error, Result};
 use crate::settings::Access;
 

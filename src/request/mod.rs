@@ -12,20 +12,5 @@ pub mod client_address;
 pub mod field;
 pub mod fields;
 pub mod paging;
+mod part;
 pub mod response;
-
-use actix_web::HttpRequest;
-use actix_web::web::Data;
-
-use crate::error::{Error, Result};
-
-/// Returns the part of the application's state that an extractor needs.
-///
-/// # Errors
-///
-/// [`Error::Internal`] if the state has none. No route can have such an extractor:
-/// `api::state` requires its part of the state at compile time.
-fn part<T: 'static>(request: &HttpRequest) -> Result<&T> {
-    let part = request.app_data::<Data<T>>().map(Data::get_ref);
-    part.ok_or_else(|| Error::internal(format!("the state has no {}", std::any::type_name::<T>())))
-}
