@@ -53,7 +53,7 @@ def prepare(client, metrics, folder):
         send_friend_request(users[name], reader)
     received = reader.request("GET", "/api/friends/requests/").expect(200)
     requests = {request["from_user"]["username"]: request["id"] for request in received}
-    reader.request("POST", f"/api/friends/accept/{requests['friend']}/", {}).expect(200)
+    reader.request("POST", f"/api/friends/accept/{requests['friend']}/", {}).expect(201)
     send_friend_request(reader, users["addressee"])
     message = send_message(friend, reader, "hello")
     send_message(reader, friend, "hello back")
