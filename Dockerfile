@@ -3,15 +3,15 @@
 # --- build --------------------------------------------------------------------
 FROM rust:1.95-slim-bookworm AS build
 
-# OpenSSL's headers: TLS to PostgreSQL. All else that is C is compiled from the crates.
+# libssl-dev and pkg-config: libpq's TLS. All other C code is part of the crates.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libssl-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /numeneon
 
-# The dependencies, in a layer of their own: built again only when Cargo.lock or a
-# manifest changes. The sources here are empty stand-ins.
+# The dependencies, in a layer of their own, which is rebuilt only when Cargo.lock or a
+# manifest changes. The source files here are empty placeholders.
 COPY Cargo.toml Cargo.lock ./
 COPY fuzz/Cargo.toml fuzz/
 COPY tools/Cargo.toml tools/
@@ -20,7 +20,8 @@ RUN mkdir -p src fuzz/src/bin tools/src \
  && printf 'fn main() {}\n' >src/main.rs \
  && cargo build --release --locked --features tls,otlp --bin numeneon
 
-# The service itself. Its files may be older than the stand-ins, and cargo goes by time.
+# The service itself. `touch`, because cargo compares times and the real files may be older
+# than the placeholders.
 COPY . .
 RUN touch src/lib.rs src/main.rs \
  && cargo build --release --locked --features tls,otlp --bin numeneon \
@@ -29,7 +30,7 @@ RUN touch src/lib.rs src/main.rs \
 # --- run ----------------------------------------------------------------------
 FROM debian:bookworm-slim
 
-# libssl3: TLS to PostgreSQL. ca-certificates: whom to believe.
+# libssl3: libpq's TLS. ca-certificates: the authorities that TLS clients trust.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates libssl3 \
  && rm -rf /var/lib/apt/lists/* \
@@ -38,16 +39,17 @@ RUN apt-get update \
 
 COPY --from=build /numeneon/target/release/numeneon /usr/local/bin/
 
-# By number, so that an orchestrator can see that it is not root.
+# A number, so that an orchestrator can verify that it is not root.
 USER 10001
-# Without settings the database is a file here; with PostgreSQL nothing is written.
+# Standalone mode keeps its database and key in the working folder. With PostgreSQL and Redis
+# nothing is written, so that the root file system can be read-only.
 WORKDIR /data
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 
-# Alive, not ready: a container must not be replaced because PostgreSQL is away.
+# Liveness, not readiness: a container must not be replaced because PostgreSQL is down.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["numeneon", "healthy"]
 
-# No entrypoint, so that `docker run … numeneon migrate` and a platform's own
-# command work alike. The service takes SIGTERM as process 1.
+# No entrypoint, so that `docker run … numeneon migrate` and a platform's own command both
+# work. As process 1 the service handles SIGTERM itself.
 CMD ["numeneon", "serve"]

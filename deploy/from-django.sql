@@ -1,18 +1,18 @@
--- Copies people, friendships and messages from the tables of the Django backend, which
--- are in the same PostgreSQL database, into those of this service. Ids, password hashes
--- and times stay as they are; nothing of Django's is changed. All of it, or nothing:
+-- Copies users, friendships and messages from the Django backend's tables to those of this
+-- service, in the same PostgreSQL database and one transaction. Ids, password hashes and
+-- times are kept; Django's tables are not changed:
 --
 --   numeneon migrate
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/from-django.sql
 --
--- docs/moving-from-django.md says what to do when a line here refuses.
+-- docs/moving-from-django.md says what to do when a statement fails.
 BEGIN;
 
--- Two accounts of one email, which Django let be: this fails on users_email_key_key.
+-- Fails on users_email_key_key if two accounts have the same email, which Django permitted.
 INSERT INTO users (id, username, email, email_key, password_hash, first_name, last_name,
                    search_key, is_active, is_superuser, date_joined)
 SELECT id, username, email,
-       -- Accounts without an email never could sign in; they keep a key of their own.
+       -- Accounts without an email could never log in; each gets a unique key.
        CASE WHEN email = '' THEN 'none:' || id ELSE lower(email COLLATE "und-x-icu") END,
        password, first_name, last_name,
        lower((username || E'\n' || first_name || E'\n' || last_name) COLLATE "und-x-icu"),
@@ -24,7 +24,7 @@ SELECT id, user_id, coalesce(bio, ''), nullif(avatar, ''), coalesce(location, ''
        created_at AT TIME ZONE 'UTC', updated_at AT TIME ZONE 'UTC'
 FROM users_profile;
 
--- Whoever has no profile there gets an empty one.
+-- Users without a profile get an empty one.
 SELECT setval(pg_get_serial_sequence('profiles', 'id'), greatest(1, (SELECT max(id) FROM profiles)));
 INSERT INTO profiles (user_id, created_at, updated_at)
 SELECT id, date_joined, date_joined FROM users
@@ -32,8 +32,8 @@ WHERE NOT EXISTS (SELECT 1 FROM profiles WHERE profiles.user_id = users.id);
 
 INSERT INTO inboxes (user_id) SELECT id FROM users;
 
--- Requests keep their ids: a page that is open has them. Of two people who asked each
--- other, the first request stays.
+-- Friend requests keep their ids, because open pages refer to them. Of two requests between the
+-- same users, in either direction, the first is kept.
 INSERT INTO friendships (id, low_id, high_id, asked_by, created_at)
 SELECT DISTINCT ON (low_id, high_id) id, low_id, high_id, from_user_id, created_at
 FROM (
@@ -49,7 +49,7 @@ WHERE NOT EXISTS (
 ORDER BY low_id, high_id, created_at, id;
 SELECT setval(pg_get_serial_sequence('friendships', 'id'), greatest(1, (SELECT max(id) FROM friendships)));
 
--- Two rows there, or one where a race left one side only, become one here.
+-- Two rows, or one where a race left only one side, become one.
 INSERT INTO friendships (low_id, high_id, asked_by, created_at, accepted_at)
 SELECT least(user_id, friend_id), greatest(user_id, friend_id), least(user_id, friend_id),
        min(created_at) AT TIME ZONE 'UTC', min(created_at) AT TIME ZONE 'UTC'

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every script here needs: messages, where programs are, processes by
-# recorded pid, free ports, one HTTP request. Sourced, never run.
+# Messages, paths of programs, processes by recorded pid, waiting, free ports and one
+# HTTP request: what every script here uses. Sourced, never run.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -11,7 +11,7 @@ fail() {
 
 # --- programs ---------------------------------------------------------------
 
-# Prints the folder with PostgreSQL's server programs, the newest version's.
+# Prints the folder of PostgreSQL's server programs, the newest version's.
 postgres_bin() {
   local folder
   while IFS= read -r folder; do
@@ -25,34 +25,34 @@ postgres_bin() {
 
 redis_server() { type -P redis-server || type -P valkey-server || true; }
 
-# Debian keeps nginx in a folder that is not in every user's PATH.
+# Debian installs nginx in a folder that is not in every user's PATH.
 nginx_bin() { PATH=$PATH:/usr/sbin:/usr/local/sbin type -P nginx || true; }
 
 chromium_bin() { type -P chromium || type -P chromium-browser || type -P google-chrome || true; }
 
-# Prints where cargo-deny is, if it is: installed by its owner, or by scripts/install.
+# Prints the path of cargo-deny, if it is installed: by scripts/install or otherwise.
 cargo_deny_bin() {
   local own=$ROOT/target/tools/cargo-deny/bin/cargo-deny
   if [ -x "$own" ]; then printf '%s\n' "$own"; else type -P cargo-deny || true; fi
 }
 
 # --- processes --------------------------------------------------------------
-# A pid file holds a pid and the start time of that process in clock ticks since
-# boot, so that a pid given to another process since then is never signalled.
+# A pid file holds a pid and the start time of that process in clock ticks since boot,
+# so that another process that has been given the same pid since is never signalled.
 
 started_at() {
   local stat
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
   # The name in parentheses may hold spaces; field 22 is the 20th after it.
   stat=${stat##*) }
-  # shellcheck disable=SC2086 # the words of the line are wanted
+  # shellcheck disable=SC2086 # split into words
   set -- $stat
   [ "$1" != Z ] && printf '%s\n' "${20}"
 }
 
 record_pid() { printf '%s %s\n' "$2" "$(started_at "$2")" >"$1"; }
 
-# Prints the pid in a pid file if that very process still runs.
+# Prints the pid in a pid file if that same process still runs.
 running_pid() {
   local pid ticks
   read -r pid ticks 2>/dev/null <"$1" || return 1
@@ -64,7 +64,7 @@ signal_pid() {
   if pid=$(running_pid "$2"); then kill -s "$1" "$pid" 2>/dev/null || true; fi
 }
 
-# Waits until the process of a pid file is gone; false after the given seconds.
+# wait_gone PIDFILE SECONDS: waits until the process has ended; false after that time.
 wait_gone() {
   local deadline=$((SECONDS + $2))
   while running_pid "$1" >/dev/null; do
@@ -73,10 +73,22 @@ wait_gone() {
   done
 }
 
-# Runs a program in the background that outlives this script: a session of its
-# own (a Ctrl-C meant for the script does not reach it) and none of the caller's
-# files open (a caller that reads this script's output sees its end).
-#   launch PIDFILE LOG FOLDER program argument…
+# wait_until SECONDS PIDFILE command argument…: runs the command until it succeeds; false
+# after that time, or once the process of the pid file has ended. The process is looked at
+# first: after it has ended another one may listen on its port.
+wait_until() {
+  local deadline=$((SECONDS + $1)) pid_file=$2
+  shift 2
+  while running_pid "$pid_file" >/dev/null && [ "$SECONDS" -lt "$deadline" ]; do
+    if "$@"; then return; fi
+    sleep 0.02
+  done
+  return 1
+}
+
+# launch PIDFILE LOG FOLDER program argument…: runs a program in the background that
+# outlives this script. It has a session of its own (Ctrl-C at the script does not reach
+# it) and none of the caller's files open (a pipe from this script ends when it does).
 launch() {
   local pid_file=$1 log=$2 folder=$3
   shift 3
@@ -89,19 +101,19 @@ launch() {
     exec setsid "$@"
   ) </dev/null >>"$log" 2>&1 &
   record_pid "$pid_file" $!
-  # No word from this shell when it ends.
+  # Without this the shell would print a line when it ends.
   disown $!
 }
 
 # --- ports ------------------------------------------------------------------
 
-# True if something on loopback accepts connections there.
+# port_in_use PORT: true if a process on loopback accepts connections on it.
 port_in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Prints a port that nothing listens on. Between 20000 and 31999: below the range
-# that Linux takes for outgoing connections, so that a load test's own sockets do
-# not occupy it while its server restarts. Another process may still take it
-# before the caller binds: callers start their server in a loop over this.
+# Prints a port on which no process listens. Between 20000 and 31999: below the range that
+# Linux uses for outgoing connections, so that a load test's own sockets do not occupy it
+# while its server restarts. Another process may still bind it before the caller does:
+# callers start their server in a loop around this.
 free_port() {
   local port
   for _ in {1..100}; do
@@ -116,8 +128,8 @@ free_port() {
 
 # --- HTTP -------------------------------------------------------------------
 
-# Prints the status of GET 127.0.0.1:PORT/PATH, or 000. Waits a second for it:
-# who polls asks again, and a longer wait would only hide a server that hangs.
+# http_status PORT PATH: prints the status of a GET from loopback, or 000 if none comes
+# within a second. Callers poll, and a longer timeout would only hide a server that hangs.
 http_status() {
   local line=''
   {
@@ -129,4 +141,8 @@ http_status() {
   [[ $line =~ ^HTTP/1\.[01]\ ([0-9]{3}) ]] && printf '%s\n' "${BASH_REMATCH[1]}" || printf '000\n'
 }
 
+# responds PORT PATH: true if the status is 200.
+responds() { [ "$(http_status "$1" "$2")" = 200 ]; }
+
+# random_hex BYTES
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }

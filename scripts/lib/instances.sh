@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # The instances of the service. Sourced by scripts/cluster.
 #
-# Each has a folder instance-K in the state folder: `port`, `env` (a setting a
-# line, as it is started with every time), `pid`, `log`. Its working folder is
-# that folder, so that no `.env` of the person who runs this is read.
+# Each has a folder instance-K in the state folder: `port`, `env` (its settings, one a
+# line), `pid`, `log`. That folder is also its working folder, so that it does not read a
+# `.env` of whoever runs this.
 
-# How long an instance may take until it is ready: it migrates first.
-READY_SECONDS=30
-# Above the service's own longest stop (SHUTDOWN_DELAY_SECONDS +
+# How long an instance may take until it is ready: it runs migrations first.
+READY_TIMEOUT_SECONDS=30
+# Above the longest stop of the service itself (SHUTDOWN_DELAY_SECONDS +
 # SHUTDOWN_SPREAD_SECONDS + SHUTDOWN_REQUESTS_SECONDS).
-STOP_SECONDS=40
+STOP_TIMEOUT_SECONDS=40
 
 instances() {
   local folder
@@ -20,9 +20,9 @@ instances() {
   done | sort -n
 }
 
-# Prints those settings of the caller's environment that the service knows (every
-# word in capitals in its --help), without those that the cluster itself decides.
-passed_through() {
+# Prints the settings in the caller's environment that the service reads (every word in
+# capitals in its --help), without those that the cluster itself sets.
+inherited_settings() {
   local name
   for name in $("$BINARY" --help | grep -oE '\b[A-Z][A-Z0-9_]{2,}\b' | sort -u) RUST_BACKTRACE SSL_CERT_FILE; do
     case $name in
@@ -32,8 +32,8 @@ passed_through() {
   done
 }
 
-# Prints settings that switch all limits off: whoever loads or torments a cluster on
-# loopback does so from one address.
+# Prints settings that turn all limits off: load and fault tests on loopback come from one
+# address.
 no_limits() {
   "$BINARY" --help | sed -n -E 's/^  (LIMIT_[A-Z_]+) \(.*/\1=off/p; s/^  (MAX_SOCKETS[A-Z_]*) \(.*/\1=1000000/p'
 }
@@ -47,16 +47,16 @@ instance_create() {
     {
       printf 'HOST=127.0.0.1\nPORT=%s\n' "$2"
       printf 'DATABASE_URL=%s\nREDIS_URL=%s\n' "$DATABASE_URL" "$REDIS_URL"
-      # Before what the caller passes, which wins.
+      # Before the caller's settings, which take precedence.
       printf 'SECRET_KEY=%s\nTRUSTED_PROXIES=1\n' "$SECRET_KEY"
       no_limits
-      passed_through
+      inherited_settings
     } >"$folder/env"
   )
   printf '%s\n' "$2" >"$folder/port"
 }
 
-# instance_set K NAME=VALUE…: from its next start on.
+# instance_set K NAME=VALUE…: changes settings, from the next start on.
 instance_set() {
   local folder=$STATE/instance-$1 setting
   shift
@@ -69,23 +69,17 @@ instance_set() {
 # Starts an instance without waiting for it.
 instance_launch() {
   local folder=$STATE/instance-$1 settings
-  running_pid "$folder/pid" >/dev/null && fail "instance $1 runs already"
+  running_pid "$folder/pid" >/dev/null && fail "instance $1 is already running"
   mapfile -t settings <"$folder/env"
-  # Nothing of the caller's environment but what a program needs to run at all.
+  # Of the caller's environment only what any program needs.
   launch "$folder/pid" "$folder/log" "$folder" \
     env -i PATH="$PATH" HOME="${HOME:-/}" TZ=UTC "${settings[@]}" "$(cat "$STATE/binary")" serve
 }
 
-# Waits until an instance is ready; false if it ended or did not get there in time.
+# Waits until an instance is ready; false if it ended, or is not ready in time.
 instance_wait_ready() {
-  local folder=$STATE/instance-$1 port deadline=$((SECONDS + READY_SECONDS))
-  port=$(cat "$folder/port")
-  while true; do
-    running_pid "$folder/pid" >/dev/null || return 1
-    if [ "$(http_status "$port" /readyz)" = 200 ]; then return; fi
-    [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.05
-  done
+  local folder=$STATE/instance-$1
+  wait_until "$READY_TIMEOUT_SECONDS" "$folder/pid" responds "$(cat "$folder/port")" /readyz
 }
 
 instance_start() {
@@ -93,10 +87,11 @@ instance_start() {
   instance_wait_ready "$1" || fail "instance $1 did not become ready: $(tail -n 5 "$STATE/instance-$1/log")"
 }
 
-# SIGTERM, then waits until the instance has finished what it had.
+# Sends SIGTERM and waits until the instance has completed its graceful stop.
 instance_stop() {
   signal_pid TERM "$STATE/instance-$1/pid"
-  wait_gone "$STATE/instance-$1/pid" "$STOP_SECONDS" || fail "instance $1 still runs $STOP_SECONDS s after SIGTERM"
+  wait_gone "$STATE/instance-$1/pid" "$STOP_TIMEOUT_SECONDS" ||
+    fail "instance $1 still runs $STOP_TIMEOUT_SECONDS s after SIGTERM"
 }
 
 instance_kill() {

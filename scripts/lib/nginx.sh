@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # nginx in front of the instances, with deploy/nginx.conf. Sourced by scripts/cluster.
 
-# An instance that refused a connection is left out for this long (deploy/compose
-# states the same). Short, because it is back in a moment; not zero, because a
-# host that is gone makes each try wait.
+# For how long nginx skips an instance that refused a connection (deploy/compose has the
+# same value). Short, because a restarted instance is back in a moment; not zero, because
+# each attempt at a host that is down waits for a timeout.
 NGINX_FAIL_TIMEOUT_SECONDS=1
 
 # nginx_configure PORT
@@ -22,16 +22,16 @@ nginx_configure() {
   done
 }
 
-# Waits until it listens; false if the port is taken. In the foreground of a
-# session of its own, so that its log is a file without nginx opening one.
+# Starts nginx and waits until it listens; false if the port is in use. `daemon off`, so that
+# its output goes to the log that `launch` opens.
 nginx_start() {
-  local folder=$STATE/nginx deadline=$((SECONDS + 10)) port
+  local folder=$STATE/nginx port
   port=$(sed 's/.*:\([0-9]*\);/\1/' "$folder/listen.conf")
   launch "$folder/pid" "$folder/nginx.log" "$folder" \
     "$(nginx_bin)" -p "$folder" -c "$folder/nginx.conf" -e stderr -g 'daemon off;'
-  until [ -s "$folder/nginx.pid" ] && port_in_use "$port"; do
-    running_pid "$folder/pid" >/dev/null || return 1
-    [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.02
-  done
+  wait_until 10 "$folder/pid" nginx_listens "$port"
 }
+
+# nginx writes its pid file after it has bound its ports, so that no other process on the
+# port is mistaken for it.
+nginx_listens() { [ -s "$STATE/nginx/nginx.pid" ] && port_in_use "$1"; }

@@ -2,14 +2,14 @@
 # The cluster's own PostgreSQL: a data folder in the state folder, on loopback,
 # with a password of its own. Sourced by scripts/cluster.
 #
-# Durable as in production (fsync is on), so that a test which kills it, and the
-# figures that are measured against it, mean something.
+# Durable as in production (fsync is on), so that tests that kill it, and measurements, are
+# valid.
 
-# A test makes a database for itself and a pool for it, many at a time.
+# Each test creates a database of its own with a connection pool, and many run at once.
 POSTGRES_MAX_CONNECTIONS=300
 
-# PostgreSQL refuses to run as root: then it runs as the account that its package
-# made, or as nobody.
+# PostgreSQL refuses to run as root: then it runs as the account that its package created,
+# or as nobody.
 as_postgres() {
   if [ "$(id -u)" != 0 ]; then
     "$@"
@@ -35,13 +35,13 @@ postgres_create() {
   mkdir -p "$folder"
   if [ "$(id -u)" = 0 ]; then
     as_postgres test -x "$STATE" ||
-      fail "PostgreSQL does not run as root, and its account may not enter $STATE: choose another --dir"
+      fail "PostgreSQL does not run as root, and its account cannot enter $STATE: choose another --dir"
     chown "$(as_postgres id -u)" "$folder"
   fi
   chmod 700 "$folder"
   POSTGRES_PASSWORD=$(random_hex 16)
   printf '%s\n' "$POSTGRES_PASSWORD" | as_postgres tee "$folder/password" >/dev/null
-  # --no-sync: only a crash of the whole machine in the next second could tell.
+  # --no-sync: only a crash of the whole machine in the next second would make a difference.
   as_postgres "$(postgres_bin)/initdb" --pgdata="$folder/data" --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
     --auth=scram-sha-256 --pwfile="$folder/password" --no-sync --no-instructions >"$STATE/initdb.log" 2>&1 ||
     fail "initdb failed: $(tail -n 3 "$STATE/initdb.log")"
@@ -74,16 +74,17 @@ SETTINGS
     printf "include 'cluster.conf'\n" | as_postgres tee -a "$folder/data/postgresql.conf" >/dev/null
 }
 
-# Waits until it answers; false if the port is taken.
+# Starts PostgreSQL and waits until it accepts connections; false if the port is in use.
 postgres_start() { pg_ctl -t 30 -l "$STATE/postgres/postgres.log" start; }
 
-# `fast` cuts clients off and writes a checkpoint; `immediate` dies as in a crash.
+# postgres_stop MODE: `fast` disconnects clients and writes a checkpoint; `immediate` ends as
+# in a crash.
 postgres_stop() {
   if postgres_pid >/dev/null; then pg_ctl -t 30 -m "$1" stop; fi
 }
 
-# Signals the server and all its processes. Each of them is in a process group of
-# its own, and stopping the first one alone would leave the others answering.
+# postgres_signal SIGNAL: signals the server and all its processes. Each has a process group
+# of its own, and if only the first were stopped the others would still respond.
 postgres_signal() {
   local pid children
   pid=$(postgres_pid) || return 0

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # The cluster's own Redis, on loopback with a password. Sourced by scripts/cluster.
 #
-# It keeps an append-only file, so that a test may kill it with and without its data.
+# It writes an append-only file, so that a test can restart it with its data or without.
 
 # redis_configure PORT
 redis_configure() {
   local folder=$STATE/redis
   mkdir -p "$folder"
-  # A password even here: whoever may talk to Redis can make it write files.
+  # A password even on loopback: any client of Redis can have it write files.
   (
     umask 077
     cat >"$folder/redis.conf" <<SETTINGS
@@ -35,18 +35,14 @@ SETTINGS
   )
 }
 
-# Waits until it takes connections; false if the port is taken.
+# Starts Redis and waits until it accepts connections; false if the port is in use.
 redis_start() {
-  local folder=$STATE/redis deadline=$((SECONDS + 10))
+  local folder=$STATE/redis
   launch "$folder/pid" "$folder/redis.log" "$folder" "$(redis_server)" "$folder/redis.conf"
-  until redis_ready; do
-    running_pid "$folder/pid" >/dev/null || return 1
-    [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.02
-  done
+  wait_until 10 "$folder/pid" redis_ready
 }
 
-# Redis says in its log when it takes connections; with TLS a plain PING tells nothing.
+# Reads it from Redis' log: with TLS a plain PING would not work.
 redis_ready() {
   local pid
   pid=$(running_pid "$STATE/redis/pid") || return 1

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The folder that holds all of a cluster: made, described, found again, removed.
+# The folder that holds all state of a cluster: creating, describing, finding and removing it.
 # Sourced by scripts/cluster.
 
 create_state() {
@@ -12,9 +12,9 @@ create_state() {
     if [ -d "$STATE" ]; then NEW_FOLDER=false; else mkdir -p "$STATE"; fi
   fi
   STATE=$(realpath "$STATE")
-  [[ $STATE =~ ^[A-Za-z0-9_./+@:-]+$ ]] || fail "the folder's name must do without spaces and quotes: $STATE"
-  [ ! -e "$STATE/postgres" ] || fail "there is a cluster in $STATE already: scripts/cluster stop --dir $STATE"
-  # PostgreSQL's own account passes through; what is secret has mode 600 or 700.
+  [[ $STATE =~ ^[A-Za-z0-9_./+@:-]+$ ]] || fail "the folder's name must not contain spaces or quotes: $STATE"
+  [ ! -e "$STATE/postgres" ] || fail "there already is a cluster in $STATE: scripts/cluster stop --dir $STATE"
+  # PostgreSQL's own account has to pass through; secrets have mode 600 or 700.
   if "$NEW_FOLDER"; then chmod 711 "$STATE"; fi
   printf '%s\n' "$NEW_FOLDER" >"$STATE/new_folder"
   printf '%s\n' "$BINARY" >"$STATE/binary"
@@ -23,7 +23,7 @@ create_state() {
 
 find_state() {
   if [ -z "$STATE" ]; then
-    [ -d "$LATEST" ] || fail "no cluster was started from here; name its folder with --dir"
+    [ -d "$LATEST" ] || fail "no cluster was started here; name its folder with --dir"
     STATE=$LATEST
   fi
   STATE=$(realpath "$STATE")
@@ -42,7 +42,7 @@ remember_state() {
   fi
 }
 
-# Tests look through all logs in the end: see scripts/check-secrets.
+# Tests search all logs in the end: see scripts/check-secrets.
 keep_logs() {
   local log
   [ -n "${TEST_LOG_FOLDER:-}" ] || return 0
@@ -52,7 +52,7 @@ keep_logs() {
   done
 }
 
-# Removes what a cluster has made, and the folder itself if it was made for it.
+# Removes the state of a cluster, and the folder itself if it was created for it.
 remove_state() {
   local new_folder
   new_folder=$(cat "$STATE/new_folder")
@@ -72,6 +72,7 @@ name_urls() {
   REDIS_URL="$scheme://:$REDIS_PASSWORD@127.0.0.1:$REDIS_PORT/0"
 }
 
+# Writes URLs and secrets to cluster.env, to be sourced.
 write_env() {
   local instance
   (
@@ -90,15 +91,14 @@ write_env() {
   )
 }
 
-# Prints what stands for a text between the quotes of a JSON string.
+# Prints a text as it is written between the quotes of a JSON string.
 json_text() {
   local text=${1//\\/\\\\}
   printf '%s' "${text//\"/\\\"}"
 }
 
-# The same for programs that read JSON, with the pids of this moment (null: not
-# running). Written anew by each command and moved into place, so that a reader
-# never sees half of it.
+# Writes the same to cluster.json, with the current pids (null: not running). Each command writes a
+# new file and moves it into place, so that no reader sees half of it.
 write_json() {
   local instance comma='' file
   file=$(mktemp "$STATE/.cluster.json.XXXXXX")
@@ -126,7 +126,7 @@ write_json() {
   mv "$file" "$STATE/cluster.json"
 }
 
-# A CA and a certificate for 127.0.0.1, good for two days: longer than any test.
+# Creates a CA and a certificate for 127.0.0.1, valid for two days: longer than any test.
 create_certificates() {
   local folder=$STATE/tls
   mkdir -p "$folder"
@@ -138,7 +138,7 @@ create_certificates() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr
     openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out server.crt \
       -extfile <(printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\n')
-  ) >/dev/null 2>&1 || fail "openssl could not make certificates"
+  ) >/dev/null 2>&1 || fail "openssl could not create certificates"
   mkdir -p "$STATE/postgres"
   cp "$folder/server.crt" "$folder/server.key" "$STATE/postgres/"
   if [ "$(id -u)" = 0 ]; then chown "$(as_postgres id -u)" "$STATE/postgres"/server.*; fi

@@ -1,16 +1,21 @@
-"""A collector behind TLS, for scripts/tls-check: takes everything, and writes the paths down."""
+"""A collector of traces that accepts every request over TLS and records its path.
+
+    tls_collector.py PORT CERTIFICATE KEY RECEIVED_PATHS
+
+For scripts/tls-check.
+"""
 
 import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-PORT, CERTIFICATE, KEY, TAKEN = int(sys.argv[1]), *sys.argv[2:]
+PORT, CERTIFICATE, KEY, RECEIVED_PATHS = int(sys.argv[1]), *sys.argv[2:]
 
 
 class Collector(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
-        with open(TAKEN, "a", encoding="utf-8") as file:
+        with open(RECEIVED_PATHS, "a", encoding="utf-8") as file:
             print(self.path, file=file)
         self.send_response(200)
         self.send_header("content-length", "0")

@@ -1,8 +1,8 @@
-// Prints what AsyncAPI's own parser finds wrong with a document; fails if it is anything.
+// Prints the diagnostics of AsyncAPI's own parser for a document; fails if there are any.
 //
 //   node check.mjs DOCUMENT FOLDER-WITH-THE-PARSER
 //
-// References are followed within the document only: nothing is asked of the network.
+// References are resolved within the document only, so the network is not used.
 
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -11,15 +11,15 @@ import { join } from 'node:path'
 const [path, folder] = process.argv.slice(2)
 const { Parser } = createRequire(join(folder, 'package.json'))('@asyncapi/parser')
 
-// A remark and no fault: every tool of AsyncAPI 3 reads 3.0.0, and 3.1.0 adds nothing for sockets.
-const PASSED_OVER = ['asyncapi-latest-version']
+// Advice, not an error: every tool for AsyncAPI 3 reads 3.0.0, and 3.1.0 adds nothing for sockets.
+const IGNORED = ['asyncapi-latest-version']
 
 const { document, diagnostics } = await new Parser().parse(await readFile(path, 'utf8'))
-const faults = diagnostics.filter(({ code }) => !PASSED_OVER.includes(code))
-for (const { code, message, path: place, range } of faults) {
+const problems = diagnostics.filter(({ code }) => !IGNORED.includes(code))
+for (const { code, message, path: place, range } of problems) {
   console.error(`${path}:${range.start.line + 1}: ${place.join('.')}: ${message} (${code})`)
 }
-if (faults.length > 0 || document === undefined) process.exit(1)
+if (problems.length > 0 || document === undefined) process.exit(1)
 const messages = document.allMessages().length
 if (messages === 0) throw new Error(`${path} has no messages`)
 console.log(`${path}: AsyncAPI ${document.version()}, ${document.allOperations().length} operations, ${messages} messages`)
