@@ -1,4 +1,4 @@
-//! The metrics server is a port of its own for server_stateing: `/metrics` and the health checks.
+//! The metrics server is a port of its own for monitoring: `/metrics` and the health checks.
 //! Clients of the main port cannot reach it.
 
 use std::net::SocketAddr;

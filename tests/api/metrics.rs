@@ -140,8 +140,8 @@ async fn the_table_of_operations_is_what_an_instance_tells() {
     })
     .await;
     let told = table(&stage.here().watch("/metrics").await.text);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
-    let page = std::fs::read_to_string(path).expect("docs/operations.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/observe.md");
+    let page = std::fs::read_to_string(path).expect("docs/operations/observe.md");
     let written = page.lines().skip_while(|line| !line.starts_with("| metric |")).skip(2);
     let written: Vec<_> = written.take_while(|line| line.starts_with('|')).collect();
     assert_eq!(written, told, "an instance tells:\n{}\n", told.join("\n"));

@@ -11,7 +11,7 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Returns a setting's row in the table of docs/operations.md.
+/// Returns a setting's row in the table of docs/operations/settings.md.
 fn row(setting: &Setting) -> String {
     let Setting { name, unit, default, meaning } = setting;
     let default = match *default {
@@ -40,7 +40,7 @@ fn help_lists_every_setting_with_its_unit_and_default() {
 
 #[test]
 fn the_table_of_operations_is_that_of_the_program() {
-    let text = file("docs/operations.md");
+    let text = file("docs/operations/settings.md");
     let rows: Vec<_> = text.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2).collect();
     let written: Vec<_> = rows.into_iter().take_while(|line| line.starts_with('|')).collect();
     let expected: Vec<_> = SETTINGS.iter().map(row).collect();
