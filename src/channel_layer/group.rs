@@ -1,4 +1,4 @@
-//! A [`Group`] names a set of subscriptions, in every process by the same text.
+//! A [`Group`] names a set of subscriptions. Its name is the same in every process.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use crate::ids::UserId;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group(Arc<str>);
 
-/// A text that no group can have for a name.
+/// The text is not a valid group name.
 #[derive(Debug, thiserror::Error)]
 #[error("a group's name is 1 to 99 letters, digits, '_', '-' or '.'")]
 pub struct InvalidName;
 
 impl Group {
-    /// The group of all sockets of one person, `user_<id>`.
+    /// Returns the group of all sockets of one user, `user_<id>`.
     pub fn user(id: UserId) -> Self {
         Self(format!("user_{id}").into())
     }
 
-    /// The group of all instances, for what concerns each of them.
+    /// Returns the group of all instances, for messages to every one of them.
     pub fn instances() -> Self {
         Self("numeneon_instances".into())
     }
 
-    /// Reads a name. The rule is that of the backend which this service replaces.
+    /// Parses a name. The rule is that of the backend which this service replaces.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl fmt::Display for Group {
     }
 }
 
-/// Lets a table of groups be asked by a name without making a group of it.
+/// A name alone is enough to look up a group in a table.
 impl std::borrow::Borrow<str> for Group {
     fn borrow(&self) -> &str {
         &self.0

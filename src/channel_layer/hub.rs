@@ -1,8 +1,8 @@
-//! The [`Hub`] is the table of subscriptions in this process: who listens to which
-//! group, and what waits for them.
+//! The [`Hub`] is the table of subscriptions in this process, with the payloads that are
+//! queued for each.
 //!
-//! Delivering never waits. A queue that is full belongs to a reader that is too
-//! slow: its subscription ends and its memory is freed, and nobody else notices.
+//! Delivering never waits. A queue that is full belongs to a reader that is too slow: its
+//! subscription ends and its memory is freed, and no other subscription is affected.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,20 +10,21 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Group, Payload};
+use super::group::Group;
+use super::payload::Payload;
 use crate::telemetry::Metrics;
 
-/// How much may wait for one subscription.
+/// How much may be queued for one subscription.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
-    /// Payloads at most.
+    /// The most payloads.
     pub payloads: usize,
-    /// Bytes at most. A payload that finds the queue empty is taken whatever its
+    /// The most bytes. A payload that finds the queue empty is accepted whatever its
     /// size, or it could never be delivered.
     pub bytes: usize,
 }
 
-/// The subscription's queue was full: it has ended.
+/// The subscription has ended because its queue was full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the subscription's queue was full")]
 pub struct Overflow;
@@ -31,16 +32,18 @@ pub struct Overflow;
 /// The table of subscriptions in this process.
 pub(super) struct Hub {
     /// While held: no await, and no call out of this file. A queue's own lock is
-    /// taken only after this one is given back.
+    /// taken only after this one is released.
     groups: Mutex<HashMap<Group, Vec<Arc<Mailbox>>>>,
-    /// Told of each group that gets its first subscription or loses its last.
+    /// Called with each group that gets its first subscription or loses its last.
     on_change: Box<dyn Fn(&Group) + Send + Sync>,
     metrics: Metrics,
 }
 
+/// The queue of one subscription, with what wakes its reader.
 struct Mailbox {
+    /// While held: no await, and no other lock is taken.
     queue: Mutex<Queue>,
-    filled: Notify,
+    changed: Notify,
     capacity: Capacity,
 }
 
@@ -51,19 +54,19 @@ struct Queue {
     overflowed: bool,
 }
 
-/// An empty queue keeps room for this many payloads; what a burst took beyond it is
-/// given back.
-const KEPT_ROOM: usize = 8;
+/// The capacity, in payloads, that an empty queue keeps; memory that a burst took beyond
+/// it is freed.
+const MIN_QUEUE_CAPACITY: usize = 8;
 
 impl Hub {
     pub(super) fn new(metrics: Metrics, on_change: impl Fn(&Group) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { groups: Mutex::default(), on_change: Box::new(on_change), metrics })
     }
 
-    /// Adds a subscription to a group. What is delivered to the group from now on
-    /// waits in its queue.
+    /// Adds a subscription to a group. Payloads delivered to the group from now on
+    /// are put into its queue.
     pub(super) fn join(self: &Arc<Self>, group: Group, capacity: Capacity) -> Subscription {
-        let mailbox = Arc::new(Mailbox { queue: Mutex::default(), filled: Notify::new(), capacity });
+        let mailbox = Arc::new(Mailbox { queue: Mutex::default(), changed: Notify::new(), capacity });
         let first = {
             let mut groups = self.groups.lock();
             let members = groups.entry(group.clone()).or_default();
@@ -77,10 +80,10 @@ impl Hub {
         Subscription { hub: self.clone(), group, mailbox }
     }
 
-    /// Puts a payload into the queue of each subscription of a group. Returns how
-    /// many there are.
+    /// Puts a payload into the queue of each subscription of a group. Returns the number
+    /// of subscriptions.
     pub(super) fn deliver(&self, group: &str, payload: &Payload) -> usize {
-        // One person has few sockets: the copy is a few pointers.
+        // A user has few sockets: the copy is a few pointers.
         let members = match self.groups.lock().get(group) {
             Some(members) => members.clone(),
             None => return 0,
@@ -94,13 +97,13 @@ impl Hub {
         members.len()
     }
 
-    /// Returns whether anybody in this process listens to the group.
-    pub(super) fn has(&self, group: &Group) -> bool {
+    /// Returns whether the group has a subscription in this process.
+    pub(super) fn contains(&self, group: &Group) -> bool {
         self.groups.lock().contains_key(group)
     }
 
-    /// Returns every group that somebody in this process listens to.
-    pub(super) fn all(&self) -> Vec<Group> {
+    /// Returns every group that has a subscription in this process.
+    pub(super) fn groups(&self) -> Vec<Group> {
         self.groups.lock().keys().cloned().collect()
     }
 
@@ -123,6 +126,7 @@ impl Hub {
 }
 
 impl Mailbox {
+    /// Appends a payload. A queue that overflowed before ignores it.
     fn put(&self, payload: Payload) -> Result<(), Overflow> {
         let mut queue = self.queue.lock();
         if queue.overflowed {
@@ -137,7 +141,7 @@ impl Mailbox {
             queue.payloads.push_back(payload);
         }
         drop(queue);
-        self.filled.notify_one();
+        self.changed.notify_one();
         if full { Err(Overflow) } else { Ok(()) }
     }
 }
@@ -154,17 +158,17 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// [`Overflow`] once the queue was full; what waited in it is gone.
+    /// [`Overflow`] once the queue was full; the payloads in it are dropped.
     pub async fn next(&self) -> Result<Payload, Overflow> {
         loop {
             if let Some(payload) = self.try_next()? {
                 return Ok(payload);
             }
-            self.mailbox.filled.notified().await;
+            self.mailbox.changed.notified().await;
         }
     }
 
-    /// Returns the next payload if one waits.
+    /// Returns the next payload, if one is queued.
     ///
     /// # Errors
     ///
@@ -177,19 +181,19 @@ impl Subscription {
         let payload = queue.payloads.pop_front();
         if let Some(payload) = &payload {
             queue.bytes -= payload.bytes.len();
-        } else if queue.payloads.capacity() > KEPT_ROOM {
-            queue.payloads.shrink_to(KEPT_ROOM);
+        } else if queue.payloads.capacity() > MIN_QUEUE_CAPACITY {
+            queue.payloads.shrink_to(MIN_QUEUE_CAPACITY);
         }
         Ok(payload)
     }
 
-    /// Waits until the queue was full, if it ever is.
+    /// Waits until the queue overflows, if it ever does.
     pub async fn overflowed(&self) -> Overflow {
         loop {
             if self.mailbox.queue.lock().overflowed {
                 return Overflow;
             }
-            self.mailbox.filled.notified().await;
+            self.mailbox.changed.notified().await;
         }
     }
 }

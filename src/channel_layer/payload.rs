@@ -1,5 +1,5 @@
-//! A [`Payload`] is what is carried: bytes that the layer does not look into, and beside
-//! them where they come from.
+//! A [`Payload`] is what the layer carries: bytes that it does not read, and beside them
+//! their origin.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::telemetry::Origin;
 /// What is carried to the subscriptions of a group. Cloning it copies no bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    /// What arrives as it was published.
+    /// The bytes, which arrive as they were published.
     pub bytes: Bytes,
-    /// Where it comes from, if its publisher says so.
+    /// The request and commit that caused it, if its publisher gives them.
     pub origin: Option<Arc<Origin>>,
 }
 

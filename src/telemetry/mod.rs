@@ -4,6 +4,7 @@
 //!
 //! None of it ever holds a token, a password or a message.
 
+mod degradation;
 mod logs;
 mod metrics;
 #[cfg(not(feature = "otlp"))]
@@ -16,6 +17,7 @@ mod trace_parent;
 #[cfg(feature = "otlp")]
 mod traces;
 
+pub use degradation::Degradation;
 pub use logs::{Flush, log_to_stderr};
 pub use metrics::{
     BuildLabels, CloseLabels, Counts, EventLabels, GaugeGuard, LimitLabels, Metrics, ReplayLabels,

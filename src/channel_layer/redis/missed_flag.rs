@@ -1,5 +1,5 @@
-//! A [`MissedFlag`] that a publication may be missing, from whoever has it to the probe
-//! that tells everybody.
+//! The [`MissedFlag`] of a process says that one of its publications may be missing. The
+//! next probe carries it to every process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct MissedFlag(Arc<AtomicBool>);
 
 impl MissedFlag {
-    /// Something may not have been published.
+    /// Sets the flag: a payload may not have been published.
     pub(super) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether it was raised since it was last taken.
+    /// Clears the flag and returns whether it was set.
     pub(super) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }

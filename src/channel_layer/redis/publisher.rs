@@ -1,4 +1,5 @@
-//! The [`Publisher`] sends what waits as one pipeline, through one connection.
+//! The [`Publisher`] sends queued publications to Redis as pipelines, through one
+//! connection.
 
 use std::time::{Duration, Instant};
 
@@ -7,32 +8,35 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::super::{Group, Payload};
+use super::super::group::Group;
+use super::super::payload::Payload;
 use super::missed_flag::MissedFlag;
+use super::timeouts::CONNECT_TIMEOUT;
 use super::wire;
 use crate::error::BoxError;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Degradation, Metrics};
 
-/// Publications that may wait. At 50,000 a second it is a fifth of a second's
-/// worth; one that finds it full counts as not taken, and the inbox heals it.
+/// Publications that may be queued. At 50,000 a second it is a fifth of a second's
+/// worth; one that finds the queue full counts as not published, and its event is
+/// delivered from the inbox.
 const QUEUE: usize = 10_000;
 
-/// Publications in one pipeline at most.
+/// The most publications in one pipeline.
 const BATCH: usize = 512;
 
 /// How long Redis may take for a pipeline before it counts as lost: the client library's
-/// own limit for an answer, kept here for the rest of the way too.
-const PIPELINE_LIMIT: Duration = Duration::from_millis(500);
+/// own limit for a response, which holds here for getting a connection too.
+const PIPELINE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a request waits for its publication. Redis takes a millisecond; past
-/// this the request is answered, and the inbox heals what was not published.
-const PUBLISH_LIMIT: Duration = Duration::from_millis(250);
+/// How long a request waits for its publication. Redis takes a millisecond; past this
+/// the request goes on, and what was not published is delivered from the inbox.
+const PUBLISH_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// After a failure, for how long further publications fail at once. Without it each
-/// would wait for its own attempt at a server that is away.
+/// For how long after a failure further publications fail at once. Without it each
+/// would wait for its own attempt at a server that is unavailable.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A handle on the task that publishes.
+/// A handle to the task that publishes.
 #[derive(Clone)]
 pub(super) struct Publisher {
     queue: mpsc::Sender<Publication>,
@@ -42,7 +46,7 @@ pub(super) struct Publisher {
 
 struct Publication {
     payloads: Vec<(Group, Payload)>,
-    taken: oneshot::Sender<bool>,
+    accepted: oneshot::Sender<bool>,
 }
 
 /// Returns the handle and the task, which ends when the last handle is dropped.
@@ -55,9 +59,9 @@ pub(super) fn start(
     config.pool = Some(deadpool_redis::PoolConfig {
         max_size: 1,
         timeouts: deadpool_redis::Timeouts {
-            wait: Some(super::CONNECT_LIMIT),
-            create: Some(super::CONNECT_LIMIT),
-            recycle: Some(super::CONNECT_LIMIT),
+            wait: Some(CONNECT_TIMEOUT),
+            create: Some(CONNECT_TIMEOUT),
+            recycle: Some(CONNECT_TIMEOUT),
         },
         ..Default::default()
     });
@@ -67,23 +71,23 @@ pub(super) fn start(
 }
 
 impl Publisher {
-    /// Returns whether Redis has taken all of the payloads, at most
-    /// [`PUBLISH_LIMIT`] later.
+    /// Returns whether Redis has accepted all of the payloads, at most
+    /// [`PUBLISH_TIMEOUT`] later.
     pub(super) async fn publish(&self, payloads: &[(Group, Payload)]) -> bool {
         let started = Instant::now();
-        let (taken, answer) = oneshot::channel();
-        let publication = Publication { payloads: payloads.to_vec(), taken };
-        let taken = match self.queue.try_send(publication) {
-            Ok(()) => matches!(timeout(PUBLISH_LIMIT, answer).await, Ok(Ok(true))),
+        let (accepted, outcome) = oneshot::channel();
+        let publication = Publication { payloads: payloads.to_vec(), accepted };
+        let accepted = match self.queue.try_send(publication) {
+            Ok(()) => matches!(timeout(PUBLISH_TIMEOUT, outcome).await, Ok(Ok(true))),
             Err(_full) => {
                 self.missed.set();
                 false
             }
         };
         self.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
-        let counter = if taken { &self.metrics.publications } else { &self.metrics.publications_failed };
+        let counter = if accepted { &self.metrics.publications } else { &self.metrics.publications_failed };
         counter.inc_by(payloads.len() as u64);
-        taken
+        accepted
     }
 }
 
@@ -91,18 +95,20 @@ async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, missed: MissedF
     let mut batch = Vec::with_capacity(BATCH);
     let mut connection = None;
     let mut paused_until = Instant::now();
+    let outage = Degradation::default();
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let taken = if Instant::now() < paused_until {
+        let accepted = if Instant::now() < paused_until {
             false
         } else {
-            match timeout(PIPELINE_LIMIT, send(&pool, &mut connection, &batch)).await {
-                Ok(Ok(())) => true,
-                Ok(Err(error)) => failed(&error),
-                Err(elapsed) => failed(&elapsed.into()),
-            }
+            let result = match timeout(PIPELINE_TIMEOUT, send(&pool, &mut connection, &batch)).await {
+                Ok(result) => result,
+                Err(elapsed) => Err(elapsed.into()),
+            };
+            log(&outage, &result);
+            result.is_ok()
         };
-        if !taken {
-            // A connection with an answer still to come would give it to the next
+        if !accepted {
+            // A connection with a response outstanding would deliver it to the next
             // pipeline.
             if let Some(connection) = connection.take() {
                 drop(Connection::take(connection));
@@ -113,15 +119,25 @@ async fn run(mut queue: mpsc::Receiver<Publication>, pool: Pool, missed: MissedF
             missed.set();
         }
         for publication in batch.drain(..) {
-            // Whoever waited may have stopped waiting.
-            let _ = publication.taken.send(taken);
+            // The request may have stopped waiting.
+            let _ = publication.accepted.send(accepted);
         }
     }
 }
 
-fn failed(cause: &BoxError) -> bool {
-    tracing::debug!(cause = %cause, "publishing failed; the inbox heals it");
-    false
+/// Logs the beginning and the end of an outage.
+fn log(outage: &Degradation, result: &Result<(), BoxError>) {
+    match result {
+        Ok(()) => {
+            if outage.end() {
+                tracing::info!("publishing through Redis again");
+            }
+        }
+        Err(cause) if outage.begin() => {
+            tracing::warn!(cause = %cause, "publishing through Redis failed; events reach other instances late");
+        }
+        Err(cause) => tracing::debug!(cause = %cause, "publishing through Redis failed again"),
+    }
 }
 
 async fn send(

@@ -1,8 +1,9 @@
-//! The [`Subscriber`] keeps this process subscribed to just the groups that its hub
-//! has, and delivers what arrives. It connects again after any outage.
+//! The [`Subscriber`] keeps this process subscribed to exactly the groups of its hub, and
+//! delivers what arrives. It connects again after any outage.
 //!
-//! It compares what is wanted with what is subscribed, instead of following orders:
-//! whatever the order in which people come and go, the two agree in the end.
+//! It compares the groups of the hub with those that Redis has confirmed, instead of
+//! executing a list of commands: whatever the order in which subscriptions come and go, the
+//! two agree in the end.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,45 +16,53 @@ use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{interval, sleep, timeout};
 
-use super::super::Group;
+use super::super::group::Group;
 use super::super::hub::Hub;
 use super::probe::{self, Probe};
+use super::timeouts::CONNECT_TIMEOUT;
 use super::wire;
 use crate::error::BoxError;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Degradation, Metrics};
 
 /// Groups in one SUBSCRIBE: large enough that 100,000 take a second.
 const BATCH: usize = 1_000;
 
-/// How long Redis may take to confirm a batch. It answers in milliseconds; at start
-/// it may have to do so for many instances.
-const CONFIRM_LIMIT: Duration = Duration::from_secs(5);
+/// How long Redis may take to confirm a batch. It takes milliseconds; when it starts, many
+/// instances may subscribe at once.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The first and the longest delay between attempts to connect. The longest keeps
-/// the return of Redis from being noticed late; the random part keeps instances
-/// apart.
-const FIRST_DELAY: Duration = Duration::from_millis(50);
-const LONGEST_DELAY: Duration = Duration::from_millis(500);
+/// The bounds of the delay between attempts to connect, which doubles and has a random
+/// part. The upper bound keeps the return of Redis from being noticed late; the random part
+/// keeps instances from connecting at the same moment.
+const MIN_DELAY: Duration = Duration::from_millis(50);
+const MAX_DELAY: Duration = Duration::from_millis(500);
 
-/// Groups whose first subscription came or whose last one went, since the last look.
-/// No more than there are groups.
+/// How often it is checked whether probes are still received.
+const CHECK_PERIOD: Duration = Duration::from_millis(250);
+
+/// Groups that got their first subscription or lost their last since [`Changes::take`].
+/// There are no more of them than groups.
 #[derive(Default)]
 pub(super) struct Changes {
+    /// While held: no await, and no other lock is taken.
     groups: Mutex<HashSet<Group>>,
-    some: Notify,
+    added: Notify,
 }
 
 impl Changes {
+    /// Adds a group.
     pub(super) fn add(&self, group: &Group) {
         self.groups.lock().insert(group.clone());
-        self.some.notify_one();
+        self.added.notify_one();
     }
 
+    /// Removes all groups and returns them.
     fn take(&self) -> Vec<Group> {
         std::mem::take(&mut *self.groups.lock()).into_iter().collect()
     }
 }
 
+/// The task that subscribes, and what it shares with those who subscribe.
 pub(super) struct Subscriber {
     client: redis::Client,
     hub: Arc<Hub>,
@@ -62,13 +71,15 @@ pub(super) struct Subscriber {
     recoveries: watch::Sender<u64>,
     metrics: Metrics,
     connected: AtomicBool,
-    /// The hub is asked while this is locked, never the other way round.
-    standing: Mutex<Standing>,
+    outage: Degradation,
+    /// While held: no await. The hub's lock may be taken while this one is held, never the
+    /// other way round.
+    confirmations: Mutex<Confirmations>,
 }
 
-/// What Redis has confirmed, and who waits for it to confirm more.
+/// The groups that Redis has confirmed, and those that wait for it.
 #[derive(Default)]
-struct Standing {
+struct Confirmations {
     confirmed: HashSet<Group>,
     waiting: HashMap<Group, Vec<oneshot::Sender<()>>>,
     /// Groups whose subscribers went on without a confirmation.
@@ -76,6 +87,7 @@ struct Standing {
 }
 
 impl Subscriber {
+    /// Returns a subscriber to the groups of this hub; [`Subscriber::run`] connects it.
     pub(super) fn new(
         client: redis::Client,
         hub: Arc<Hub>,
@@ -92,130 +104,136 @@ impl Subscriber {
             recoveries,
             metrics,
             connected: AtomicBool::new(false),
-            standing: Mutex::default(),
+            outage: Degradation::default(),
+            confirmations: Mutex::default(),
         }
     }
 
-    /// Returns whether every wanted group was subscribed to since the last outage.
+    /// Returns whether every group was subscribed to since the last outage.
     pub(super) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
     }
 
-    /// Returns what to wait for until the group is confirmed; nothing if it is.
+    /// Returns what completes when the group is confirmed; nothing if it is already.
     pub(super) fn confirmation(&self, group: Group) -> Option<oneshot::Receiver<()>> {
-        let mut standing = self.standing.lock();
-        if standing.confirmed.contains(&group) {
+        let mut confirmations = self.confirmations.lock();
+        if confirmations.confirmed.contains(&group) {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
-        standing.waiting.entry(group).or_default().push(sender);
+        confirmations.waiting.entry(group).or_default().push(sender);
         Some(receiver)
     }
 
-    /// Remembers that somebody stopped waiting for the group's confirmation.
+    /// Records that a subscriber stopped waiting for the group's confirmation.
     pub(super) fn expect_late(&self, group: Group) {
-        let mut standing = self.standing.lock();
-        if standing.confirmed.contains(&group) {
-            drop(standing);
+        let mut confirmations = self.confirmations.lock();
+        if confirmations.confirmed.contains(&group) {
+            drop(confirmations);
             self.recovered();
         } else {
-            standing.late.insert(group);
+            confirmations.late.insert(group);
         }
     }
 
     /// Stays connected until the task is dropped.
     pub(super) async fn run(self: Arc<Self>) {
-        let mut delay = FIRST_DELAY;
+        let mut delay = MIN_DELAY;
         loop {
-            let connecting = timeout(super::CONNECT_LIMIT, self.client.get_async_pubsub());
-            let end: BoxError = match connecting.await {
+            let connecting = timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub());
+            let cause: BoxError = match connecting.await {
                 Ok(Ok(connection)) => {
                     let (sink, stream) = connection.split();
-                    self.probe.listen_anew();
-                    let end = tokio::select! {
-                        end = self.listen(stream) => end,
-                        end = self.tend(sink) => end,
-                        end = self.watch_for_deafness() => end,
+                    self.probe.reset();
+                    let cause = tokio::select! {
+                        cause = self.receive(stream) => cause,
+                        cause = self.keep_subscribed(sink) => cause,
+                        cause = self.until_unresponsive() => cause,
                     };
                     if self.disconnected() {
-                        delay = FIRST_DELAY;
-                        tracing::warn!(cause = %end, "the connection to Redis ended");
+                        delay = MIN_DELAY;
                     }
-                    end
+                    cause
                 }
                 Ok(Err(error)) => error.into(),
                 Err(elapsed) => elapsed.into(),
             };
-            tracing::debug!(cause = %end, "connecting to Redis again");
+            if self.outage.begin() {
+                tracing::warn!(cause = %cause, "not subscribed through Redis; events of other instances arrive late");
+            } else {
+                tracing::debug!(cause = %cause, "connecting to Redis failed again");
+            }
             sleep(delay.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            delay = (delay * 2).min(LONGEST_DELAY);
+            delay = (delay * 2).min(MAX_DELAY);
         }
     }
 
-    /// Delivers what arrives. The client's own buffer is unbounded, so this never
-    /// waits for anything else.
-    async fn listen(&self, mut stream: PubSubStream) -> BoxError {
+    /// Delivers what arrives, until the connection ends. The client's own buffer is
+    /// unbounded, so this never waits for anything else.
+    async fn receive(&self, mut stream: PubSubStream) -> BoxError {
         while let Some(message) = stream.next().await {
             let bytes = message.get_payload_bytes();
             match message.get_channel_name() {
-                probe::CHANNEL => self.probe.heard(bytes),
+                probe::CHANNEL => self.probe.receive(bytes),
                 name => {
                     self.metrics.payloads_received.inc();
                     self.hub.deliver(name, &wire::decode(bytes));
                 }
             }
         }
-        "the server closed it".into()
+        "connection closed by Redis".into()
     }
 
-    /// Subscribes and unsubscribes as the hub changes.
-    async fn tend(&self, mut sink: PubSubSink) -> BoxError {
+    /// Subscribes and unsubscribes as the hub changes, until that fails.
+    async fn keep_subscribed(&self, mut sink: PubSubSink) -> BoxError {
         if let Err(error) = sink.subscribe(probe::CHANNEL).await {
             return error.into();
         }
-        let mut changed = self.hub.all();
+        let mut changed = self.hub.groups();
         changed.extend(self.changes.take());
         loop {
-            if let Err(error) = self.follow(&mut sink, &changed).await {
+            if let Err(error) = self.apply(&mut sink, &changed).await {
                 return error;
             }
             if !self.connected.swap(true, Ordering::Relaxed) {
                 self.metrics.subscriber_connected.set(1);
                 self.metrics.subscriber_reconnections.inc();
+                // The end of an outage, or the first connection.
+                self.outage.end();
                 tracing::info!(groups = changed.len(), "subscribed through Redis");
                 self.recovered();
             }
-            self.changes.some.notified().await;
+            self.changes.added.notified().await;
             changed = self.changes.take();
         }
     }
 
-    async fn follow(&self, sink: &mut PubSubSink, changed: &[Group]) -> Result<(), BoxError> {
+    async fn apply(&self, sink: &mut PubSubSink, changed: &[Group]) -> Result<(), BoxError> {
         let (wanted, unwanted) = self.differences(changed);
         for batch in unwanted.chunks(BATCH) {
-            timeout(CONFIRM_LIMIT, sink.unsubscribe(names(batch))).await??;
+            timeout(BATCH_TIMEOUT, sink.unsubscribe(names(batch))).await??;
         }
         for batch in wanted.chunks(BATCH) {
-            timeout(CONFIRM_LIMIT, sink.subscribe(names(batch))).await??;
+            timeout(BATCH_TIMEOUT, sink.subscribe(names(batch))).await??;
             self.confirm(batch);
         }
         Ok(())
     }
 
-    /// Returns the groups to subscribe to and those to leave. The latter count as
-    /// unconfirmed from here on: somebody who joins one now has to wait.
+    /// Returns the groups to subscribe to and those to unsubscribe from. The latter count as
+    /// unconfirmed from here on: a subscriber that joins one now has to wait.
     fn differences(&self, changed: &[Group]) -> (Vec<Group>, Vec<Group>) {
-        let mut standing = self.standing.lock();
+        let mut confirmations = self.confirmations.lock();
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for group in changed {
-            if self.hub.has(group) {
-                if !standing.confirmed.contains(group) {
+            if self.hub.contains(group) {
+                if !confirmations.confirmed.contains(group) {
                     wanted.push(group.clone());
                 }
             } else {
-                standing.waiting.remove(group);
-                standing.late.remove(group);
-                if standing.confirmed.remove(group) {
+                confirmations.waiting.remove(group);
+                confirmations.late.remove(group);
+                if confirmations.confirmed.remove(group) {
                     unwanted.push(group.clone());
                 }
             }
@@ -223,36 +241,38 @@ impl Subscriber {
         (wanted, unwanted)
     }
 
+    /// Records that Redis has confirmed these groups, and wakes their subscribers.
     fn confirm(&self, groups: &[Group]) {
         let mut late = false;
-        let mut standing = self.standing.lock();
+        let mut confirmations = self.confirmations.lock();
         for group in groups {
-            late |= standing.late.remove(group);
-            for waiting in standing.waiting.remove(group).unwrap_or_default() {
-                // Whoever waited may have stopped waiting.
+            late |= confirmations.late.remove(group);
+            for waiting in confirmations.waiting.remove(group).unwrap_or_default() {
+                // The subscriber may have stopped waiting.
                 let _ = waiting.send(());
             }
-            standing.confirmed.insert(group.clone());
+            confirmations.confirmed.insert(group.clone());
         }
-        drop(standing);
+        drop(confirmations);
         if late {
             self.recovered();
         }
     }
 
-    async fn watch_for_deafness(&self) -> BoxError {
-        let mut ticks = interval(Duration::from_millis(250));
+    /// Waits until probes are published and not received.
+    async fn until_unresponsive(&self) -> BoxError {
+        let mut ticks = interval(CHECK_PERIOD);
         loop {
             ticks.tick().await;
-            if self.probe.is_deaf() {
-                return "it has gone deaf: probes are published and not heard".into();
+            if self.probe.is_unresponsive() {
+                return "subscription unresponsive: probes are published but not received".into();
             }
         }
     }
 
-    /// Forgets what was confirmed. Returns whether anything had been.
+    /// Forgets what was confirmed. Returns whether every group had been.
     fn disconnected(&self) -> bool {
-        self.standing.lock().confirmed.clear();
+        self.confirmations.lock().confirmed.clear();
         self.metrics.subscriber_connected.set(0);
         self.connected.swap(false, Ordering::Relaxed)
     }

@@ -1,15 +1,15 @@
-//! What a payload looks like in Redis: its bytes, and its origin as one more key at the
-//! very end of them if they are a JSON object.
+//! The form of a payload in Redis: its bytes, and its origin as one more key at the very
+//! end of them if they are a JSON object.
 //!
 //! ```text
 //! {"type":…,"data":…,"seq":5,"meta":{"request_id":"…","traceparent":"00-…","committed_us":1764…}}
 //! ```
 //!
-//! `request_id` is there if a request caused it, `traceparent` if its trace is recorded.
+//! `request_id` is present if a request caused it, `traceparent` if its trace is recorded.
 //!
-//! So other services that listen still read JSON. The key is taken off again here, in
-//! just that form and at just that place: within an object that a client or another
-//! service wrote, whatever it holds, nothing is touched.
+//! So other services that subscribe still read JSON. The key is removed on arrival, in
+//! exactly that form and at exactly that place: an object that a client or another service
+//! wrote is never changed, whatever it contains.
 
 use std::sync::Arc;
 
@@ -23,15 +23,15 @@ const REQUEST_ID: &[u8] = br#""request_id":""#;
 const TRACE_PARENT: &[u8] = br#""traceparent":""#;
 const COMMITTED: &[u8] = br#""committed_us":"#;
 
-/// The longest that an origin is in Redis: the four texts above, an id of 128
-/// characters, a parent, a number of 16 digits, and what stands between and after them.
-const LONGEST: usize = META.len()
+/// The most bytes of an origin in Redis: the four texts above, an id of 128 characters,
+/// a parent, a number of 16 digits, and the punctuation between and after them.
+const MAX_ORIGIN_BYTES: usize = META.len()
     + (REQUEST_ID.len() + 128 + 2)
     + (TRACE_PARENT.len() + TraceParent::LENGTH + 2)
-    + (COMMITTED.len() + MOST_DIGITS + 2);
+    + (COMMITTED.len() + MAX_DIGITS + 2);
 
-/// Digits of a moment at most: enough until the year 2286.
-const MOST_DIGITS: usize = 16;
+/// The most digits of a time: enough until the year 2286.
+const MAX_DIGITS: usize = 16;
 
 /// Returns the bytes that are published.
 pub(super) fn encode(payload: &Payload) -> Bytes {
@@ -41,7 +41,7 @@ pub(super) fn encode(payload: &Payload) -> Bytes {
     if !open.starts_with(b"{\"") {
         return payload.bytes.clone();
     }
-    let mut wire = BytesMut::with_capacity(open.len() + LONGEST);
+    let mut wire = BytesMut::with_capacity(open.len() + MAX_ORIGIN_BYTES);
     wire.put_slice(open);
     wire.put_slice(META);
     if let Some(id) = &origin.request_id {
@@ -60,7 +60,7 @@ pub(super) fn encode(payload: &Payload) -> Bytes {
     wire.freeze()
 }
 
-/// Returns the payload that was published, copied out of the client's buffer.
+/// Returns the published payload, copied out of the client's buffer.
 pub(super) fn decode(wire: &[u8]) -> Payload {
     let Some((open, origin)) = split(wire) else { return Bytes::copy_from_slice(wire).into() };
     let mut bytes = BytesMut::with_capacity(open.len() + 1);
@@ -69,11 +69,11 @@ pub(super) fn decode(wire: &[u8]) -> Payload {
     Payload { bytes: bytes.freeze(), origin: Some(Arc::new(origin)) }
 }
 
-/// Splits what is published into the object without its last brace, and the origin that
-/// stands at its end; nothing if none does.
+/// Splits published bytes into the object without its last brace and the origin at its
+/// end; returns nothing if there is no origin.
 fn split(wire: &[u8]) -> Option<(&[u8], Origin)> {
-    let tail = &wire[wire.len().saturating_sub(LONGEST)..];
-    // The last one: before it the same text may stand in what somebody wrote.
+    let tail = &wire[wire.len().saturating_sub(MAX_ORIGIN_BYTES)..];
+    // The last one: the same text may occur before it, in what a user wrote.
     let start = wire.len() - tail.len() + tail.windows(META.len()).rposition(|window| window == META)?;
     let (open, rest) = wire.split_at(start);
     let mut rest = rest.strip_prefix(META)?.strip_suffix(b"}}")?;
@@ -87,7 +87,7 @@ fn split(wire: &[u8]) -> Option<(&[u8], Origin)> {
         (trace_parent, rest) = (Some(TraceParent::parse(text)?), after);
     }
     let digits = rest.strip_prefix(COMMITTED)?;
-    let is_number = (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let is_number = (1..=MAX_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
     let committed_us = std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()?;
     open.starts_with(b"{\"").then_some((open, Origin { request_id, committed_us, trace_parent }))
 }
@@ -105,23 +105,23 @@ mod tests {
     use bytes::Bytes;
 
     use super::{decode, encode};
-    use crate::channel_layer::Payload;
+    use crate::channel_layer::payload::Payload;
     use crate::telemetry::{Origin, RequestId, TraceParent};
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn payload(text: &str, id: Option<&str>) -> Payload {
-        traced(text, id, None)
+        with_origin(text, id, None)
     }
 
-    fn traced(text: &str, id: Option<&str>, parent: Option<&str>) -> Payload {
+    fn with_origin(text: &str, id: Option<&str>, parent: Option<&str>) -> Payload {
         let (request_id, trace_parent) = (id.and_then(RequestId::parse), parent.and_then(TraceParent::parse));
         let origin = Origin { request_id, committed_us: 1_764_000_000_000_000, trace_parent };
         Payload { bytes: Bytes::copy_from_slice(text.as_bytes()), origin: Some(Arc::new(origin)) }
     }
 
     #[test]
-    fn an_origin_is_a_last_key_and_comes_off_again() {
+    fn an_origin_is_added_as_the_last_key_and_removed_again() {
         let with_id = payload(r#"{"type":"a","seq":5}"#, Some("8f1e-FRA"));
         let expected =
             r#"{"type":"a","seq":5,"meta":{"request_id":"8f1e-FRA","committed_us":1764000000000000}}"#;
@@ -129,10 +129,10 @@ mod tests {
         let expected = format!(
             r#"{{"a":1,"meta":{{"request_id":"8f1e","traceparent":"{PARENT}","committed_us":1764000000000000}}}}"#
         );
-        assert_eq!(encode(&traced(r#"{"a":1}"#, Some("8f1e"), Some(PARENT))), expected);
+        assert_eq!(encode(&with_origin(r#"{"a":1}"#, Some("8f1e"), Some(PARENT))), expected);
         for id in [None, Some("8f1e-FRA"), Some(&*"x".repeat(128))] {
             for parent in [None, Some(PARENT)] {
-                let payload = traced(r#"{"type":"a","data":{"meta":{}},"seq":5}"#, id, parent);
+                let payload = with_origin(r#"{"type":"a","data":{"meta":{}},"seq":5}"#, id, parent);
                 let wire = encode(&payload);
                 assert!(serde_json::from_slice::<serde_json::Value>(&wire).is_ok());
                 assert_eq!(decode(&wire), payload);
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_origin_in_redis() {
+    fn payloads_that_are_not_objects_are_published_without_their_origin() {
         for text in ["", "}", "{}", "[]}", "a payload", "{a}"] {
             assert_eq!(encode(&payload(text, Some("id"))), text);
         }
     }
 
     #[test]
-    fn what_others_publish_passes_as_it_is() {
+    fn payloads_of_other_services_are_not_changed() {
         for text in [
             "",
             "{}",
