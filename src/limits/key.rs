@@ -1,4 +1,4 @@
-//! A [`LimitKey`] says whose use of something is counted, without saying who that is.
+//! A [`LimitKey`] identifies whose use is counted, without revealing an email or address.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,48 +8,52 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::UserId;
 
-/// Whose use is counted: 128 bits, which are a person's number or a hash.
+/// Identifies whose use is counted, in 128 bits: a user's id or a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LimitKey(u128);
 
 /// Makes keys out of emails and addresses.
 ///
-/// They are hashed together with the service's own key, because hashes of either alone
-/// can be undone by trying all there are: nobody who reads Redis learns who signs in
-/// from where.
+/// They are hashed together with the service's secret key, because a hash of an email or an
+/// address alone can be reversed by trying all of them: reading Redis does not reveal who
+/// signs in from where.
 pub(super) struct LimitKeys {
-    begun: Sha256,
+    /// A hash that has read the secret key.
+    keyed: Sha256,
 }
 
 impl LimitKeys {
+    /// Returns a maker of keys with this secret.
     pub(super) fn new(secret_key: &SecretString) -> Self {
-        // Hashed by itself first, so that it is of one length whatever follows.
+        // Hashed by itself first, so that its length is fixed and what follows is unambiguous.
         let secret = Sha256::digest(secret_key.expose_secret().as_bytes());
-        Self { begun: Sha256::new().chain_update(b"numeneon_limit").chain_update(secret) }
+        Self { keyed: Sha256::new().chain_update(b"numeneon_limit").chain_update(secret) }
     }
 
+    /// Returns the key of an email, wherever it is used from.
     pub(super) fn email(&self, email: &str) -> LimitKey {
         self.hash(&[b"email", email.as_bytes()])
     }
 
+    /// Returns the key of an address.
     pub(super) fn address(&self, address: IpAddr) -> LimitKey {
         self.hash(&[b"address", &octets(address)])
     }
 
-    /// The key of an email as seen from one address.
+    /// Returns the key of an email when used from one address.
     pub(super) fn email_at(&self, email: &str, address: IpAddr) -> LimitKey {
         self.hash(&[b"email at", &octets(address), email.as_bytes()])
     }
 
     fn hash(&self, parts: &[&[u8]]) -> LimitKey {
-        let mut hash = self.begun.clone();
+        let mut hash = self.keyed.clone();
         for part in parts {
             hash.update(part.len().to_be_bytes());
             hash.update(part);
         }
-        let mut half = [0; 16];
-        half.copy_from_slice(&hash.finalize()[..16]);
-        LimitKey(u128::from_be_bytes(half))
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        LimitKey(u128::from_be_bytes(bytes))
     }
 }
 
@@ -61,7 +65,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
 }
 
 impl LimitKey {
-    /// A person's number is in the names of groups too: it is no secret.
+    /// Returns the key of a user. The id is in the names of groups too: it is no secret.
     pub(super) fn person(person: UserId) -> Self {
         Self(u128::from(person.number().unsigned_abs()))
     }
@@ -85,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_differ_by_what_they_are_of_and_by_the_secret() {
+    fn keys_differ_by_input_and_by_secret() {
         let one = LimitKeys::new(&"a key".into());
         let other = LimitKeys::new(&"another key".into());
         let address = IpAddr::from([10, 0, 0, 1]);

@@ -1,92 +1,94 @@
-//! A [`Limit`] is one rate, kept for each key: here first, and then in Redis too, if
-//! there is one.
+//! A [`Limit`] is one rate, counted for each key: first on this instance, and then in Redis
+//! too, if there is one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::gcra::Gcra;
 use super::key::LimitKey;
-use super::redis_counter::{Answer, RedisCounter};
+use super::redis_counter::{RedisCounter, TakeOutcome};
 use super::tat_table::{TatTable, now};
 use crate::error::{Error, Result};
 use crate::settings::Rate;
 use crate::telemetry::{LimitLabels, Metrics};
 
-/// One rate, kept for each key.
+/// One rate, counted for each key.
 pub(super) struct Limit {
     name: &'static str,
-    /// None where it is switched off.
-    pace: Option<Gcra>,
-    here: TatTable,
-    shared: Option<Arc<RedisCounter>>,
+    /// None if the limit is switched off.
+    gcra: Option<Gcra>,
+    local: TatTable,
+    redis: Option<Arc<RedisCounter>>,
     metrics: Metrics,
 }
 
 impl Limit {
+    /// Returns a limit; without a rate it is switched off.
     pub(super) fn new(
         name: &'static str,
         rate: Option<Rate>,
-        shared: Option<Arc<RedisCounter>>,
+        redis: Option<Arc<RedisCounter>>,
         metrics: Metrics,
     ) -> Self {
-        Self { name, pace: rate.map(Gcra::new), here: TatTable::default(), shared, metrics }
+        Self { name, gcra: rate.map(Gcra::new), local: TatTable::default(), redis, metrics }
     }
 
-    /// Takes one, here and in Redis.
+    /// Takes one unit, on this instance and in Redis.
     ///
     /// # Errors
     ///
-    /// 429 with the time until the next one.
+    /// 429 with the time until the next unit.
     pub(super) async fn take(&self, key: LimitKey) -> Result<()> {
-        self.take_here(key)?;
+        self.take_locally(key)?;
         self.take_in_redis(key).await
     }
 
-    /// Takes one here only. What is over the limit here needs no question to Redis.
+    /// Takes one unit on this instance only. What is over the limit here needs no query.
     ///
     /// # Errors
     ///
-    /// 429 with the time until the next one.
-    pub(super) fn take_here(&self, key: LimitKey) -> Result<()> {
-        let Some(pace) = &self.pace else { return Ok(()) };
-        self.here
-            .change(key, |whole_at| pace.take(whole_at, now()))
+    /// 429 with the time until the next unit.
+    pub(super) fn take_locally(&self, key: LimitKey) -> Result<()> {
+        let Some(gcra) = &self.gcra else { return Ok(()) };
+        self.local
+            .update(key, |theoretical_arrival_time| gcra.take(theoretical_arrival_time, now()))
             .map_err(|wait| refusal(self.name, wait, &self.metrics))
     }
 
-    /// Takes in Redis what was taken here, and gives it back here if there is none.
+    /// Takes in Redis the unit that was taken locally. If none is available there, gives it
+    /// back locally.
     ///
     /// # Errors
     ///
-    /// 429 with the time until the next one.
+    /// 429 with the time until the next unit.
     pub(super) async fn take_in_redis(&self, key: LimitKey) -> Result<()> {
-        let (Some(pace), Some(shared)) = (&self.pace, &self.shared) else { return Ok(()) };
-        match shared.take(self.name, key, pace).await {
-            Some(Answer::Refused(wait)) => {
-                self.give_back_here(key);
+        let (Some(gcra), Some(redis)) = (&self.gcra, &self.redis) else { return Ok(()) };
+        match redis.take(self.name, key, gcra).await {
+            Some(TakeOutcome::RetryAfter(wait)) => {
+                self.give_back_locally(key);
                 Err(refusal(self.name, wait, &self.metrics))
             }
-            Some(Answer::Taken) | None => Ok(()),
+            Some(TakeOutcome::Taken) | None => Ok(()),
         }
     }
 
-    /// Gives back what was taken here and in Redis.
+    /// Gives back a unit that was taken on this instance and in Redis.
     pub(super) async fn give_back(&self, key: LimitKey) {
-        self.give_back_here(key);
-        if let (Some(pace), Some(shared)) = (&self.pace, &self.shared) {
-            shared.give_back(self.name, key, pace).await;
+        self.give_back_locally(key);
+        if let (Some(gcra), Some(redis)) = (&self.gcra, &self.redis) {
+            redis.give_back(self.name, key, gcra).await;
         }
     }
 
-    /// Gives back what was taken here only.
-    pub(super) fn give_back_here(&self, key: LimitKey) {
-        let Some(pace) = &self.pace else { return };
-        let given = |whole_at| Ok::<_, std::convert::Infallible>(pace.give_back(whole_at));
-        let Ok(()) = self.here.change(key, given);
+    /// Gives back a unit that was taken on this instance only.
+    pub(super) fn give_back_locally(&self, key: LimitKey) {
+        let Some(gcra) = &self.gcra else { return };
+        let given_back = |time| Ok::<_, std::convert::Infallible>(gcra.give_back(time));
+        let Ok(()) = self.local.update(key, given_back);
     }
 }
 
-/// Counts a refusal and returns it.
+/// Counts that a limit rejects something, and returns the error.
 pub(super) fn refusal(name: &'static str, wait: Duration, metrics: &Metrics) -> Error {
     metrics.limit_refusals.get_or_create(&LimitLabels { limit: name }).inc();
     let seconds = wait.as_micros().div_ceil(1_000_000).max(1);

@@ -1,33 +1,36 @@
-//! A [`LocalLimiter`] is a rate for one user of it, who keeps it: no table, no lock.
+//! A [`LocalLimiter`] is the limit of one object, such as a socket, that owns it: no table
+//! and no lock.
 
-use super::gcra::{Gcra, Moment};
+use super::gcra::{Gcra, TimeUs};
 use super::limit::refusal;
 use super::tat_table::now;
 use crate::error::Result;
 use crate::settings::Rate;
 use crate::telemetry::Metrics;
 
-/// A rate for one user of it.
+/// A limit of one object, which owns it.
 #[derive(Debug)]
 pub struct LocalLimiter {
     name: &'static str,
-    pace: Option<Gcra>,
-    whole_at: Moment,
+    gcra: Option<Gcra>,
+    theoretical_arrival_time: TimeUs,
 }
 
 impl LocalLimiter {
+    /// Returns a limiter; without a rate it is switched off.
     pub(super) fn new(name: &'static str, rate: Option<Rate>) -> Self {
-        Self { name, pace: rate.map(Gcra::new), whole_at: 0 }
+        Self { name, gcra: rate.map(Gcra::new), theoretical_arrival_time: 0 }
     }
 
-    /// Takes one.
+    /// Takes one unit.
     ///
     /// # Errors
     ///
-    /// 429 with the time until the next one.
+    /// 429 with the time until the next unit.
     pub fn take(&mut self, metrics: &Metrics) -> Result<()> {
-        let Some(pace) = &self.pace else { return Ok(()) };
-        self.whole_at = pace.take(self.whole_at, now()).map_err(|wait| refusal(self.name, wait, metrics))?;
+        let Some(gcra) = &self.gcra else { return Ok(()) };
+        let taken = gcra.take(self.theoretical_arrival_time, now());
+        self.theoretical_arrival_time = taken.map_err(|wait| refusal(self.name, wait, metrics))?;
         Ok(())
     }
 }

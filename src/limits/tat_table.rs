@@ -1,5 +1,7 @@
-//! [`TatTable`] are a moment for each key, in a table of bounded size. One that is past
-//! means as much as none.
+//! A [`TatTable`] holds a time for each key, in bounded memory. A time in the past means the
+//! same as none, so that keys can be forgotten.
+//!
+//! It is used for theoretical arrival times, hence the name, and for expiry times.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,65 +9,65 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::gcra::Moment;
+use super::gcra::TimeUs;
 use super::key::LimitKey;
 
-/// LimitKeys in each half of a table: both are 4 MiB when full. Whoever brings more than
-/// these in the time of a limit makes this instance forget those that were not heard of
-/// for longest; Redis does not forget them.
-const HALF: usize = 50_000;
+/// The most keys in each of the two generations, which are 4 MiB together when full. More
+/// keys than these within the period of a limit make this instance forget those that were
+/// not used for longest; Redis does not forget them.
+const MAX_GENERATION_KEYS: usize = 50_000;
 
-/// A moment for each key.
+/// A time for each key.
 ///
-/// The bound is kept without looking at every key: when the younger half is full, the
-/// older one is forgotten and the younger takes its place.
+/// The bound is kept without a scan of the keys: when the young generation is full, it
+/// replaces the old one, whose keys are forgotten.
 #[derive(Default)]
 pub(super) struct TatTable {
     /// While held: no await, and no call out of this file but the given function.
-    halves: Mutex<Halves>,
+    generations: Mutex<Generations>,
 }
 
 #[derive(Default)]
-struct Halves {
-    younger: HashMap<LimitKey, Moment>,
-    older: HashMap<LimitKey, Moment>,
+struct Generations {
+    young: HashMap<LimitKey, TimeUs>,
+    old: HashMap<LimitKey, TimeUs>,
 }
 
-/// Returns this moment.
-pub(super) fn now() -> Moment {
-    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(BEGINNING.elapsed().as_micros()).unwrap_or(u64::MAX)
+/// Returns the present time.
+pub(super) fn now() -> TimeUs {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl TatTable {
-    /// Returns a key's moment; 0 if it has none.
-    pub(super) fn get(&self, key: LimitKey) -> Moment {
-        self.halves.lock().get(key)
+    /// Returns a key's time; 0 if it has none.
+    pub(super) fn get(&self, key: LimitKey) -> TimeUs {
+        self.generations.lock().get(key)
     }
 
-    /// Changes a key's moment to what `change` makes of it, unless that fails.
-    pub(super) fn change<E>(
+    /// Replaces a key's time by what `update` returns for it, unless that fails.
+    pub(super) fn update<E>(
         &self,
         key: LimitKey,
-        change: impl FnOnce(Moment) -> Result<Moment, E>,
+        update: impl FnOnce(TimeUs) -> Result<TimeUs, E>,
     ) -> Result<(), E> {
-        let mut halves = self.halves.lock();
-        let moment = change(halves.get(key))?;
-        halves.set(key, moment);
+        let mut generations = self.generations.lock();
+        let time = update(generations.get(key))?;
+        generations.set(key, time);
         Ok(())
     }
 }
 
-impl Halves {
-    fn get(&self, key: LimitKey) -> Moment {
-        self.younger.get(&key).or_else(|| self.older.get(&key)).copied().unwrap_or(0)
+impl Generations {
+    fn get(&self, key: LimitKey) -> TimeUs {
+        self.young.get(&key).or_else(|| self.old.get(&key)).copied().unwrap_or(0)
     }
 
-    fn set(&mut self, key: LimitKey, moment: Moment) {
-        if self.younger.len() >= HALF && !self.younger.contains_key(&key) {
-            self.older = std::mem::take(&mut self.younger);
+    fn set(&mut self, key: LimitKey, time: TimeUs) {
+        if self.young.len() >= MAX_GENERATION_KEYS && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
         }
-        self.younger.insert(key, moment);
+        self.young.insert(key, time);
     }
 }
 
@@ -73,40 +75,40 @@ impl Halves {
 mod tests {
     use super::*;
 
-    fn set(moments: &TatTable, key: u128, moment: Moment) {
-        let _ = moments.change(LimitKey::from(key), |_| Ok::<_, ()>(moment));
+    fn set(table: &TatTable, key: u128, time: TimeUs) {
+        let _ = table.update(LimitKey::from(key), |_| Ok::<_, ()>(time));
     }
 
     #[test]
-    fn a_key_keeps_its_moment() {
-        let moments = TatTable::default();
-        set(&moments, 1, 7);
-        set(&moments, 1, 8);
-        assert_eq!((moments.get(LimitKey::from(1)), moments.get(LimitKey::from(2))), (8, 0));
+    fn a_key_keeps_its_last_time() {
+        let table = TatTable::default();
+        set(&table, 1, 7);
+        set(&table, 1, 8);
+        assert_eq!((table.get(LimitKey::from(1)), table.get(LimitKey::from(2))), (8, 0));
     }
 
     #[test]
-    fn a_change_that_fails_changes_nothing() {
-        let moments = TatTable::default();
-        set(&moments, 1, 7);
-        assert_eq!(moments.change(LimitKey::from(1), |_| Err(())), Err(()));
-        assert_eq!(moments.get(LimitKey::from(1)), 7);
+    fn an_update_that_fails_changes_nothing() {
+        let table = TatTable::default();
+        set(&table, 1, 7);
+        assert_eq!(table.update(LimitKey::from(1), |_| Err(())), Err(()));
+        assert_eq!(table.get(LimitKey::from(1)), 7);
     }
 
     #[test]
-    fn the_table_stays_bounded_and_forgets_what_was_not_heard_of_for_longest() {
-        let moments = TatTable::default();
-        set(&moments, 1, 7);
-        let rounds = 5 * HALF as u128;
+    fn the_table_is_bounded_and_forgets_the_keys_that_were_not_used_for_longest() {
+        let table = TatTable::default();
+        set(&table, 1, 7);
+        let rounds = 5 * MAX_GENERATION_KEYS as u128;
         for key in 0..rounds {
-            set(&moments, 1_000 + key, 9);
+            set(&table, 1_000 + key, 9);
             if key % 1_000 == 0 {
-                set(&moments, 2, 8);
+                set(&table, 2, 8);
             }
         }
-        let halves = moments.halves.lock();
-        assert!(halves.younger.len() + halves.older.len() <= 2 * HALF);
-        assert_eq!((halves.get(LimitKey::from(1)), halves.get(LimitKey::from(2))), (0, 8));
-        assert_eq!(halves.get(LimitKey::from(1_000 + rounds - 1)), 9);
+        let generations = table.generations.lock();
+        assert!(generations.young.len() + generations.old.len() <= 2 * MAX_GENERATION_KEYS);
+        assert_eq!((generations.get(LimitKey::from(1)), generations.get(LimitKey::from(2))), (0, 8));
+        assert_eq!(generations.get(LimitKey::from(1_000 + rounds - 1)), 9);
     }
 }

@@ -1,4 +1,4 @@
-//! [`TrustedAddresses`] remembers from which addresses a person has signed in lately.
+//! [`TrustedAddresses`] remembers from which addresses a user has signed in lately.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,46 +8,47 @@ use super::key::{LimitKey, LimitKeys};
 use super::redis_counter::RedisCounter;
 use super::tat_table::{TatTable, now};
 
-/// How long an address stays known after the last good password from it: most people
-/// who use an app sign in on a device more often.
-const KNOWN_FOR: Duration = Duration::from_secs(30 * 86_400);
+/// How long an address is trusted after the last right password from it: most users sign in
+/// more often than that.
+const TRUSTED_FOR: Duration = Duration::from_secs(30 * 86_400);
 
 /// The name of the marks in Redis.
 const NAME: &str = "known_address";
 
-/// The addresses from which people have signed in lately: here, and in Redis if there is
-/// one. What both have forgotten is unknown, which costs a person only that strangers
-/// may use up their tries.
+/// The addresses from which users have signed in lately: on this instance, and in Redis if
+/// there is one. Where both have forgotten an address, the only effect is that guesses of
+/// strangers can exhaust the attempts of the user.
 pub(super) struct TrustedAddresses {
     until: TatTable,
-    shared: Option<Arc<RedisCounter>>,
+    redis: Option<Arc<RedisCounter>>,
 }
 
 impl TrustedAddresses {
-    pub(super) fn new(shared: Option<Arc<RedisCounter>>) -> Self {
-        Self { until: TatTable::default(), shared }
+    /// Returns an empty set, shared through Redis if there is one.
+    pub(super) fn new(redis: Option<Arc<RedisCounter>>) -> Self {
+        Self { until: TatTable::default(), redis }
     }
 
-    /// Returns the key of an email at an address, if that is known.
+    /// Returns the key of an email at an address, if the address is trusted.
     pub(super) async fn key(&self, keys: &LimitKeys, email: &str, address: IpAddr) -> Option<LimitKey> {
         let key = keys.email_at(email, address);
         if self.until.get(key) > now() {
             return Some(key);
         }
-        match &self.shared {
-            Some(shared) if shared.is_marked(NAME, key).await => Some(key),
+        match &self.redis {
+            Some(redis) if redis.is_marked(NAME, key).await => Some(key),
             _ => None,
         }
     }
 
-    /// Remembers an address, from now on for [`KNOWN_FOR`].
-    pub(super) async fn mark(&self, keys: &LimitKeys, email: &str, address: IpAddr) {
+    /// Trusts an address for [`TRUSTED_FOR`] from now on.
+    pub(super) async fn add(&self, keys: &LimitKeys, email: &str, address: IpAddr) {
         let key = keys.email_at(email, address);
-        let time_us = u64::try_from(KNOWN_FOR.as_micros()).unwrap_or(u64::MAX);
-        let until = |_| Ok::<_, std::convert::Infallible>(now().saturating_add(time_us));
-        let Ok(()) = self.until.change(key, until);
-        if let Some(shared) = &self.shared {
-            shared.mark(NAME, key, KNOWN_FOR).await;
+        let trusted_us = u64::try_from(TRUSTED_FOR.as_micros()).unwrap_or(u64::MAX);
+        let until = |_| Ok::<_, std::convert::Infallible>(now().saturating_add(trusted_us));
+        let Ok(()) = self.until.update(key, until);
+        if let Some(redis) = &self.redis {
+            redis.mark(NAME, key, TRUSTED_FOR).await;
         }
     }
 }

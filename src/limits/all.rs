@@ -1,0 +1,125 @@
+//! [`Limits`] are all limits of an instance.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::runtime::Handle;
+
+use super::key::{LimitKey, LimitKeys};
+use super::limit::{Limit, refusal};
+use super::local_limiter::LocalLimiter;
+use super::redis_counter::RedisCounter;
+use super::trusted_addresses::TrustedAddresses;
+use crate::error::{BoxError, Error, Result};
+use crate::ids::UserId;
+use crate::settings::Rates;
+use crate::telemetry::Metrics;
+
+/// After which time a user or an instance with too many sockets may have capacity again. It
+/// is a guess: nothing says when a socket closes, and a load balancer tries the next instance
+/// meanwhile.
+const SOCKET_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// All limits of an instance.
+pub struct Limits {
+    pub(super) failed_logins_by_email: Limit,
+    pub(super) failed_logins_by_address: Limit,
+    signups_by_address: Limit,
+    messages_by_person: Limit,
+    friend_requests_by_person: Limit,
+    connects_by_address: Limit,
+    rates: Rates,
+    pub(super) trusted_addresses: TrustedAddresses,
+    pub(super) keys: LimitKeys,
+    metrics: Metrics,
+}
+
+impl Limits {
+    /// Returns limits at these rates, counted in Redis too if there is one. Tasks run on
+    /// `runtime`.
+    ///
+    /// # Errors
+    ///
+    /// If the Redis client does not accept the URL.
+    pub async fn start(
+        rates: Rates,
+        redis_url: Option<&SecretString>,
+        secret_key: &SecretString,
+        runtime: Handle,
+        metrics: Metrics,
+    ) -> std::result::Result<Self, BoxError> {
+        let redis = match redis_url {
+            Some(url) => Some(RedisCounter::start(url, runtime, metrics.clone()).await?),
+            None => None,
+        };
+        let shared = |name, rate| Limit::new(name, rate, redis.clone(), metrics.clone());
+        let local = |name, rate| Limit::new(name, rate, None, metrics.clone());
+        Ok(Self {
+            failed_logins_by_email: shared("failed_logins_by_email", rates.failed_logins_by_email),
+            failed_logins_by_address: shared("failed_logins_by_address", rates.failed_logins_by_address),
+            signups_by_address: shared("signups_by_address", rates.signups_by_address),
+            messages_by_person: shared("messages_by_person", rates.messages_by_person),
+            friend_requests_by_person: shared("friend_requests_by_person", rates.friend_requests_by_person),
+            connects_by_address: local("connects_by_address", rates.connects_by_address),
+            rates,
+            trusted_addresses: TrustedAddresses::new(redis.clone()),
+            keys: LimitKeys::new(secret_key),
+            metrics,
+        })
+    }
+
+    /// Counts a sign-up from an address.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn sign_up(&self, address: IpAddr) -> Result<()> {
+        self.signups_by_address.take(self.keys.address(address)).await
+    }
+
+    /// Counts a message that a user sends.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn message(&self, sender: UserId) -> Result<()> {
+        self.messages_by_person.take(LimitKey::person(sender)).await
+    }
+
+    /// Counts a friend request that a user makes.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn friend_request(&self, requester: UserId) -> Result<()> {
+        self.friend_requests_by_person.take(LimitKey::person(requester)).await
+    }
+
+    /// Counts the handshake of a socket, on this instance only: it costs this instance's CPU
+    /// time, and must be rejected before Redis or the database is queried.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub fn connect(&self, address: IpAddr) -> Result<()> {
+        self.connects_by_address.take_locally(self.keys.address(address))
+    }
+
+    /// Returns the limiter of the frames of one socket.
+    pub fn frames(&self) -> LocalLimiter {
+        LocalLimiter::new("frames_by_socket", self.rates.frames_by_socket)
+    }
+
+    /// Counts that a user has as many sockets here as allowed, and returns the 429.
+    pub fn too_many_sockets(&self) -> Error {
+        refusal("sockets_by_person", SOCKET_RETRY_AFTER, &self.metrics)
+    }
+
+    /// Counts that this instance holds as many sockets as allowed, and returns the 503.
+    pub fn full(&self) -> Error {
+        // It is counted as a refusal, but a 429 is for clients that can do something about it.
+        let _ = refusal("sockets", SOCKET_RETRY_AFTER, &self.metrics);
+        Error::AtCapacity { retry_after_seconds: SOCKET_RETRY_AFTER.as_secs() }
+    }
+}
