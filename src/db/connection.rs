@@ -18,29 +18,29 @@ pub enum AnyConnection {
 }
 
 impl AnyConnection {
-    /// Connects and sets the time limits. Blocks for
+    /// Connects and sets the timeouts. Blocks for
     /// [`Database::connect_timeout`] at most, for each address of the host.
     pub(super) fn open(settings: &Database) -> Result<Self, BoxError> {
         match &settings.url {
             DatabaseUrl::Postgres(url) => {
-                let url = with_limits(url.expose_secret(), settings);
+                let url = with_timeouts(url.expose_secret(), settings);
                 let mut conn = PgConnection::establish(&url)?;
                 conn.batch_execute(&format!(
                     "SET statement_timeout = {}; SET lock_timeout = {}; \
                      SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'",
                     settings.statement_timeout.as_millis(),
                     settings.lock_timeout.as_millis(),
-                    // A transaction is never idle here for longer than a hiccup of
-                    // this process; one whose process froze must give its locks up.
+                    // A transaction is idle only while this process computes; one whose
+                    // process is suspended must release its locks.
                     settings.statement_timeout.as_millis(),
                 ))?;
                 Ok(Self::Postgres(conn))
             }
             DatabaseUrl::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
-                // The waiting time first: the next line may already have to wait.
-                // FULL writes the log to the disk at each commit, so that not even
-                // a power cut takes back what was acknowledged.
+                // The busy timeout first: the next pragma may already have to wait.
+                // FULL syncs the write-ahead log at each commit, so that even a power
+                // failure loses nothing that was acknowledged.
                 conn.batch_execute(&format!(
                     "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; \
                      PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
@@ -51,9 +51,9 @@ impl AnyConnection {
         }
     }
 
-    /// The statement that begins a transaction which writes. SQLite takes its one
-    /// writer's lock at once: a transaction that reads first and writes later
-    /// fails there when another wrote in between.
+    /// Returns the statement that begins a transaction which writes. SQLite takes its write
+    /// lock at once: a transaction that reads first and writes later fails there when
+    /// another has written in between.
     pub(super) const fn begin(&self) -> &'static str {
         match self {
             Self::Postgres(_) => "BEGIN",
@@ -62,12 +62,12 @@ impl AnyConnection {
     }
 }
 
-/// Adds the limits that libpq itself keeps. A call to it cannot be cancelled, so a
-/// server that is gone without a word must be noticed by the kernel.
-fn with_limits(url: &str, settings: &Database) -> String {
+/// Adds the timeouts that libpq and the kernel enforce. A call to libpq cannot be cancelled,
+/// so the kernel must detect a server that vanished without closing its connections.
+fn with_timeouts(url: &str, settings: &Database) -> String {
     let Ok(mut url) = url::Url::parse(url) else { return url.to_owned() };
     let given: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
-    let limits = [
+    let timeouts = [
         ("connect_timeout", settings.connect_timeout.as_secs().to_string()),
         ("tcp_user_timeout", settings.statement_timeout.as_millis().to_string()),
         ("keepalives_idle", "10".into()),
@@ -75,7 +75,7 @@ fn with_limits(url: &str, settings: &Database) -> String {
         ("keepalives_count", "3".into()),
         ("application_name", "numeneon".into()),
     ];
-    for (name, value) in limits {
+    for (name, value) in timeouts {
         if !given.iter().any(|other| other == name) {
             url.query_pairs_mut().append_pair(name, &value);
         }

@@ -1,13 +1,14 @@
-//! What a failed query means: an outage that passes, or a fault of the server.
+//! The meaning of a failed query: an outage, after which it can be repeated, or a fault of
+//! the server.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::error::Error;
 
-/// What a query answers. Commands tell violated constraints apart by it.
+/// The result of a query. Commands recognise violated constraints by its error.
 pub type Query<T> = Result<T, DieselError>;
 
-/// Errors of an outage that Diesel has no kind for, by a part of their text.
+/// Errors of an outage for which Diesel has no kind, by a part of their text.
 const OUTAGES: &[&str] = &[
     "statement timeout",
     "lock timeout",
@@ -45,7 +46,7 @@ fn is_outage(error: &DieselError) -> bool {
     }
 }
 
-/// Returns whether a unique constraint on this column refused the row.
+/// Returns whether a unique constraint on this column rejected the row.
 ///
 /// PostgreSQL names the constraint, `users_username_key`; SQLite names the column
 /// in its text, `UNIQUE constraint failed: users.username`.

@@ -1,5 +1,5 @@
-//! Migrations bring a database to the schema of this build. They are part of the
-//! binary, one folder for each database.
+//! Migrations bring a database to the schema of this build. They are embedded in the
+//! binary, one folder for each kind of database.
 
 use std::fs::OpenOptions;
 
@@ -7,40 +7,38 @@ use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::AnyConnection;
+use super::connection::AnyConnection;
 use crate::error::BoxError;
 use crate::settings::{Database, DatabaseUrl};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// The number of the advisory lock that one migrating instance holds: the
-/// service's name in ASCII.
-const LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
+/// The advisory lock that a migrating instance holds: the service's name in ASCII.
+const ADVISORY_LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
 
-/// Runs what is not yet run, and returns the names of those migrations.
+/// Runs the pending migrations, and returns their names.
 ///
-/// Instances that start together do it one after the other; the later ones find
-/// nothing left to do. Blocks.
+/// Instances that start together do it one after the other; the later ones find no
+/// migration pending. Blocks.
 ///
 /// # Errors
 ///
-/// If the database cannot be reached or a migration fails; the failed one leaves
-/// nothing behind.
+/// If the database cannot be reached or a migration fails; the failed one is rolled back.
 pub fn migrate(settings: &Database) -> Result<Vec<String>, BoxError> {
-    alone(settings, |conn| match conn {
+    exclusively(settings, |conn| match conn {
         AnyConnection::Postgres(conn) => names(conn.run_pending_migrations(POSTGRES)),
         AnyConnection::Sqlite(conn) => names(conn.run_pending_migrations(SQLITE)),
     })
 }
 
-/// Takes every migration back, and with it every fact. Blocks.
+/// Reverts every migration, which deletes all data. Blocks.
 ///
 /// # Errors
 ///
 /// As [`migrate`].
 pub fn revert(settings: &Database) -> Result<Vec<String>, BoxError> {
-    alone(settings, |conn| match conn {
+    exclusively(settings, |conn| match conn {
         AnyConnection::Postgres(conn) => names(conn.revert_all_migrations(POSTGRES)),
         AnyConnection::Sqlite(conn) => names(conn.revert_all_migrations(SQLITE)),
     })
@@ -52,12 +50,12 @@ fn names(
     Ok(result?.iter().map(ToString::to_string).collect())
 }
 
-/// Runs `step` while no other instance does.
-fn alone<T>(
+/// Runs `step` while no other instance runs one.
+fn exclusively<T>(
     settings: &Database,
     step: impl FnOnce(&mut AnyConnection) -> Result<T, BoxError>,
 ) -> Result<T, BoxError> {
-    // The lock on the file is not one of SQLite's own. It is opened before the
+    // The lock on the file is not one of SQLite's. It is opened before the
     // connection and closed after it, because closing a file drops the locks that
     // this process's SQLite holds on it.
     let _file = match &settings.url {
@@ -72,11 +70,11 @@ fn alone<T>(
     let mut conn = AnyConnection::open(settings)
         .map_err(|error| format!("DATABASE_URL: {}", error.to_string().replace(['\n', '\t'], " ")))?;
     if let AnyConnection::Postgres(conn) = &mut conn {
-        // A migration may take as long as it takes, and so may another's.
+        // A migration may take any time, and so may the wait for another instance.
         conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
         // The lock ends with the connection, also when this process is killed.
         diesel::sql_query("SELECT pg_advisory_lock($1)")
-            .bind::<diesel::sql_types::BigInt, _>(LOCK)
+            .bind::<diesel::sql_types::BigInt, _>(ADVISORY_LOCK)
             .execute(conn)?;
     }
     step(&mut conn)

@@ -1,9 +1,9 @@
-//! The database keeps every fact: SQLite in a file on a laptop, PostgreSQL in a
-//! cluster, by one path of code.
+//! The database stores every fact: SQLite in a file in standalone mode, PostgreSQL in
+//! cluster mode, by one path of code.
 //!
-//! [`Db::read`] and [`Db::transaction`] are the only ways to it. Both leave the
-//! reactor, both wait a bounded time for one of a bounded number of connections,
-//! and both answer within a bounded time whatever the database does.
+//! [`Db::read`] and [`Db::transaction`] are the only access to it. Both run off the
+//! reactor, both wait a bounded time for one of a bounded number of connections, and both
+//! return within a bounded time whatever the database does.
 
 mod connection;
 mod failure;

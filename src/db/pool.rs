@@ -1,7 +1,6 @@
-//! [`Db`] lends connections to blocking work.
+//! A [`Db`] runs blocking work on pooled connections, off the reactor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{Metrics, Object, Pool, PoolError, RecycleResult, TimeoutType, Timeouts};
@@ -9,66 +8,68 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::AnyConnection;
-use super::transaction::{Attempt, DEAD_WITHIN, Fate, Verdict, in_transaction, keep_if_alive};
+use super::connection::AnyConnection;
+use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
 use crate::error::{BoxError, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
-use crate::telemetry::Span;
+use crate::telemetry::{Degradation, Span};
 
-/// What a call may take beyond the statement's own limit, which the server keeps: for
-/// the way there and back.
-const GRACE: Duration = Duration::from_millis(500);
+/// What a call may take beyond the statement timeout, which the server enforces: the round
+/// trip.
+const ROUND_TRIP: Duration = Duration::from_millis(500);
 
-/// A cheap handle on the database.
+/// A cheap handle to the database.
 #[derive(Clone)]
 pub struct Db {
     pool: Pool<Connector>,
-    /// SQLite has one writer. Waiting for it here, in order and without a thread,
-    /// is fairer than SQLite's own polling. PostgreSQL needs no such turn.
+    /// SQLite has one writer. Waiting for it here, in order and without a thread, is fairer
+    /// than SQLite's own polling. PostgreSQL has no need of it.
     writer: Option<Arc<Semaphore>>,
     /// Half of the connections, which is as many as reads in the background may use.
     background: Arc<Semaphore>,
     runtime: Handle,
-    /// How long a whole call may take once it has a connection.
-    limit: Duration,
-    wait: Duration,
+    /// How long a call may take once it has a connection.
+    call_timeout: Duration,
+    /// How long a call may wait for a connection, or to be the writer.
+    wait_timeout: Duration,
     outage: Arc<Outage>,
 }
 
 /// How much of the pool is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Connections that calls have.
+    /// Connections that calls use.
     pub in_use: usize,
     /// Connections that are open.
     pub open: usize,
-    /// Connections at most.
+    /// The most connections.
     pub limit: usize,
-    /// Calls that wait for one.
+    /// Calls that wait for a connection.
     pub waiting: usize,
 }
 
-/// Whether the database failed lately, and how often it has come back.
+/// Whether the last call found the database unavailable, and how often it has recovered.
+#[derive(Default)]
 struct Outage {
-    now: AtomicBool,
+    degradation: Degradation,
     recoveries: watch::Sender<u64>,
 }
 
 impl Db {
-    /// Makes a pool; connections are opened when they are needed.
+    /// Returns an empty pool; connections are opened when they are needed.
     ///
     /// Blocking work runs on `runtime`, which must outlive every call.
     ///
     /// # Errors
     ///
-    /// If the pool's settings do not fit together.
+    /// If the settings of the pool contradict each other.
     pub fn new(settings: &Database, runtime: Handle) -> std::result::Result<Self, BoxError> {
         let pool = Pool::builder(Connector { settings: settings.clone(), runtime: runtime.clone() })
             .max_size(settings.pool_size)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(Timeouts {
                 wait: Some(settings.wait),
-                // libpq counts whole seconds; it gives up first, and frees its thread.
+                // libpq counts whole seconds; it times out first, and frees its thread.
                 create: Some(settings.connect_timeout + Duration::from_secs(1)),
                 recycle: None,
             })
@@ -78,9 +79,9 @@ impl Db {
             writer: matches!(settings.url, DatabaseUrl::Sqlite(_)).then(|| Arc::new(Semaphore::new(1))),
             background: Arc::new(Semaphore::new(settings.pool_size.div_ceil(2))),
             runtime,
-            limit: settings.statement_timeout + GRACE,
-            wait: settings.wait,
-            outage: Arc::new(Outage { now: AtomicBool::new(false), recoveries: watch::Sender::new(0) }),
+            call_timeout: settings.statement_timeout + ROUND_TRIP,
+            wait_timeout: settings.wait,
+            outage: Arc::default(),
         })
     }
 
@@ -90,7 +91,7 @@ impl Db {
     /// # Errors
     ///
     /// The query's own, or [`Error::Unavailable`] when no connection is free in
-    /// time, none can be opened, or the database does not answer in time.
+    /// time, none can be opened, or the database does not respond in time.
     pub async fn read<T, F>(&self, query: F) -> Result<T>
     where
         T: Send + 'static,
@@ -98,17 +99,17 @@ impl Db {
     {
         let query = Arc::new(query);
         let (first, started) = (query.clone(), Instant::now());
-        let answer = self.on_connection(None, move |conn| keep_if_alive(first(conn))).await;
-        if !matches!(answer, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
-            return answer;
+        let result = self.on_connection(None, move |conn| keep_if_alive(first(conn))).await;
+        if !matches!(result, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
+            return result;
         }
         self.close_idle();
         self.on_connection(None, move |conn| keep_if_alive(query(conn))).await
     }
 
-    /// As [`Db::read`], for what nobody's request waits for: at most half of the
-    /// connections are used for it at a time, and it waits for them as long as it takes.
-    /// Thousands of feeds that catch up at once leave the other half to requests.
+    /// Runs a query as [`Db::read`] does, for work on which no request waits: at most half
+    /// of the connections are used for it at a time, and it waits for them without a
+    /// timeout. Thousands of feeds that catch up at once leave the other half to requests.
     ///
     /// # Errors
     ///
@@ -118,22 +119,22 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
-        let _turn = self.background.acquire().await.map_err(Error::internal)?;
+        let _permit = self.background.acquire().await.map_err(Error::internal)?;
         self.read(query).await
     }
 
-    /// Runs `act` in one transaction off the reactor: committed if it answers `Ok`,
-    /// else rolled back. It runs once at most. What came of it is given to `then`,
-    /// on the same thread and also when the caller has stopped waiting.
+    /// Runs `act` in one transaction off the reactor: committed if it returns `Ok`,
+    /// else rolled back. It runs once at most. The outcome is given to `then`, on the same
+    /// thread and also when the caller has stopped waiting.
     ///
-    /// An act must not answer `Ok` after a statement of it has failed: PostgreSQL takes
-    /// such a transaction back at its COMMIT, without a word.
+    /// `act` must not return `Ok` after one of its statements has failed: PostgreSQL rolls
+    /// such a transaction back at its COMMIT, without an error.
     ///
     /// # Errors
     ///
     /// As [`Db::read`]. When `then` is given [`Error::Unavailable`], the transaction
-    /// may have been committed all the same, if the connection was lost, or the database
-    /// stopped answering, in the moment of its COMMIT.
+    /// may have been committed all the same, if the connection was lost or the database
+    /// stopped responding during its COMMIT.
     pub async fn transaction<T, U, F, G>(&self, act: F, then: G) -> Result<U>
     where
         T: 'static,
@@ -142,24 +143,24 @@ impl Db {
         G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
     {
         let attempt = |(act, then)| {
-            let verdict = Arc::new(Verdict::default());
-            let of_thread = verdict.clone();
-            self.on_connection(Some(verdict), move |conn| in_transaction(conn, &of_thread, act, then))
+            let gate = Arc::new(CommitGate::default());
+            let of_thread = gate.clone();
+            self.on_connection(Some(gate), move |conn| in_transaction(conn, &of_thread, act, then))
         };
         match attempt((act, then)).await? {
-            Attempt::Ended(answer) => Ok(answer),
+            Attempt::Ended(value) => Ok(value),
             Attempt::NotBegun(act, then) => {
                 self.close_idle();
                 match attempt((act, then)).await? {
-                    Attempt::Ended(answer) => Ok(answer),
-                    Attempt::NotBegun(..) => Err(Error::unavailable("no transaction can begin")),
+                    Attempt::Ended(value) => Ok(value),
+                    Attempt::NotBegun(..) => Err(Error::unavailable("cannot begin a transaction")),
                 }
             }
         }
     }
 
-    /// Counts the returns of the database after it failed. The receiver sees each
-    /// new value when a call has succeeded again.
+    /// Counts the recoveries of the database from outages. The value is raised when a call
+    /// succeeds again.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
         self.outage.recoveries.subscribe()
     }
@@ -175,82 +176,87 @@ impl Db {
         }
     }
 
-    /// Returns whether the last call found the database there.
+    /// Returns whether the last call found the database available.
     pub fn is_up(&self) -> bool {
-        !self.outage.now.load(Ordering::Relaxed)
+        !self.outage.degradation.is_present()
     }
 
-    /// Closes the idle connections: one that is dead tells that they are dead too.
+    /// Closes the idle connections: if one is dead, the others most likely are too.
     fn close_idle(&self) {
         let idle = self.pool.retain(|_, _| false).removed;
-        // Closing speaks to the server, or writes to the disk.
+        // Closing blocks: it writes to the server or to the disk.
         drop(self.runtime.spawn_blocking(move || drop(idle)));
     }
 
-    /// Runs work on a connection; a transaction comes with the verdict on it.
-    async fn on_connection<T, F>(&self, verdict: Option<Arc<Verdict>>, work: F) -> Result<T>
+    /// Runs work on a connection, within a span. A transaction has a gate.
+    async fn on_connection<T, F>(&self, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConnection) -> (Result<T>, Fate) + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> (Result<T>, Disposal) + Send + 'static,
     {
-        let mut span = Span::step(if verdict.is_some() { "database transaction" } else { "database read" });
-        let answer = self.on_lease(verdict, work).await;
-        span.note(&answer);
-        answer
+        let mut span = Span::step(if gate.is_some() { "database transaction" } else { "database read" });
+        let result = self.on_lease(gate, work).await;
+        span.record(&result);
+        result
     }
 
-    async fn on_lease<T, F>(&self, verdict: Option<Arc<Verdict>>, work: F) -> Result<T>
+    async fn on_lease<T, F>(&self, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConnection) -> (Result<T>, Fate) + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> (Result<T>, Disposal) + Send + 'static,
     {
-        let turn = match &self.writer {
-            Some(writer) if verdict.is_some() => {
-                match timeout(self.wait, writer.clone().acquire_owned()).await {
-                    Ok(turn) => Some(turn.map_err(Error::internal)?),
-                    Err(_) => return Err(Error::unavailable("no turn to write in time")),
+        let writer = match &self.writer {
+            Some(writer) if gate.is_some() => {
+                match timeout(self.wait_timeout, writer.clone().acquire_owned()).await {
+                    Ok(permit) => Some(permit.map_err(Error::internal)?),
+                    Err(_) => return Err(Error::unavailable("write lock not available in time")),
                 }
             }
             _ => None,
         };
         let mut lease = match self.pool.get().await {
             Ok(object) => Lease(Some(object)),
-            // All are in use: the service has too much to do, the database is well.
+            // All are in use: the service is overloaded, and the database is available.
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
-                return Err(Error::unavailable("no database connection is free in time"));
+                return Err(Error::unavailable("no database connection available in time"));
             }
-            Err(error) => return self.note(Err(no_connection(error))),
+            Err(error) => return self.record(Err(no_connection(error))),
         };
         let blocking = self.runtime.spawn_blocking(move || {
             let Some(conn) = lease.0.as_mut() else { return Err(Error::internal("an empty lease")) };
-            let (answer, fate) = work(conn);
-            if fate == Fate::Keep {
+            let (result, disposal) = work(conn);
+            if disposal == Disposal::Keep {
                 drop(lease.0.take());
             }
-            drop(turn);
-            answer
+            drop(writer);
+            result
         });
-        self.note(match timeout(self.limit, blocking).await {
-            Ok(Ok(answer)) => answer,
+        self.record(match timeout(self.call_timeout, blocking).await {
+            Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(Error::internal(panic)),
-            // The thread stays with its connection until libpq gives up, so there
-            // are never more such threads than connections.
+            // The thread keeps its connection until libpq times out, so there are never
+            // more such threads than connections.
             Err(_) => {
-                if let Some(verdict) = verdict {
-                    verdict.give_up();
+                if let Some(gate) = gate {
+                    gate.abandon();
                 }
-                Err(Error::unavailable("the database does not answer in time"))
+                Err(Error::unavailable("no response from the database in time"))
             }
         })
     }
 
-    fn note<T>(&self, answer: Result<T>) -> Result<T> {
-        if matches!(answer, Err(Error::Unavailable(_))) {
-            self.outage.now.store(true, Ordering::Relaxed);
-        } else if self.outage.now.swap(false, Ordering::Relaxed) {
-            self.outage.recoveries.send_modify(|count| *count += 1);
+    /// Records whether a call found the database available.
+    fn record<T>(&self, result: Result<T>) -> Result<T> {
+        let Outage { degradation, recoveries } = &*self.outage;
+        if let Err(Error::Unavailable(cause)) = &result {
+            if degradation.begin() {
+                tracing::warn!(cause = %cause, "database unavailable");
+            }
+        } else if degradation.end() {
+            tracing::info!("database available again");
+            recoveries.send_modify(|count| *count += 1);
         }
-        answer
+        result
     }
 }
 
@@ -261,8 +267,8 @@ fn no_connection(error: PoolError<BoxError>) -> Error {
     }
 }
 
-/// A connection on loan. Dropped with the connection still in it, as after a panic
-/// in the midst of a transaction, it closes the connection.
+/// A connection taken from the pool. Dropped with the connection still in it, as after a
+/// panic within a transaction, it closes the connection.
 struct Lease(Option<Object<Connector>>);
 
 impl Drop for Lease {
@@ -273,8 +279,8 @@ impl Drop for Lease {
     }
 }
 
-/// Opens connections off the reactor. They are not tried before each loan: that
-/// would double the cost of a small read, and [`Db`] replaces dead ones anyhow.
+/// Opens connections off the reactor. They are not tested before each use: that would double
+/// the cost of a small read, and [`Db`] replaces dead ones anyway.
 struct Connector {
     settings: Database,
     runtime: Handle,

@@ -1,88 +1,96 @@
 //! One attempt at a transaction, on a connection that may be dead, for a caller that may
-//! give it up.
+//! time out.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 
-use super::AnyConnection;
+use super::connection::AnyConnection;
 use crate::error::{Error, Result};
 
-/// A call that fails sooner than this met a dead connection, not a slow server: a dead
-/// one fails in less than a millisecond.
+/// A call that fails sooner than this found a dead connection, not a slow server: a dead one
+/// fails in less than a millisecond.
 pub(super) const DEAD_WITHIN: Duration = Duration::from_millis(100);
 
-/// Who was first: the caller that gave a transaction up, or the thread that commits it.
+/// Decides which comes first: the caller's timeout, or the commit on its thread.
 ///
-/// A write that was refused with 503 must not be done later, when the database answers
-/// again: the client has been told to repeat it.
+/// A write that got a 503 must not be committed later, when the database responds again: the
+/// client repeats it.
 #[derive(Default)]
-pub(super) struct Verdict(AtomicU8);
+pub(super) struct CommitGate(AtomicU8);
 
-impl Verdict {
-    const GIVEN_UP: u8 = 1;
+impl CommitGate {
+    const OPEN: u8 = 0;
+    const ABANDONED: u8 = 1;
     const COMMITTING: u8 = 2;
 
-    pub(super) fn give_up(&self) {
-        self.decide(Self::GIVEN_UP);
+    /// Abandons the transaction, unless it is being committed already.
+    pub(super) fn abandon(&self) {
+        self.decide(Self::ABANDONED);
     }
 
-    /// Returns whether nobody has given the transaction up; from now on nobody can.
+    /// Returns whether the transaction is not abandoned; from now on it cannot be.
     fn may_commit(&self) -> bool {
         self.decide(Self::COMMITTING)
     }
 
-    fn decide(&self, verdict: u8) -> bool {
-        self.0.compare_exchange(0, verdict, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Returns whether this call is the first to decide.
+    fn decide(&self, decision: u8) -> bool {
+        self.0.compare_exchange(Self::OPEN, decision, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
-/// What becomes of a connection after its use.
+/// What happens to a connection after its use.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposal {
+    /// It goes back to the pool.
     Keep,
+    /// It is closed.
     Close,
 }
 
-/// What one attempt at a transaction came to.
+/// The outcome of one attempt at a transaction.
 pub(super) enum Attempt<U, F, G> {
+    /// The transaction was committed or rolled back.
     Ended(U),
-    /// The connection was dead before anything was done: the work is given back.
+    /// The connection was dead before the transaction began: the work is returned.
     NotBegun(F, G),
 }
 
-/// After an outage a connection may be dead or in the middle of something.
-pub(super) fn keep_if_alive<T>(answer: Result<T>) -> (Result<T>, Fate) {
-    let fate = if matches!(answer, Err(Error::Unavailable(_))) { Fate::Close } else { Fate::Keep };
-    (answer, fate)
+/// Returns the result with what happens to its connection: after an outage that may be dead
+/// or in the middle of a statement.
+pub(super) fn keep_if_alive<T>(result: Result<T>) -> (Result<T>, Disposal) {
+    let is_outage = matches!(result, Err(Error::Unavailable(_)));
+    (result, if is_outage { Disposal::Close } else { Disposal::Keep })
 }
 
+/// Runs `act` in a transaction, commits or rolls it back, and gives the outcome to `then`.
 pub(super) fn in_transaction<T, U, F, G>(
     conn: &mut AnyConnection,
-    verdict: &Verdict,
+    gate: &CommitGate,
     act: F,
     then: G,
-) -> (Result<Attempt<U, F, G>>, Fate)
+) -> (Result<Attempt<U, F, G>>, Disposal)
 where
     F: FnOnce(&mut AnyConnection) -> Result<T>,
     G: FnOnce(Result<T>) -> Result<U>,
 {
     let started = Instant::now();
     if let Err(error) = conn.batch_execute(conn.begin()) {
-        // A lock that was waited for in vain is not waited for again.
+        // After a lock timeout the lock is not waited for again.
         let is_dead = started.elapsed() < DEAD_WITHIN;
-        let answer = if is_dead { Ok(Attempt::NotBegun(act, then)) } else { Err(error.into()) };
-        return (answer, Fate::Close);
+        let result = if is_dead { Ok(Attempt::NotBegun(act, then)) } else { Err(error.into()) };
+        return (result, Disposal::Close);
     }
     let acted = act(conn).and_then(|value| {
-        if verdict.may_commit() { Ok(value) } else { Err(Error::unavailable("given up before its commit")) }
+        if gate.may_commit() { Ok(value) } else { Err(Error::unavailable("abandoned before its commit")) }
     });
     let end = if acted.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let (answer, fate) = match (conn.batch_execute(end), acted) {
+    let (result, disposal) = match (conn.batch_execute(end), acted) {
         (Ok(()), acted) => keep_if_alive(acted),
-        (Err(error), Ok(_)) => (Err(error.into()), Fate::Close),
-        (Err(_), Err(error)) => (Err(error), Fate::Close),
+        (Err(error), Ok(_)) => (Err(error.into()), Disposal::Close),
+        (Err(_), Err(error)) => (Err(error), Disposal::Close),
     };
-    (then(answer).map(Attempt::Ended), fate)
+    (then(result).map(Attempt::Ended), disposal)
 }

@@ -1,7 +1,7 @@
-//! Log lines go to standard error: JSON for programs, text for a person at a terminal.
+//! Log lines go to standard error: JSON for programs, text for a terminal.
 //!
-//! Whoever writes a line never waits: lines go through a bounded queue to a thread of
-//! their own. When standard error takes no more, lines are dropped and counted.
+//! Logging never blocks: lines go through a bounded queue to a thread of their own. While
+//! standard error blocks and the queue is full, lines are dropped and counted.
 
 use std::fmt::{self, Write};
 use std::sync::OnceLock;
@@ -17,25 +17,25 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::RequestId;
+use super::request_id::RequestId;
 use crate::settings::Telemetry;
 use crate::timestamp::Timestamp;
 
-/// Lines that may wait to be written: some seconds' worth of a busy instance, and
-/// about 10 MB at most. When it is full, further lines are dropped.
-const MOST_LINES_WAITING: usize = 32_768;
+/// The most lines that are queued: some seconds' worth of a busy instance, and about 10 MB.
+/// When the queue is full, further lines are dropped.
+const MAX_QUEUED_LINES: usize = 32_768;
 
-/// How many lines were dropped; of the process, as standard error is.
+/// How many lines were dropped. It belongs to the process, as standard error does.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Writes what is still to be written when it is dropped, for a second at most.
+/// Writes the queued lines when it is dropped, for a second at most.
 #[must_use = "the last lines are lost without it"]
 pub struct Flush(#[expect(dead_code, reason = "held for what dropping it does")] WorkerGuard);
 
 /// Sends log lines to standard error from now on. A second call changes nothing.
 pub fn log_to_stderr(settings: &Telemetry) -> Flush {
     let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(MOST_LINES_WAITING)
+        .buffered_lines_limit(MAX_QUEUED_LINES)
         .lossy(true)
         .thread_name("log")
         .finish(std::io::stderr());
@@ -45,7 +45,7 @@ pub fn log_to_stderr(settings: &Telemetry) -> Flush {
         .with_writer(writer)
         .with_ansi(!settings.log_json && settings.on_a_terminal)
         .with_filter(settings.log_filter());
-    // Fails only if a subscriber is there already, as in tests.
+    // Fails only if there is a subscriber already, as in tests.
     if tracing_subscriber::registry().with(lines).try_init().is_ok() {
         let _ = DROPPED.set(dropped);
     }
@@ -57,7 +57,7 @@ pub(super) fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |dropped| dropped.dropped_lines() as u64)
 }
 
-/// What a line looks like. A line of a request has its `request.id`.
+/// The format of a line. Lines logged while serving a request have its `request.id`.
 struct Lines {
     json: bool,
 }
@@ -97,7 +97,8 @@ where
     }
 }
 
-/// Returns a line as one flat object: when, how grave, where, what, and the fields.
+/// Returns a line as one flat object: timestamp, level, target, request id, and the fields,
+/// of which the message is one.
 fn object(event: &Event<'_>) -> Map<String, Value> {
     let mut line = Map::new();
     line.insert("timestamp".into(), Timestamp::now().to_string().into());
@@ -110,40 +111,40 @@ fn object(event: &Event<'_>) -> Map<String, Value> {
     line
 }
 
-/// Takes the fields of a line into an object.
+/// Inserts the fields of a line into an object.
 struct Fields<'a>(&'a mut Map<String, Value>);
 
 impl Fields<'_> {
-    fn take(&mut self, field: &Field, value: impl Into<Value>) {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.take(field, value);
+        self.insert(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.take(field, value);
+        self.insert(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.take(field, value);
+        self.insert(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.take(field, value);
+        self.insert(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value);
+        self.insert(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = write!(text, "{value:?}");
-        self.take(field, text);
+        self.insert(field, text);
     }
 }

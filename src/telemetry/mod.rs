@@ -1,8 +1,9 @@
-//! Telemetry is what the service tells its operators: [log lines](log_to_stderr) and
-//! [`Metrics`], held together by the [`RequestId`]; in a build with the feature `otlp`
-//! also traces, made of [`Span`]s.
+//! Telemetry is what the service reports to its operators: [log lines](log_to_stderr) and
+//! [`Metrics`], correlated by the [`RequestId`]; in a build with the feature `otlp` also
+//! traces, made of [`Span`]s.
 //!
-//! None of it ever holds a token, a password or a message.
+//! A state that an operator can mend is a [`Degradation`]: one line when it begins, one when
+//! it ends. No line, metric or trace contains a token, a password or a message.
 
 mod degradation;
 mod logs;

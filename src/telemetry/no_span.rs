@@ -1,35 +1,37 @@
-//! What stands for the spans of `span.rs` in a build without the feature `otlp`: nothing.
-//! The compiler leaves nothing of it either.
+//! The [`Span`] of a build without the feature `otlp`. It has the interface of the one in
+//! `span.rs`, does nothing, and costs nothing.
 
-use super::{Origin, RequestId, TraceParent};
+use super::origin::Origin;
+use super::request_id::RequestId;
+use super::trace_parent::TraceParent;
 use crate::error::Result;
 
-/// A step of a request's way, of which nothing is told.
-#[must_use = "it lasts for as long as it is held"]
+/// A step in handling a request, which is not recorded.
+#[must_use = "a span ends when it is dropped"]
 pub struct Span;
 
 impl Span {
-    /// None begins.
+    /// Returns no span.
     pub const fn none() -> Self {
         Self
     }
 
-    /// None begins.
+    /// Returns no span.
     pub fn of_request(_: &RequestId, _: impl FnOnce() -> Option<TraceParent>) -> Self {
         Self
     }
 
-    /// None begins.
+    /// Returns no span.
     pub const fn step(_: &'static str) -> Self {
         Self
     }
 
-    /// None begins.
+    /// Returns no span.
     pub const fn publication(_: Option<TraceParent>, _: usize) -> Self {
         Self
     }
 
-    /// None begins.
+    /// Returns no span.
     pub const fn delivery(_: Option<&Origin>) -> Self {
         Self
     }
@@ -49,11 +51,11 @@ impl Span {
         future
     }
 
-    /// Notes nothing.
+    /// Records nothing.
     pub const fn responded(self, _: &'static str, _: &str, _: u16) {}
 
-    /// Notes nothing.
-    pub const fn note<T>(&mut self, _: &Result<T>) {}
+    /// Records nothing.
+    pub const fn record<T>(&mut self, _: &Result<T>) {}
 
     /// Ends nothing.
     pub const fn end(self) {}

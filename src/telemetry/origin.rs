@@ -1,36 +1,37 @@
-//! An [`Origin`] tells where a payload comes from. It travels with the payload and is
-//! for logs, metrics and traces only: nothing else may depend on it.
+//! An [`Origin`] is the request and commit that caused a payload. It is carried with the
+//! payload, for logs, metrics and traces only: nothing else may depend on it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{RequestId, TraceParent};
+use super::request_id::RequestId;
+use super::trace_parent::TraceParent;
 
-/// The request that caused a payload, and the moment of its commit.
+/// The request that caused a payload, and the time of its commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The request, if one caused it.
     pub request_id: Option<RequestId>,
-    /// The moment after its COMMIT, in microseconds since 1970 by the clock of the
-    /// instance that committed.
+    /// The time after its COMMIT, in microseconds since 1970 by the clock of the instance
+    /// that committed.
     pub committed_us: u64,
-    /// The span of its publication, if that is recorded.
+    /// The span of its publication, if it is recorded.
     pub trace_parent: Option<TraceParent>,
 }
 
 impl Origin {
-    /// The origin of what was committed just now.
+    /// Returns the origin of what was committed just now.
     pub fn committed_now(request_id: Option<RequestId>, trace_parent: Option<TraceParent>) -> Self {
         Self { request_id, committed_us: now_us(), trace_parent }
     }
 
-    /// Returns how long ago it was committed, in seconds. Two machines' clocks differ:
-    /// what seems to come from the future is told as 0.
+    /// Returns how long ago it was committed, in seconds. The clocks of two machines differ: a
+    /// commit that seems to be in the future has age 0.
     pub fn age_seconds(&self) -> f64 {
         now_us().saturating_sub(self.committed_us) as f64 / 1e6
     }
 }
 
-/// A clock before 1970 is told as 1970.
+/// Returns the present time, in microseconds since 1970; 0 if the clock is before that.
 fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
@@ -41,7 +42,7 @@ mod tests {
     use super::Origin;
 
     #[test]
-    fn what_comes_from_the_future_is_told_as_new() {
+    fn a_commit_in_the_future_has_age_zero() {
         let mut origin = Origin::committed_now(None, None);
         origin.committed_us += 3_600_000_000;
         assert!(origin.age_seconds().abs() < f64::EPSILON);

@@ -1,30 +1,29 @@
-//! A [`RequestId`] names one request in every log line about it, on all instances.
+//! A [`RequestId`] identifies one request in every log line about it, on all instances.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Characters of an id at most.
-const MOST_CHARACTERS: usize = 128;
+/// The most characters of an id.
+const MAX_CHARACTERS: usize = 128;
 
 tokio::task_local! {
     static CURRENT: RequestId;
 }
 
-/// The name of a request: 1 to 128 letters, digits, `.`, `_` and `-`. A cheap handle.
+/// The id of a request: 1 to 128 letters, digits, `.`, `_` and `-`. A cheap handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// Takes an id that somebody else has given, if it is sound: whatever stands in it
-    /// comes to the logs, and to other instances.
+    /// Parses an id that a client or another instance has given. The rule is strict because
+    /// the id is written to logs and sent to other instances.
     pub fn parse(text: &str) -> Option<Self> {
-        let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        let is_sound = (1..=MOST_CHARACTERS).contains(&text.len()) && text.bytes().all(sound);
-        is_sound.then(|| Self(text.into()))
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_valid = (1..=MAX_CHARACTERS).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_valid.then(|| Self(text.into()))
     }
 
-    /// Returns an id that no other request has. It need not be hard to guess, so it costs no
-    /// system call.
+    /// Returns a unique id. It need not be hard to guess, so it costs no system call.
     pub fn random() -> Self {
         let bytes = fastrand::u128(..).to_ne_bytes();
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid().simple().to_string().into())
@@ -35,12 +34,12 @@ impl RequestId {
         CURRENT.try_with(Self::clone).ok()
     }
 
-    /// Runs a future as a part of this request: its log lines have the id.
+    /// Runs a future within this request: its log lines have the id.
     pub async fn scope<F: Future>(self, future: F) -> F::Output {
         CURRENT.scope(self, future).await
     }
 
-    /// Returns its text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,7 +56,7 @@ mod tests {
     use super::RequestId;
 
     #[test]
-    fn what_could_forge_a_line_or_fill_the_log_is_no_id() {
+    fn ids_that_could_forge_a_line_or_fill_the_log_are_invalid() {
         for text in ["a", "8f1e2d3c4b5a6978-FRA", "A.b_c-9", &"x".repeat(128)] {
             assert_eq!(RequestId::parse(text).as_ref().map(RequestId::as_str), Some(text));
         }
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_made_is_a_uuid_and_sound() {
+    fn a_random_id_is_a_valid_uuid() {
         let (one, other) = (RequestId::random(), RequestId::random());
         assert_ne!(one, other);
         assert_eq!(RequestId::parse(one.as_str()).as_ref(), Some(&one));

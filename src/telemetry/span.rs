@@ -1,9 +1,9 @@
-//! A [`Span`] is one step of a request's way, from when it is made until it is dropped.
-//! Together they are the request's trace, up to the delivery on another instance.
+//! A [`Span`] is one step in handling a request, from its creation until it is dropped. The
+//! spans of a request are its trace, up to the delivery on another instance.
 //!
-//! There is none unless traces are [exported](super::export_traces), and none of what no
-//! request has caused. A span holds patterns, numbers and ids of requests: no path, no
-//! name, nothing of a body.
+//! Spans are recorded only if traces are [exported](super::traces::export_traces), and only
+//! for work that a request has caused. A span holds route patterns, numbers and ids of
+//! requests: no path, no name, nothing of a body.
 
 use std::borrow::Cow;
 
@@ -12,28 +12,30 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 
+use super::origin::Origin;
+use super::request_id::RequestId;
+use super::trace_parent::TraceParent;
 use super::traces::tracer;
-use super::{Origin, RequestId, TraceParent};
 use crate::error::{Error, Result};
 
 tokio::task_local! {
     static CURRENT: TraceParent;
 }
 
-/// A step of a request's way, if its trace is recorded.
+/// A step in handling a request, if its trace is recorded.
 ///
-/// Each idle socket has room for one, so it is as small as can be.
-#[must_use = "it lasts for as long as it is held"]
+/// Each idle socket has a field for one, so it is one pointer.
+#[must_use = "a span ends when it is dropped"]
 pub struct Span(Option<Box<opentelemetry_sdk::trace::Span>>);
 
 impl Span {
-    /// None begins.
+    /// Returns no span.
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// A request's own span. What the request gives for its parent is asked for only if
-    /// traces are exported.
+    /// Begins the span of a request. `given` reads the parent from its headers, and is called
+    /// only if traces are exported.
     pub fn of_request(id: &RequestId, given: impl FnOnce() -> Option<TraceParent>) -> Self {
         if tracer().is_none() {
             return Self(None);
@@ -41,25 +43,26 @@ impl Span {
         Self::begin("request", SpanKind::Server, given(), vec![request_id(id)])
     }
 
-    /// A step that waits for the database, within the request that the running task serves.
+    /// Begins a step that waits for the database, within the request that the running task
+    /// serves.
     pub fn step(name: &'static str) -> Self {
         Self::caused(name, SpanKind::Client, Self::current(), Vec::new)
     }
 
-    /// The publication of so many payloads, which the parent has caused.
+    /// Begins the publication of this many payloads, which the parent has caused.
     pub fn publication(parent: Option<TraceParent>, payloads: usize) -> Self {
         let count = i64::try_from(payloads).unwrap_or(i64::MAX);
         Self::caused("publish", SpanKind::Producer, parent, || vec![KeyValue::new("payloads", count)])
     }
 
-    /// The delivery to one socket of what came from there.
+    /// Begins the delivery to one socket of a payload of this origin.
     pub fn delivery(origin: Option<&Origin>) -> Self {
         let id = origin.and_then(|origin| origin.request_id.as_ref());
         let parent = origin.and_then(|origin| origin.trace_parent);
         Self::caused("deliver", SpanKind::Consumer, parent, || id.map(request_id).into_iter().collect())
     }
 
-    /// Returns what names this span as the cause of others, if it is recorded.
+    /// Returns this span as the parent of others, if it is recorded.
     pub fn parent(&self) -> Option<TraceParent> {
         let context = self.0.as_ref()?.span_context();
         let trace_id = u128::from_be_bytes(context.trace_id().to_bytes());
@@ -72,7 +75,7 @@ impl Span {
         CURRENT.try_with(|parent| *parent).ok()
     }
 
-    /// Runs a future as a part of the parent's work: its steps are told as caused by it.
+    /// Runs a future within the parent: its steps become children of it.
     pub async fn within<F: Future>(parent: Option<TraceParent>, future: F) -> F::Output {
         match parent {
             Some(parent) => CURRENT.scope(parent, future).await,
@@ -80,7 +83,7 @@ impl Span {
         }
     }
 
-    /// Notes how a request was answered, and ends its span.
+    /// Records the response to a request, and ends its span.
     pub fn responded(mut self, method: &'static str, route: &str, status: u16) {
         let Some(span) = &mut self.0 else { return };
         span.update_name(format!("{method} {route}"));
@@ -92,17 +95,17 @@ impl Span {
         }
     }
 
-    /// Notes whether it came to a fault of the server. The cause is the log's.
-    pub fn note<T>(&mut self, answer: &Result<T>) {
-        if let (Some(span), Err(Error::Unavailable(_) | Error::Internal(_))) = (&mut self.0, answer) {
+    /// Records whether the result is a fault of the server. Its cause is in the log.
+    pub fn record<T>(&mut self, result: &Result<T>) {
+        if let (Some(span), Err(Error::Unavailable(_) | Error::Internal(_))) = (&mut self.0, result) {
             span.set_status(Status::error(""));
         }
     }
 
-    /// Ends it.
+    /// Ends the span.
     pub fn end(self) {}
 
-    /// Begins a span if there is a parent: a step of nobody's request is not told.
+    /// Begins a span if there is a parent: a step outside of any request is not recorded.
     fn caused(
         name: &'static str,
         kind: SpanKind,
@@ -122,7 +125,7 @@ impl Span {
         attributes: Vec<KeyValue>,
     ) -> Self {
         let Some(tracer) = tracer() else { return Self(None) };
-        // Only these have a parent elsewhere.
+        // Only these have a parent in another process.
         let is_remote = matches!(kind, SpanKind::Server | SpanKind::Consumer);
         let context = parent.map_or_else(Context::new, |parent| {
             Context::new().with_remote_span_context(SpanContext::new(
@@ -135,7 +138,7 @@ impl Span {
         });
         let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
         let span = builder.start_with_context(tracer, &context);
-        // Of one that is not recorded nothing is told: its steps need not begin either.
+        // Children of a span that is not recorded need not begin either.
         Self(span.is_recording().then(|| Box::new(span)))
     }
 }

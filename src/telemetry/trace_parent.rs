@@ -1,5 +1,5 @@
-//! A [`TraceParent`] names the span that causes another, in whichever process: W3C's
-//! `traceparent`, as it stands in the heads of requests and travels with events.
+//! A [`TraceParent`] identifies the span that causes another, in any process: the
+//! `traceparent` of W3C Trace Context, as sent in request headers and with events.
 
 use std::fmt;
 
@@ -15,18 +15,18 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// Characters of its text.
+    /// The characters of its text.
     pub const LENGTH: usize = 55;
 
-    /// Takes what somebody else has given, if it is well formed. Of a later version than
-    /// the one known here it takes the part that all versions have.
+    /// Parses the value of a header. Of a version later than 00 it reads the part that all
+    /// versions have in common.
     pub fn parse(text: &str) -> Option<Self> {
         let (version, rest) = field(text, 2)?;
         let (trace_id, rest) = field(rest.strip_prefix('-')?, 32)?;
         let (span_id, rest) = field(rest.strip_prefix('-')?, 16)?;
         let (flags, rest) = field(rest.strip_prefix('-')?, 2)?;
-        let ends_well = rest.is_empty() || (version != "00" && rest.starts_with('-'));
-        if version == "ff" || !ends_well {
+        let is_complete = rest.is_empty() || (version != "00" && rest.starts_with('-'));
+        if version == "ff" || !is_complete {
             return None;
         }
         let trace_id = u128::from_str_radix(trace_id, 16).ok().filter(|id| *id != 0)?;
@@ -36,7 +36,7 @@ impl TraceParent {
     }
 }
 
-/// Splits so many hexadecimal digits off, in small letters, as the standard has them.
+/// Splits off this many hexadecimal digits, which are lowercase in the standard.
 fn field(text: &str, digits: usize) -> Option<(&str, &str)> {
     let (field, rest) = text.split_at_checked(digits)?;
     field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).then_some((field, rest))
@@ -56,7 +56,7 @@ mod tests {
     const TEXT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn it_is_written_as_it_was_read() {
+    fn formatting_reverses_parsing() {
         let parent = TraceParent {
             trace_id: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
             span_id: 0xb7ad_6b71_6920_3331,
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn later_versions_and_other_flags_are_taken() {
+    fn later_versions_and_other_flags_are_accepted() {
         let expected = TraceParent::parse(TEXT);
         for (from, to) in [("00-0a", "01-0a"), ("00-0a", "fe-0a"), ("31-01", "31-ff"), ("31-01", "31-03")] {
             assert_eq!(TraceParent::parse(&TEXT.replacen(from, to, 1)), expected);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_well_formed_is_not_taken() {
+    fn malformed_values_are_rejected() {
         let cut = &TEXT[..TEXT.len() - 1];
         for text in [
             "",

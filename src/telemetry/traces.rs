@@ -1,8 +1,8 @@
-//! Traces go to a collector by OTLP: spans that have ended wait in a bounded queue for a
-//! thread of their own, which sends them in batches.
+//! Traces go to a collector by OTLP: spans that have ended are put into a bounded queue, from
+//! which a thread of their own sends them in batches.
 //!
-//! Nobody ever waits for the collector. While it is away, or slower than spans come, they
-//! are dropped, and the log says so when it begins and when it is over.
+//! No request waits for the collector. While it is unavailable, or slower than spans end,
+//! spans are dropped, which is logged when it begins and when it is over.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,67 +22,67 @@ use secrecy::ExposeSecret;
 use crate::error::BoxError;
 use crate::settings::Telemetry;
 
-/// Spans that may wait to be sent: a second's worth of a busy instance, and some 8 MB at
-/// most. When it is full, further ones are dropped.
-const MOST_SPANS_WAITING: usize = 8_192;
+/// The most spans that are queued: a second's worth of a busy instance, and some 8 MB. When
+/// the queue is full, further spans are dropped.
+const MAX_QUEUED_SPANS: usize = 8_192;
 
-/// Spans in one request to the collector at most.
+/// The most spans in one request to the collector.
 const BATCH: usize = 512;
 
-/// How long a span waits for others to go with it.
+/// How long a span waits for others to fill a batch.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
 
-/// How long the collector may take for a batch. Then it is dropped, or spans would be
-/// kept waiting for longer than the queue has room for.
-const EXPORT_LIMIT: Duration = Duration::from_secs(3);
+/// How long the collector may take for a batch, which is dropped then: the queue holds no more
+/// than the spans of about that time.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the end of the process waits for the last spans.
-const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// How long the process waits for the last spans when it ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Makes spans; of the process, as its log is.
+/// Creates spans. It belongs to the process, as the log does.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// Sends what is still to be sent when it is dropped, for two seconds at most.
+/// Sends the queued spans when it is dropped, for two seconds at most.
 #[must_use = "the last spans are lost without it"]
 pub struct Traces(SdkTracerProvider);
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // What could not be sent in time is lost; the library's log line says so.
-        let _ = self.0.shutdown_with_timeout(FLUSH_LIMIT);
+        // Spans that could not be sent in time are lost; the library logs that.
+        let _ = self.0.shutdown_with_timeout(FLUSH_TIMEOUT);
     }
 }
 
-/// Makes spans from now on, if the settings name a collector. Must not be called within
-/// a runtime: its client has one of its own.
+/// Records and exports spans from now on, if the settings name a collector. Must not be
+/// called within a Tokio runtime: its client has one of its own.
 ///
 /// # Errors
 ///
-/// If the exporter or its client cannot be made: one line that names the setting.
+/// If the exporter or its client cannot be built: one line that names the setting.
 pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, BoxError> {
     let Some(settings) = &settings.traces else { return Ok(None) };
-    // Fails only if there is one already. Without it the client would not start.
+    // Fails only if one is installed already. Without one the client would not start.
     #[cfg(feature = "tls")]
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Neither a proxy of the environment nor another place that the collector names.
+    // Neither a proxy of the environment nor a redirect of the collector is followed.
     let client = reqwest::blocking::Client::builder()
-        .timeout(EXPORT_LIMIT)
+        .timeout(EXPORT_TIMEOUT)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .build();
-    let client = client.map_err(|error| format!("OTLP_ENDPOINT: no client for it: {error}"))?;
+    let client = client.map_err(|error| format!("OTLP_ENDPOINT: HTTP client not built: {error}"))?;
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_http_client(client)
         .with_endpoint(settings.endpoint.expose_secret())
         .with_protocol(Protocol::HttpBinary)
-        .with_timeout(EXPORT_LIMIT)
-        // The next batch comes soon enough to try it.
+        .with_timeout(EXPORT_TIMEOUT)
+        // The next batch is sent soon enough.
         .with_retry_policy(RetryPolicy::disabled())
         .build();
     let exporter = exporter.map_err(|error| format!("OTLP_ENDPOINT: {error}"))?;
     let config = BatchConfigBuilder::default()
-        .with_max_queue_size(MOST_SPANS_WAITING)
+        .with_max_queue_size(MAX_QUEUED_SPANS)
         .with_max_export_batch_size(BATCH)
         .with_scheduled_delay(BATCH_DELAY)
         .build();
@@ -95,25 +95,25 @@ pub fn export_traces(settings: &Telemetry) -> Result<Option<Traces>, BoxError> {
     ]);
     let provider = SdkTracerProvider::builder()
         .with_span_processor(BatchSpanProcessor::new(Watched { exporter, lost: AtomicU64::new(0) }, config))
-        // Who has begun a trace has decided for all of it.
+        // The process that began a trace has decided for all of its spans.
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio))))
         .with_resource(resource.build())
         .build();
-    // Fails only if there is one already.
+    // Fails only if there is a tracer already.
     let _ = TRACER.set(provider.tracer("numeneon"));
     Ok(Some(Traces(provider)))
 }
 
-/// Returns what makes spans, if traces are exported.
+/// Returns the tracer, if traces are exported.
 pub(super) fn tracer() -> Option<&'static SdkTracer> {
     TRACER.get()
 }
 
-/// An exporter whose failures are logged once each time that they begin.
+/// An exporter that logs when its failures begin and when they end.
 #[derive(Debug)]
 struct Watched {
     exporter: opentelemetry_otlp::SpanExporter,
-    /// Spans that the collector has not taken, since it last took some.
+    /// Spans that were dropped since the collector last accepted some.
     lost: AtomicU64,
 }
 
@@ -124,16 +124,16 @@ impl SpanExporter for Watched {
             Ok(()) => {
                 let lost = self.lost.swap(0, Ordering::Relaxed);
                 if lost > 0 {
-                    tracing::info!(spans.lost = lost, "the collector takes spans again");
+                    tracing::info!(spans.lost = lost, "exporting spans again");
                 }
             }
             Err(error) => {
                 if self.lost.fetch_add(spans, Ordering::Relaxed) == 0 {
-                    tracing::warn!(cause = %error, "the collector takes no spans; they are dropped");
+                    tracing::warn!(cause = %error, "exporting spans failed; spans are dropped");
                 }
             }
         }
-        // The library would log each failure.
+        // The library would log each failure that it is given.
         Ok(())
     }
 
