@@ -1,5 +1,5 @@
-//! An id names one row of one table. Each table has a type of its own, so that a
-//! user's id cannot be passed where a message's is meant.
+//! An id identifies one row of one table. Each table has a type of its own, so that a user's
+//! id cannot be passed in place of a message's.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ macro_rules! id {
         pub struct $name(i64);
 
         impl $name {
-            /// Takes a number for an id. A number that no row has is an id of nothing.
+            /// Returns the id with this number, whether a row has it or not.
             pub const fn new(number: i64) -> Self {
                 Self(number)
             }
 
-            /// Reads an id in a path: plain digits. One beyond 64 bits names
-            /// nothing, as does 0, which it becomes.
+            /// Parses an id in a path, which is plain digits. One beyond 64 bits becomes 0,
+            /// which no row has.
             pub fn from_digits(digits: &str) -> Self {
                 Self(digits.parse().unwrap_or(0))
             }
@@ -71,14 +71,14 @@ macro_rules! id {
 }
 
 id! {
-    /// Names a user.
+    /// Identifies a user.
     UserId
 }
 id! {
-    /// Names a message.
+    /// Identifies a message.
     MessageId
 }
 id! {
-    /// Names a friend request.
+    /// Identifies a friend request.
     FriendRequestId
 }

@@ -1,9 +1,9 @@
-//! Comparing what is secret.
+//! Comparing secrets.
 
 use subtle::ConstantTimeEq;
 
-/// Returns whether two texts are the same, without stopping at the first difference:
-/// how long that takes would tell where it is. Only the lengths may be guessed from it.
+/// Returns whether two secrets are equal, in a time that depends on their lengths only: how
+/// long a comparison that stops at the first difference takes would reveal its position.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }

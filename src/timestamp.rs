@@ -1,5 +1,5 @@
-//! A [`Timestamp`] is a moment in UTC, to the microsecond: what both databases
-//! keep and what the contract writes.
+//! A [`Timestamp`] is a point in time in UTC, to the microsecond: the resolution that both
+//! databases store and that is sent to clients.
 
 use chrono::{DateTime, DurationRound, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use diesel::deserialize::FromSqlRow;
@@ -7,38 +7,38 @@ use diesel::expression::AsExpression;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// The latest moment that is told apart from later ones: both databases keep it.
+/// The latest timestamp, which both databases can store; later times become this one.
 const LATEST: NaiveDateTime = match NaiveDate::from_ymd_opt(9999, 12, 31) {
     Some(day) => NaiveDateTime::new(day, NaiveTime::MIN),
     None => NaiveDateTime::MAX,
 };
 
-/// A moment in UTC, to the microsecond.
+/// A point in time in UTC, to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow, ToSchema)]
 #[diesel(sql_type = diesel::sql_types::Timestamp)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-22T20:27:54.035641Z")]
 pub struct Timestamp(NaiveDateTime);
 
 impl Timestamp {
-    /// Returns the present moment. What is finer than a microsecond is cut off, so
-    /// that a value reads back from a database as it was written.
+    /// Returns the present time, truncated to the microsecond, so that a value reads back from
+    /// a database as it was written.
     pub fn now() -> Self {
         let now = Utc::now().naive_utc();
         Self(now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now))
     }
 
-    /// Returns the moment of a second in Unix time, or the latest there is.
+    /// Returns the time of a second in Unix time, or the latest timestamp.
     pub fn of_unix_seconds(seconds: i64) -> Self {
-        Self(DateTime::from_timestamp(seconds, 0).map_or(LATEST, |moment| moment.naive_utc().min(LATEST)))
+        Self(DateTime::from_timestamp(seconds, 0).map_or(LATEST, |time| time.naive_utc().min(LATEST)))
     }
 
-    /// Returns the moment this many minutes later, or the latest there is.
+    /// Returns the time this many minutes later, or the latest timestamp.
     pub fn minutes_later(self, minutes: i64) -> Self {
         let later = TimeDelta::try_minutes(minutes).and_then(|time| self.0.checked_add_signed(time));
         Self(later.unwrap_or(LATEST).min(LATEST))
     }
 
-    /// Returns the moment this many days earlier, or the earliest there is.
+    /// Returns the time this many days earlier, or the earliest timestamp.
     pub fn days_before(self, days: u32) -> Self {
         let earlier = self.0.checked_sub_signed(TimeDelta::days(days.into()));
         Self(earlier.unwrap_or(NaiveDateTime::MIN))
@@ -83,7 +83,7 @@ mod tests {
     use super::Timestamp;
 
     #[test]
-    fn is_written_with_microseconds_and_z() {
+    fn is_formatted_with_microseconds_and_z() {
         let text = Timestamp::now().to_string();
         assert_eq!(text.len(), "2026-11-22T20:27:54.035641Z".len(), "{text}");
         assert!(text.ends_with('Z'), "{text}");

@@ -24,7 +24,7 @@ use crate::events::Seq;
 use crate::limits::Limits;
 use crate::request::client_address::ClientAddress;
 use crate::request::response::Detail;
-use crate::server::connection::Switch;
+use crate::server::connection::UpgradeFlag;
 use crate::settings::{Pattern, Socket};
 use crate::telemetry::{Metrics, RequestId};
 
@@ -250,8 +250,8 @@ fn upgrade(
 ) -> Result<(HttpResponse, actix_ws::Session, actix_ws::MessageStream)> {
     let upgraded = actix_ws::handle_with_protocols(request, payload, &[PROTOCOL]);
     let upgraded = upgraded.map_err(|error| no_handshake(&error))?;
-    if let Some(switch) = request.conn_data::<Switch>() {
-        switch.to_socket();
+    if let Some(upgraded) = request.conn_data::<UpgradeFlag>() {
+        upgraded.set();
     }
     Ok(upgraded)
 }

@@ -1,8 +1,8 @@
-//! The server: how bytes come in and are bounded, below HTTP.
+//! The server accepts connections and bounds them, below the routes of the API.
 //!
-//! - [`listener`] opens a port and tunes connections.
+//! - [`listener`] opens a port and configures connections.
 //! - [`connection`] is a TCP stream whose client has a bounded time to send and to read.
-//! - [`serve`] is HTTP on a listener.
+//! - [`serve()`] is HTTP on a listener.
 
 pub mod connection;
 pub mod listener;

@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The bounds of one server.
 #[derive(Clone, Copy)]
 pub struct Bounds {
-    /// Threads that serve.
+    /// The number of threads that serve.
     pub workers: usize,
     /// Connections held at once by all of them; further ones wait in the kernel.
     pub connections: usize,
@@ -70,13 +70,13 @@ where
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.switch());
+                data.insert(connection.upgrade_flag());
             })
             .local_addr(address)
-            // The default one: nothing reads its host or address.
+            // The default configuration: nothing reads its host or address.
             .finish(map_config(app, |()| AppConfig::default()));
         let accept = fn_service(move |stream: TcpStream| {
-            listener::tune(&stream, bounds.write_timeout);
+            listener::configure(&stream, bounds.write_timeout);
             let client = stream.peer_addr().ok();
             async move { Ok((Connection::new(stream), Protocol::Http1, client)) }
         });
