@@ -207,7 +207,7 @@ impl RedisCounter {
             *state = State::Disconnected(number, Instant::now() + PAUSE);
         }
         if self.outage.begin() {
-            tracing::warn!(cause = %cause, "counting limits in Redis failed; limits are counted per instance");
+            tracing::warn!(cause = %cause, "limits counted per instance: Redis unavailable");
         } else {
             tracing::debug!(cause = %cause, "counting limits in Redis failed again");
         }
@@ -219,7 +219,7 @@ impl RedisCounter {
             && matches!(&*self.state.lock(), State::Connected(..))
             && self.outage.end()
         {
-            tracing::info!("limits are counted across instances again");
+            tracing::info!("limits counted across instances again");
         }
     }
 }

@@ -73,9 +73,9 @@ pub fn refuse_new_connections(listener: &TcpListener) {
 #[cfg(not(target_os = "linux"))]
 pub fn refuse_new_connections(_: &TcpListener) {}
 
-/// Configures an accepted connection: writes are sent at once, and the kernel ends it when
-/// the client acknowledges nothing for `write_timeout`. actix-web's dispatcher would wait
-/// for such a client without a timeout.
+/// Configures an accepted connection: writes are sent at once, and the kernel ends it when the
+/// client reads or acknowledges nothing for `write_timeout`. The dispatcher of actix-http
+/// would wait for such a client without a timeout.
 pub fn configure(connection: &TcpStream, write_timeout: Duration) {
     let socket = SockRef::from(connection);
     // Both fail if the connection is closed already, and then do not matter.

@@ -124,12 +124,12 @@ impl SpanExporter for Watched {
             Ok(()) => {
                 let lost = self.lost.swap(0, Ordering::Relaxed);
                 if lost > 0 {
-                    tracing::info!(spans.lost = lost, "exporting spans again");
+                    tracing::info!(spans.lost = lost, "the collector takes spans again");
                 }
             }
             Err(error) => {
                 if self.lost.fetch_add(spans, Ordering::Relaxed) == 0 {
-                    tracing::warn!(cause = %error, "exporting spans failed; spans are dropped");
+                    tracing::warn!(cause = %error, "the collector takes no spans; they are dropped");
                 }
             }
         }
