@@ -68,7 +68,7 @@ impl Db {
             .max_size(settings.pool_size)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(Timeouts {
-                wait: Some(settings.wait),
+                wait: Some(settings.wait_timeout),
                 // libpq counts whole seconds; it times out first, and frees its thread.
                 create: Some(settings.connect_timeout + Duration::from_secs(1)),
                 recycle: None,
@@ -80,7 +80,7 @@ impl Db {
             background: Arc::new(Semaphore::new(settings.pool_size.div_ceil(2))),
             runtime,
             call_timeout: settings.statement_timeout + ROUND_TRIP,
-            wait_timeout: settings.wait,
+            wait_timeout: settings.wait_timeout,
             outage: Arc::default(),
         })
     }

@@ -109,10 +109,10 @@ impl Roster {
         });
         let is_new = {
             let mut people = self.0.people.lock();
-            if people.get(&user).is_some_and(|entries| entries.len() >= self.0.bounds.most_by_person) {
+            if people.get(&user).is_some_and(|entries| entries.len() >= self.0.bounds.max_sockets_by_person) {
                 return Err(NoRoom::ForPerson);
             }
-            if self.count() >= self.0.bounds.most {
+            if self.count() >= self.0.bounds.max_sockets {
                 return Err(NoRoom::ForAnybody);
             }
             let entries = people.entry(user).or_default();

@@ -1,25 +1,25 @@
-//! A [`Pattern`] names hosts or origins: literal text in which each `*` stands for
-//! any number of letters, digits, `-` and `_`, that is, for a part of one label or for
-//! a port. Nothing that ends a host's name in a URL is among them.
+//! A [`Pattern`] matches hosts or origins: literal text in which each `*` matches any number
+//! of letters, digits, `-` and `_`, that is, a part of one label or a port. It matches no
+//! character that ends a host name in a URL.
 
-/// A text with `*` for what may differ.
+/// A text with `*` as a wildcard.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     parts: Vec<String>,
 }
 
 impl Pattern {
-    /// Reads a pattern; letters match in either case.
+    /// Parses a pattern; letters match in either case.
     pub fn new(text: &str) -> Self {
         Self { parts: text.to_ascii_lowercase().split('*').map(str::to_owned).collect() }
     }
 
-    /// Returns whether the whole of `text` fits. Takes time in proportion to its length.
+    /// Returns whether all of `text` matches. The time is proportional to its length.
     pub fn matches(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
         let text = text.as_bytes();
         let Some((first, rest)) = self.parts.split_first() else { return text.is_empty() };
-        // Where the parts so far may end: at any place, or nowhere.
+        // The positions at which a match of the parts so far may end.
         let mut ends = vec![false; text.len() + 1];
         if let Some(end) = ends.get_mut(first.len())
             && text.starts_with(first.as_bytes())
@@ -27,26 +27,27 @@ impl Pattern {
             *end = true;
         }
         for part in rest {
-            ends = after_a_star(text, &ends, part.as_bytes());
+            ends = after_star(text, &ends, part.as_bytes());
         }
         ends.last().is_some_and(|end| *end)
     }
 }
 
-/// Returns where a part may end that follows a `*`, which begins where others may end.
-fn after_a_star(text: &[u8], starts: &[bool], part: &[u8]) -> Vec<bool> {
+/// Returns the positions at which a part may end that follows a `*`, which begins at one of
+/// `starts`.
+fn after_star(text: &[u8], starts: &[bool], part: &[u8]) -> Vec<bool> {
     let mut ends = vec![false; starts.len()];
-    let mut within_a_star = false;
+    let mut is_within_star = false;
     for (place, starts) in starts.iter().enumerate() {
-        within_a_star |= *starts;
+        is_within_star |= *starts;
         let rest = text.get(place..).unwrap_or_default();
-        if within_a_star
+        if is_within_star
             && rest.starts_with(part)
             && let Some(end) = ends.get_mut(place + part.len())
         {
             *end = true;
         }
-        within_a_star &= rest.first().is_some_and(|it| it.is_ascii_alphanumeric() || b"-_".contains(it));
+        is_within_star &= rest.first().is_some_and(|it| it.is_ascii_alphanumeric() || b"-_".contains(it));
     }
     ends
 }
@@ -56,7 +57,7 @@ mod tests {
     use super::Pattern;
 
     #[test]
-    fn a_star_stays_within_its_label() {
+    fn a_star_matches_within_one_label() {
         let preview = Pattern::new("https://numeneon-frontend*.vercel.app");
         assert!(preview.matches("https://numeneon-frontend.vercel.app"));
         assert!(preview.matches("https://numeneon-frontend-git-main.vercel.app"));
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_a_port() {
+    fn a_star_matches_a_port() {
         let local = Pattern::new("http://localhost:*");
         assert!(local.matches("http://localhost:5173"));
         assert!(!local.matches("http://localhost"));
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_star_only_the_text_itself_fits() {
+    fn without_a_star_only_the_text_itself_matches() {
         assert!(Pattern::new("localhost").matches("LOCALHOST"));
         assert!(!Pattern::new("localhost").matches("localhost2"));
     }

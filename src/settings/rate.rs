@@ -1,48 +1,46 @@
-//! A [`Rate`] is how much of something may be taken: so many at once, and as many again,
-//! evenly, over a time.
+//! A [`Rate`] is a burst that is refilled evenly over a period.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::InvalidSetting;
+use super::invalid_setting::InvalidSetting;
 use super::source::Source;
 
-/// So many at once, and as many again, evenly, over a time: `20/15m`.
+/// A burst, refilled evenly over the period: `20/15m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many at once.
+    /// How many may be taken at once.
     pub burst: NonZeroU32,
-    /// Over which time as many come back.
+    /// The time in which the whole burst is refilled.
     pub period: Duration,
 }
 
-/// The rates of all limits; those that are off have none.
+/// The rates of all limits; a limit that is off has none.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// InvalidSetting passwords for one email.
+    /// Wrong passwords for one email.
     pub failed_logins_by_email: Option<Rate>,
-    /// InvalidSetting passwords from one address.
+    /// Wrong passwords from one address.
     pub failed_logins_by_address: Option<Rate>,
-    /// Accounts made from one address.
+    /// Sign-ups from one address.
     pub signups_by_address: Option<Rate>,
-    /// Messages that one person sends.
+    /// Messages that one user sends.
     pub messages_by_person: Option<Rate>,
-    /// Friend requests that one person makes.
+    /// Friend requests that one user makes.
     pub friend_requests_by_person: Option<Rate>,
-    /// Handshakes of sockets from one address, at one instance.
+    /// Handshakes of sockets from one address, on one instance.
     pub connects_by_address: Option<Rate>,
     /// Frames that one socket sends.
     pub frames_by_socket: Option<Rate>,
 }
 
-/// The most that a rate may allow, and the longest time it may be about: what is beyond
-/// them is no limit.
-const MOST: u32 = 1_000_000;
-const LONGEST_SECONDS: u64 = 86_400;
+/// The largest burst and the longest period. A limit beyond them bounds nothing; `off` says so.
+const MAX_BURST: u32 = 1_000_000;
+const MAX_PERIOD_SECONDS: u64 = 86_400;
 
 impl Rates {
     pub(super) fn read(source: &Source<'_>) -> Result<Self, InvalidSetting> {
-        let rate = |name| Rate::parse(&source.text(name)).map_err(|why| InvalidSetting::new(name, why));
+        let rate = |name| Rate::parse(&source.text(name)).map_err(|reason| InvalidSetting::new(name, reason));
         Ok(Self {
             failed_logins_by_email: rate("LIMIT_FAILED_LOGINS_BY_EMAIL")?,
             failed_logins_by_address: rate("LIMIT_FAILED_LOGINS_BY_ADDRESS")?,
@@ -56,31 +54,34 @@ impl Rates {
 }
 
 impl Rate {
-    /// Reads a rate, or `off` for none.
+    /// Parses a rate, or `off` for none.
     ///
     /// # Errors
     ///
-    /// A text that is neither.
+    /// What is wrong, if the text is neither.
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         if text == "off" {
             return Ok(None);
         }
         let rate = text.split_once('/').and_then(|(burst, period)| {
-            let burst = NonZeroU32::new(digits(burst)?).filter(|burst| burst.get() <= MOST)?;
-            Some(Self { burst, period: time(period)? })
+            let burst = NonZeroU32::new(digits(burst)?).filter(|burst| burst.get() <= MAX_BURST)?;
+            Some(Self { burst, period: parse_period(period)? })
         });
         rate.map(Some).ok_or_else(|| {
-            format!("{text:?} is neither off nor a rate as 20/15m: 1 to {MOST}, in 1s to 24h (s, m or h)")
+            format!(
+                "{text:?} is neither off nor a rate such as 20/15m: a burst of 1 to {MAX_BURST}, \
+                 a period of 1s to 24h (unit s, m or h)"
+            )
         })
     }
 }
 
 fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
-    // Numbers that Rust reads may begin with a sign.
+    // The parser of Rust accepts a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn time(text: &str) -> Option<Duration> {
+fn parse_period(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds: u64 = match unit {
         "s" => 1,
@@ -89,7 +90,7 @@ fn time(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let seconds = seconds.checked_mul(digits(number)?)?;
-    (1..=LONGEST_SECONDS).contains(&seconds).then(|| Duration::from_secs(seconds))
+    (1..=MAX_PERIOD_SECONDS).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_a_number_and_a_time() {
+    fn a_rate_is_a_burst_and_a_period() {
         assert_eq!(read("20/15m"), Some((20, 900)));
         assert_eq!(read("1/1s"), Some((1, 1)));
         assert_eq!(read("1000000/24h"), Some((1_000_000, 86_400)));
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn anything_else_is_rejected() {
         for text in [
             "",
             "/",

@@ -1,60 +1,64 @@
-//! A [`ServiceKey`] lets another service publish events under its name.
+//! A [`ServiceKey`] authenticates an integration, which announces events under its name.
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::InvalidSetting;
+use super::invalid_setting::InvalidSetting;
 use super::source::Source;
 
 const NAME: &str = "SERVICE_KEYS";
 
-/// The least length of a key, in bytes: nobody tries them all.
-const LEAST_BYTES: usize = 32;
+/// The minimum length of a key: too long to be guessed.
+const MIN_KEY_BYTES: usize = 32;
 
-/// The longest name.
-const MOST_CHARACTERS: usize = 32;
+/// The maximum length of a name.
+const MAX_NAME_CHARACTERS: usize = 32;
 
-/// Another service's name, and what it proves it with.
+/// The name of an integration, and its credential.
 #[derive(Clone, Debug)]
 pub struct ServiceKey {
-    /// 1 to 32 small letters, digits and `-`.
+    /// 1 to 32 lowercase letters, digits and `-`.
     pub name: String,
-    /// What stands behind `Bearer`.
+    /// The bearer token.
     pub key: SecretString,
 }
 
+/// Reads the keys of all integrations. Names and keys are unique.
 pub(super) fn read(source: &Source<'_>) -> Result<Vec<ServiceKey>, InvalidSetting> {
-    let mut services: Vec<ServiceKey> = Vec::new();
+    let mut keys: Vec<ServiceKey> = Vec::new();
     for (member, place) in source.list(NAME).iter().zip(1..) {
-        let service =
-            parse(member).map_err(|why| InvalidSetting::new(NAME, format!("number {place} {why}")))?;
-        for other in &services {
-            if other.name == service.name {
-                return Err(InvalidSetting::new(NAME, format!("number {place} has the name of another")));
+        let key = parse(member).map_err(|why| InvalidSetting::new(NAME, format!("entry {place} {why}")))?;
+        for other in &keys {
+            if other.name == key.name {
+                return Err(InvalidSetting::new(
+                    NAME,
+                    format!("entry {place} has the name of another entry"),
+                ));
             }
-            if other.key.expose_secret() == service.key.expose_secret() {
-                return Err(InvalidSetting::new(NAME, format!("number {place} has the key of another")));
+            if other.key.expose_secret() == key.key.expose_secret() {
+                return Err(InvalidSetting::new(NAME, format!("entry {place} has the key of another entry")));
             }
         }
-        services.push(service);
+        keys.push(key);
     }
-    Ok(services)
+    Ok(keys)
 }
 
-/// Reads `name:key`. What is wrong is said without quoting any of it: a key may stand
-/// where a name should.
+/// Parses `name:key`. The error quotes none of it: a key may be in the place of the name.
 fn parse(member: &str) -> Result<ServiceKey, String> {
     let Some((name, key)) = member.split_once(':') else {
         return Err("is not name:key".into());
     };
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !(1..=MOST_CHARACTERS).contains(&name.len()) || !name.bytes().all(is_letter) {
-        return Err(format!("has a name that is not 1 to {MOST_CHARACTERS} small letters, digits and -"));
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !(1..=MAX_NAME_CHARACTERS).contains(&name.len()) || !name.bytes().all(is_allowed) {
+        return Err(format!(
+            "has a name that is not 1 to {MAX_NAME_CHARACTERS} lowercase letters, digits and -"
+        ));
     }
-    if key.len() < LEAST_BYTES {
-        return Err(format!("has a key of {} bytes, and at least {LEAST_BYTES} are needed", key.len()));
+    if key.len() < MIN_KEY_BYTES {
+        return Err(format!("has a key of {} bytes; at least {MIN_KEY_BYTES} are required", key.len()));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("has a key with white space or other characters that a header does not carry".into());
+        return Err("has a key with whitespace or other characters that are not allowed in a header".into());
     }
     Ok(ServiceKey { name: name.to_owned(), key: key.into() })
 }
@@ -66,14 +70,14 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn a_key_may_have_colons() {
+    fn a_key_may_contain_colons() {
         let key = "a:key:of:more:than:32:bytes:and:some";
         let read = parse(&format!("posts:{key}"));
         assert!(read.is_ok_and(|it| it.name == "posts" && it.key.expose_secret() == key));
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_quoting_it() {
+    fn errors_do_not_quote_the_setting() {
         let long = "x".repeat(40);
         for member in [
             long.as_str(),

@@ -1,4 +1,4 @@
-//! A [`Source`] gives settings by name, as the types that they are read into.
+//! A [`Source`] returns settings by name, parsed into their types.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,46 +8,28 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::database_url::DatabaseUrl;
+use super::invalid_setting::InvalidSetting;
+use super::pattern::Pattern;
 use super::table::SETTINGS;
-use super::{DatabaseUrl, Pattern};
 
-/// What is wrong with a setting: one line, which names it.
-#[derive(Debug)]
-pub struct InvalidSetting {
-    name: &'static str,
-    why: String,
-}
-
-impl InvalidSetting {
-    pub(super) fn new(name: &'static str, why: impl fmt::Display) -> Self {
-        Self { name, why: why.to_string().replace('\n', " ") }
-    }
-}
-
-impl fmt::Display for InvalidSetting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.why)
-    }
-}
-
-impl std::error::Error for InvalidSetting {}
-
-/// Where settings are looked up; the table's default stands for what is not there.
+/// Where settings are looked up. One that is not set has the default of the table.
 pub(super) struct Source<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl<'a> Source<'a> {
+    /// Returns a source that looks names up by this function.
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup }
     }
 
-    /// Returns the text that was given, if any and not blank.
+    /// Returns the value that is set, if it is not blank.
     pub(super) fn optional(&self, name: &'static str) -> Option<String> {
         (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// Returns the text that was given, or the table's default.
+    /// Returns the value that is set, or the default of the table.
     pub(super) fn text(&self, name: &'static str) -> String {
         self.optional(name).unwrap_or_else(|| {
             let setting = SETTINGS.iter().find(|setting| setting.name == name);
@@ -55,6 +37,7 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Returns a whole number in a range.
     pub(super) fn number<T>(&self, name: &'static str, range: RangeInclusive<T>) -> Result<T, InvalidSetting>
     where
         T: FromStr + PartialOrd + fmt::Display,
@@ -69,7 +52,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns a part of a whole.
+    /// Returns a number from 0 to 1.
     pub(super) fn ratio(&self, name: &'static str) -> Result<f64, InvalidSetting> {
         let text = self.text(name);
         match text.parse::<f64>() {
@@ -90,7 +73,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns a count whose default leaves one core free, if there is another.
+    /// Returns a count whose default is the number of cores less one, and 1 at least.
     pub(super) fn count_or_spare_cores(
         &self,
         name: &'static str,
@@ -102,6 +85,7 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns a time that is set in seconds.
     pub(super) fn seconds(
         &self,
         name: &'static str,
@@ -110,8 +94,9 @@ impl<'a> Source<'a> {
         self.number(name, range).map(Duration::from_secs)
     }
 
-    /// Returns a time that is zero in standalone mode, which has no load balancer, unless it is set.
-    pub(super) fn seconds_on_a_server(
+    /// Returns a time in seconds whose default is 0 in standalone mode, which has no load
+    /// balancer.
+    pub(super) fn seconds_unless_standalone(
         &self,
         name: &'static str,
         default: u64,
@@ -123,6 +108,7 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns a time that is set in milliseconds.
     pub(super) fn milliseconds(
         &self,
         name: &'static str,
@@ -131,7 +117,7 @@ impl<'a> Source<'a> {
         self.number(name, range).map(Duration::from_millis)
     }
 
-    /// Returns `true` or `false`, whose default depends on other settings.
+    /// Returns true or false; the default depends on other settings.
     pub(super) fn switch(&self, name: &'static str, default: bool) -> Result<bool, InvalidSetting> {
         match self.optional(name).as_deref() {
             None => Ok(default),
@@ -141,28 +127,33 @@ impl<'a> Source<'a> {
         }
     }
 
-    pub(super) fn choice(&self, name: &'static str, known: &[&str]) -> Result<String, InvalidSetting> {
+    /// Returns one of these words.
+    pub(super) fn choice(&self, name: &'static str, words: &[&str]) -> Result<String, InvalidSetting> {
         let text = self.text(name);
-        if known.contains(&text.as_str()) {
+        if words.contains(&text.as_str()) {
             return Ok(text);
         }
-        Err(InvalidSetting::new(name, format!("{text:?} is not one of {}", known.join(", "))))
+        Err(InvalidSetting::new(name, format!("{text:?} is not one of {}", words.join(", "))))
     }
 
-    /// Returns the members of a list, without outer white space; empty ones are none.
+    /// Returns the entries of a list that is separated by commas, without surrounding
+    /// whitespace and without empty ones.
     pub(super) fn list(&self, name: &'static str) -> Vec<String> {
         let text = self.text(name);
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Returns a list of patterns.
     pub(super) fn patterns(&self, name: &'static str) -> Vec<Pattern> {
-        self.list(name).iter().map(|part| Pattern::new(part)).collect()
+        self.list(name).iter().map(|entry| Pattern::new(entry)).collect()
     }
 
+    /// Returns the URL of a database.
     pub(super) fn database_url(&self, name: &'static str) -> Result<DatabaseUrl, InvalidSetting> {
         DatabaseUrl::parse(&self.text(name)).map_err(|why| InvalidSetting::new(name, why))
     }
 
+    /// Returns the URL of a Redis, if one is set.
     pub(super) fn redis_url(&self, name: &'static str) -> Result<Option<SecretString>, InvalidSetting> {
         let Some(text) = self.optional(name) else { return Ok(None) };
         let url = url::Url::parse(&text)
@@ -184,12 +175,15 @@ impl<'a> Source<'a> {
         Ok(Some(text.into()))
     }
 
-    /// Returns an address with its port, if one was given.
+    /// Returns an address with a port, if one is set.
     pub(super) fn address(&self, name: &'static str) -> Result<Option<SocketAddr>, InvalidSetting> {
         let Some(text) = self.optional(name) else { return Ok(None) };
-        let wrong = |_| {
-            InvalidSetting::new(name, format!("{text:?} is not an address with a port, as 127.0.0.1:9464"))
+        let invalid = |_| {
+            InvalidSetting::new(
+                name,
+                format!("{text:?} is not an address with a port, such as 127.0.0.1:9464"),
+            )
         };
-        text.parse().map(Some).map_err(wrong)
+        text.parse().map(Some).map_err(invalid)
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator is told, and where.
+//! Settings of log lines, metrics and traces.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -8,15 +8,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use url::{Position, Url};
 
-use super::InvalidSetting;
+use super::invalid_setting::InvalidSetting;
 use super::source::Source;
 
-/// What an operator is told, and where.
+/// Log lines, metrics and traces.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
-    /// Where `/metrics` is served; without an address it is not.
+    /// The address on which `/metrics` is served; without one it is not.
     pub metrics_address: Option<SocketAddr>,
-    /// The token that `/metrics` asks for, if any.
+    /// The bearer token that `/metrics` requires, if any.
     pub metrics_token: Option<SecretString>,
     /// What is logged, as a `tracing` filter.
     pub log: String,
@@ -24,31 +24,31 @@ pub struct Telemetry {
     pub log_json: bool,
     /// Whether standard error is a terminal.
     pub on_a_terminal: bool,
-    /// Where traces go, if anywhere; only in a build with the feature `otlp`.
+    /// Where traces are exported to, if anywhere; only in a build with the feature `otlp`.
     pub traces: Option<Traces>,
 }
 
-/// Where traces go.
+/// Where traces are exported to.
 #[derive(Clone, Debug)]
 pub struct Traces {
     /// The collector's URL for traces. Some have a token in their path.
     pub endpoint: SecretString,
     /// The collector's host and port, for the log.
     pub collector: String,
-    /// The part of traces begun here that are recorded: 0 to 1.
+    /// The ratio of traces begun by this instance that are recorded: 0 to 1.
     pub sample_ratio: f64,
 }
 
 impl Telemetry {
-    /// Returns what decides which lines are logged.
+    /// Returns the filter that decides which lines are logged.
     pub fn log_filter(&self) -> EnvFilter {
-        // It was parsed before it became a setting.
+        // It was parsed before, when it was read.
         parse_log_filter(&self.log).unwrap_or_default()
     }
 }
 
-/// Values of fields stand for themselves: as regular expressions, a few stars in a row take seconds
-/// to be read.
+/// Parses a filter. Values of fields are literal text: as regular expressions, a few stars in a
+/// row would take seconds to parse.
 fn parse_log_filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().with_regex(false).parse(text)
 }
@@ -59,6 +59,7 @@ fn read_log_filter(source: &Source<'_>) -> Result<String, InvalidSetting> {
     Ok(text)
 }
 
+/// Reads the settings of log lines, metrics and traces.
 pub(super) fn read(source: &Source<'_>) -> Result<Telemetry, InvalidSetting> {
     let on_a_terminal = std::io::stderr().is_terminal();
     Ok(Telemetry {
@@ -79,7 +80,7 @@ fn traces(source: &Source<'_>) -> Result<Option<Traces>, InvalidSetting> {
     let sample_ratio = source.ratio("OTLP_SAMPLE_RATIO")?;
     let Some(text) = source.optional(ENDPOINT) else { return Ok(None) };
     let url = collector(&text).map_err(|why| InvalidSetting::new(ENDPOINT, why))?;
-    // Last, so that every build says what else is wrong.
+    // Last, so that every build reports what else is wrong.
     if !cfg!(feature = "otlp") {
         return Err(InvalidSetting::new(ENDPOINT, "needs a build with traces: cargo build --features otlp"));
     }
@@ -87,11 +88,11 @@ fn traces(source: &Source<'_>) -> Result<Option<Traces>, InvalidSetting> {
     Ok(Some(Traces { endpoint: url.as_str().into(), collector, sample_ratio }))
 }
 
-/// Returns where a collector takes traces, or what is wrong with its URL, without its
-/// text: it may hold a password.
+/// Returns the URL by which a collector accepts traces, or what is wrong with the given URL,
+/// without quoting it: it may hold a password.
 fn collector(text: &str) -> Result<Url, String> {
     let mut url =
-        Url::parse(text).map_err(|error| format!("not a URL, as http://127.0.0.1:4318: {error}"))?;
+        Url::parse(text).map_err(|error| format!("not a URL such as http://127.0.0.1:4318: {error}"))?;
     match url.scheme() {
         "http" => {}
         "https" if cfg!(feature = "tls") => {}
@@ -99,10 +100,10 @@ fn collector(text: &str) -> Result<Url, String> {
         other => return Err(format!("{other}:// is neither http:// nor https://")),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("a name or a password in the URL would not be sent".into());
+        return Err("the URL has a user name or a password, which would not be sent".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("the URL goes on after its path".into());
+        return Err("the URL has a query or a fragment".into());
     }
     let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
     url.set_path(&path);
@@ -116,7 +117,7 @@ mod tests {
     use super::{collector, parse_log_filter};
 
     #[test]
-    fn a_collector_is_named_without_the_path_for_traces() {
+    fn the_path_for_traces_is_appended() {
         for (given, expected) in [
             ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
             ("http://collector:4318/", "http://collector:4318/v1/traces"),
@@ -128,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_behind_tls_is_for_builds_with_tls() {
+    fn a_collector_behind_tls_needs_a_build_with_tls() {
         assert_eq!(collector("https://collector").is_ok(), cfg!(feature = "tls"));
     }
 
     #[test]
-    fn fields_are_no_patterns_that_take_seconds_to_be_read() {
+    fn values_of_fields_are_not_parsed_as_regular_expressions() {
         let stars = "*".repeat(20);
         let started = Instant::now();
         assert!(

@@ -43,7 +43,7 @@ fn every_setting_has_its_default() {
     assert_eq!((settings.server.workers, settings.server.max_connections), (cores, 18_000));
 
     let database = &settings.database;
-    assert_eq!((database.pool_size, database.wait), (16, milliseconds(2_000)));
+    assert_eq!((database.pool_size, database.wait_timeout), (16, milliseconds(2_000)));
     assert_eq!(database.connect_timeout, seconds(2));
     assert_eq!(
         (database.statement_timeout, database.lock_timeout),
@@ -66,7 +66,7 @@ fn every_setting_has_its_default() {
     assert_eq!(credentials.hashes_at_once, (cores - 1).max(1));
 
     let socket = settings.socket;
-    assert_eq!((socket.most, socket.most_by_person), (15_000, 32));
+    assert_eq!((socket.max_sockets, socket.max_sockets_by_person), (15_000, 32));
     assert_eq!((socket.queue_events, socket.queue_bytes), (256, 262_144));
     assert_eq!((socket.write_timeout, socket.ping, socket.unanswered_pings), (seconds(10), seconds(25), 2));
     assert_eq!(settings.position_check, seconds(30));
