@@ -1,5 +1,5 @@
-//! Builds the crate anew when a file comes or goes in the folders that are part of
-//! the binary: the macros that read them notice changed files only.
+//! Rebuilds the crate when a file is added to or removed from a folder that is embedded in
+//! the binary: the macros that embed them detect changed files only.
 
 fn main() {
     for folder in ["demo", "clients/js/src", "migrations"] {

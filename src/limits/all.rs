@@ -16,9 +16,9 @@ use crate::ids::UserId;
 use crate::settings::Rates;
 use crate::telemetry::Metrics;
 
-/// After which time a user or an instance with too many sockets may have capacity again. It
-/// is a guess: nothing says when a socket closes, and a load balancer tries the next instance
-/// meanwhile.
+/// The time after which a user or an instance with too many sockets may have capacity again.
+/// It is an estimate: when a socket closes is not known, and a load balancer tries the next
+/// instance meanwhile.
 const SOCKET_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// All limits of an instance.

@@ -34,7 +34,7 @@ pub struct Rates {
     pub frames_by_socket: Option<Rate>,
 }
 
-/// The largest burst and the longest period. A limit beyond them bounds nothing; `off` says so.
+/// The largest burst and the longest period. A limit beyond them would bound nothing.
 const MAX_BURST: u32 = 1_000_000;
 const MAX_PERIOD_SECONDS: u64 = 86_400;
 

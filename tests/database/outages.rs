@@ -151,8 +151,13 @@ async fn service_survives_a_postgres_that_accepts_connections_and_says_nothing()
 
     proxy.fall_silent();
     println!("refused within {:?} while it is silent", scene.is_refused_in_time().await);
+    let logged = |message: &str| scene.process.log().iter().filter(|line| line.contains(message)).count();
+    assert_eq!(logged("\"database unavailable\""), 1, "once, and not for each request");
+    assert_eq!(logged("database available again"), 0);
     proxy.speak_again();
     println!("back {:?} after its silence", scene.is_back().await);
+    let logged = || scene.process.log().iter().any(|line| line.contains("database available again"));
+    within(LIMIT, "its return is logged", async || logged()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

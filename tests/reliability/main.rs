@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod degradations;
 mod healing;
 mod kept_connections;
 #[path = "../support/private_redis.rs"]

@@ -2,7 +2,7 @@
 //! path that events take, and that all processes receive.
 //!
 //! A process that does not receive its own heartbeat is unresponsive to events, however
-//! healthy its connection looks, and connects anew. A process whose heartbeats others no
+//! healthy its connection looks, and connects again. A process whose heartbeats others no
 //! longer receive may have died between a commit and its publication, and a process that
 //! failed to publish says so in its next heartbeat; both make every process compare
 //! positions.
@@ -123,7 +123,7 @@ impl Probe {
                     if missed {
                         self.missed.set();
                     }
-                    // While Redis is unavailable, silence says nothing about others.
+                    // While Redis is unavailable, missing heartbeats do not mean lost instances.
                     state.others.values_mut().for_each(|received| *received = Instant::now());
                 }
                 let before = state.others.len();

@@ -134,7 +134,10 @@ fn log(outage: &Degradation, result: &Result<(), BoxError>) {
             }
         }
         Err(cause) if outage.begin() => {
-            tracing::warn!(cause = %cause, "publishing through Redis failed; events reach other instances late");
+            tracing::warn!(
+                cause = %cause,
+                "publishing through Redis failed; events reach other instances late"
+            );
         }
         Err(cause) => tracing::debug!(cause = %cause, "publishing through Redis failed again"),
     }

@@ -27,8 +27,8 @@ use crate::telemetry::{Degradation, Metrics};
 /// Groups in one SUBSCRIBE: large enough that 100,000 take a second.
 const BATCH: usize = 1_000;
 
-/// How long Redis may take to confirm a batch. It takes milliseconds; when it starts, many
-/// instances may subscribe at once.
+/// How long Redis may take to confirm a batch. It takes milliseconds, but more when it
+/// has just started and many instances subscribe at once.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The bounds of the delay between attempts to connect, which doubles and has a random
@@ -159,7 +159,10 @@ impl Subscriber {
                 Err(elapsed) => elapsed.into(),
             };
             if self.outage.begin() {
-                tracing::warn!(cause = %cause, "not subscribed through Redis; events of other instances arrive late");
+                tracing::warn!(
+                    cause = %cause,
+                    "not subscribed through Redis; events of other instances arrive late"
+                );
             } else {
                 tracing::debug!(cause = %cause, "connecting to Redis failed again");
             }
