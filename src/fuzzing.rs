@@ -45,7 +45,7 @@ pub fn sender(parameters: &Parameters) -> Result<UserId> {
 
 /// Reads the number up to which an inbox is read.
 pub fn up_to(fields: &Fields) -> Result<Seq> {
-    crate::notifications::http::up_to(fields)
+    crate::notifications::up_to(fields)
 }
 
 /// Returns the response to a client's frame.

@@ -77,10 +77,10 @@ pub fn handshake(bytes: &[u8]) {
     let Some(request) = request(&format!("/ws/notifications/?{query}"), headers) else { return };
     let Ok(handshake) = Handshake::parse(request.request()) else { return };
     assert!(handshake.cursor.is_none_or(|cursor| (0..Seq::MAX).contains(&cursor)));
-    assert!(handshake.key.is_none_or(|key| !key.is_empty()));
+    assert!(handshake.credential.is_none_or(|credential| !credential.is_empty()));
     // A header with non-ASCII bytes offers no subprotocol.
     let versioned = offered.is_ascii() && offered.split(',').any(|it| it.trim() == "numeneon.v1");
-    assert_eq!(handshake.versioned, versioned);
+    assert_eq!(handshake.is_versioned, versioned);
 }
 
 /// The header `traceparent`, which is forwarded to other instances and to a collector.

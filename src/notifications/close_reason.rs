@@ -1,46 +1,46 @@
-//! An [`CloseReason`] is why a session ended, or why it did not begin: every close code of the
-//! service is on this page, and described in `docs/asyncapi.yaml`.
+//! A [`CloseReason`] is why a session ends, or why it does not begin. It has every close code
+//! of the service, which `docs/asyncapi.yaml` describes.
 
 use actix_ws::{CloseCode, CloseReason as CloseFrame};
 
-/// Why a session ended.
+/// Why a session ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
-    /// 4001: no good token. Only clients that offer `numeneon.v1` get it.
+    /// 4001: the token or ticket is missing or invalid. Sent to clients that offer `numeneon.v1`.
     Unauthenticated(&'static str),
-    /// 4001: what let the client in was ended.
+    /// 4001: the token that opened the session is revoked, or its account inactive.
     Revoked,
-    /// 4029: the client takes more than it may. In answer to a handshake only clients that
-    /// offer `numeneon.v1` get it.
+    /// 4029: the client is over a limit. In response to a handshake it is sent to clients
+    /// that offer `numeneon.v1`.
     RateLimited(&'static str),
-    /// 4008: the client takes frames too slowly, or answers no pings.
+    /// 4008: the client takes frames too slowly, or leaves pings unanswered.
     TooSlow,
     /// 1012: the instance stops.
     Restart,
-    /// 1013: the database cannot be asked where to begin.
+    /// 1013: the position of the inbox could not be read.
     TryAgain,
-    /// 1013: the instance holds as many sockets as it may. Only clients that offer
-    /// `numeneon.v1` get it.
+    /// 1013: the instance holds as many sockets as it may. Sent to clients that offer
+    /// `numeneon.v1`.
     AtCapacity,
     /// 1003: the client sent a binary frame.
     Binary,
-    /// 1009: the client sent too much at once.
+    /// 1009: the client sent a message that is too large.
     TooLarge,
-    /// 1002: the client broke the protocol.
+    /// 1002: the client violated the protocol.
     Protocol,
-    /// The client closed, and gets its own code back.
+    /// The client closed; its own code is returned to it.
     ByClient(Option<CloseFrame>),
-    /// The connection is gone.
+    /// The connection ended without a close frame.
     Disconnected,
 }
 
 impl CloseReason {
-    /// Returns what the close frame says, if there is anybody to send it to.
-    pub(super) fn reason(self) -> Option<CloseFrame> {
+    /// Returns the close frame to send; none if the connection has ended.
+    pub(super) fn frame(self) -> Option<CloseFrame> {
         let (code, text) = match self {
-            Self::Unauthenticated(why) => (CloseCode::Other(4001), why),
+            Self::Unauthenticated(text) => (CloseCode::Other(4001), text),
             Self::Revoked => (CloseCode::Other(4001), "signed out"),
-            Self::RateLimited(what) => (CloseCode::Other(4029), what),
+            Self::RateLimited(text) => (CloseCode::Other(4029), text),
             Self::TooSlow => (CloseCode::Other(4008), "too slow; resume with your cursor"),
             Self::Restart => (CloseCode::Restart, "the instance restarts; resume with your cursor"),
             Self::TryAgain => (CloseCode::Again, "try again"),
@@ -48,13 +48,13 @@ impl CloseReason {
             Self::Binary => (CloseCode::Unsupported, "text frames only"),
             Self::TooLarge => (CloseCode::Size, "64 KiB at most"),
             Self::Protocol => (CloseCode::Protocol, "protocol error"),
-            Self::ByClient(reason) => return reason,
+            Self::ByClient(frame) => return frame,
             Self::Disconnected => return None,
         };
         Some(CloseFrame { code, description: Some(text.to_owned()) })
     }
 
-    /// Returns the word for metrics.
+    /// Returns the label in metrics and logs.
     pub(super) const fn label(&self) -> &'static str {
         match self {
             Self::Unauthenticated(_) => "refused",
@@ -78,11 +78,11 @@ mod tests {
     use super::CloseReason;
 
     #[test]
-    fn every_end_of_the_service_is_described() -> Result<(), Box<dyn std::error::Error>> {
+    fn every_close_code_is_described() -> Result<(), Box<dyn std::error::Error>> {
         let document = include_str!("../../docs/asyncapi.yaml");
         let document: serde_json::Value = serde_saphyr::from_str(document)?;
         let described = document["channels"]["notifications"]["x-close-codes"].as_array();
-        let ends = [
+        let reasons = [
             CloseReason::Unauthenticated("token missing"),
             CloseReason::Revoked,
             CloseReason::RateLimited("too many frames"),
@@ -94,9 +94,9 @@ mod tests {
             CloseReason::TooLarge,
             CloseReason::Protocol,
         ];
-        for end in ends {
-            // Another kind of end belongs into this test: the compiler says so.
-            match end {
+        for reason in reasons {
+            // A new reason fails to compile here, and belongs into the list above.
+            match reason {
                 CloseReason::Unauthenticated(_)
                 | CloseReason::Revoked
                 | CloseReason::RateLimited(_)
@@ -109,13 +109,13 @@ mod tests {
                 | CloseReason::Protocol => {}
                 CloseReason::ByClient(_) | CloseReason::Disconnected => {}
             }
-            let close = end.reason().ok_or("no close frame")?;
-            let (code, reason) = (u16::from(close.code), close.description.unwrap_or_default());
+            let frame = reason.frame().ok_or("no close frame")?;
+            let (code, text) = (u16::from(frame.code), frame.description.unwrap_or_default());
             let is_described = described.into_iter().flatten().any(|it| {
                 it["code"] == code
-                    && it["reasons"].as_array().is_some_and(|all| all.contains(&reason.as_str().into()))
+                    && it["reasons"].as_array().is_some_and(|all| all.contains(&text.as_str().into()))
             });
-            assert!(is_described, "docs/asyncapi.yaml: {code} {reason}");
+            assert!(is_described, "docs/asyncapi.yaml: {code} {text}");
         }
         Ok(())
     }

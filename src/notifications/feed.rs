@@ -1,11 +1,11 @@
-//! A [`Feed`] is one person's envelopes for one socket: replay, then live; each once
-//! and in order.
+//! A [`Feed`] is one user's envelopes for one socket: replay, then live; each once and in
+//! order.
 //!
-//! What arrives over the channel layer may be late, repeated, out of order, or not
-//! arrive at all. The number of each envelope tells. The next one is passed on; one
-//! that was passed on already is dropped; one that is ahead shows a gap, and then the
-//! inbox is read. While the database is away the feed waits, and needs no memory for
-//! what it misses: the inbox has it.
+//! What arrives over the channel layer may be late, repeated, out of order, or not arrive
+//! at all. The number of each envelope decides what is done with it: the next one is
+//! returned, one that was returned before is dropped, and one further ahead shows a gap,
+//! upon which the inbox is read. While the database is unavailable the feed waits, and
+//! needs no memory for what it misses: the inbox stores it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,42 +23,42 @@ use crate::events::{Envelope, Seq, inbox};
 use crate::ids::UserId;
 use crate::telemetry::{Metrics, Origin, ReplayLabels};
 
-/// How long a feed waits before it asks a database again that did not answer: soon
-/// enough to be current two seconds after its return.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long a feed waits before it reads again from a database that has failed: short
+/// enough to be up to date two seconds after the database has recovered.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How many bytes of a page a feed holds, beside the frame that goes beyond it. As much
-/// again of what has no number may stand behind it.
-const MOST_READY_BYTES: usize = 256 * 1024;
+/// How many bytes of a page a feed holds, beside the frame that exceeds them. Frames without
+/// a number that wait behind the page may be as many bytes again.
+const MAX_READY_BYTES: usize = 256 * 1024;
 
-/// One person's envelopes for one socket.
+/// One user's envelopes for one socket.
 pub(super) struct Feed {
     user: UserId,
     db: Db,
     metrics: Metrics,
     subscription: Subscription,
-    /// The number of the last envelope passed on.
+    /// The number of the last envelope that [`Feed::next`] returned.
     sent: Seq,
     /// Why the inbox may have something after [`Feed::sent`], if it may.
     behind: Option<Behind>,
-    /// The reading of a page, which goes on when [`Feed::next`] is dropped.
+    /// The reading of a page, which continues after [`Feed::next`] is dropped.
     reading: Option<BoxFuture<'static, Result<Page>>>,
-    /// Whether [`Feed::heal`] was called while a page was being read: it may have been
+    /// Whether [`Feed::heal`] was called while a page was being read, which may have been
     /// read before what is to be healed.
     heal_again: bool,
-    /// Read and not yet passed on: a page of the inbox at most, and what arrived
-    /// without a number meanwhile.
+    /// What was read and not returned yet: a page of the inbox at most, and frames without a
+    /// number that arrived meanwhile.
     ready: VecDeque<Item>,
 }
 
 /// Why a feed is behind its inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Behind {
-    /// It goes on after a cursor.
+    /// It resumes after a cursor.
     Resume,
-    /// An envelope came that is not the next one.
+    /// An envelope arrived that is not the next one.
     Gap,
-    /// Positions were compared.
+    /// A position check found it behind.
     PositionCheck,
 }
 
@@ -72,33 +72,39 @@ impl Behind {
     }
 }
 
-/// The inbox's last number, and what it has after a feed's.
+/// The last number of an inbox, and a page of its envelopes after a feed's position.
 type Page = (Seq, Vec<Envelope>);
 
-/// What a feed passes on.
+/// What is to be sent to the socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// A frame; the number of its envelope if it has one, and where it comes from if it
-    /// did not come from the inbox.
-    Frame(Option<Seq>, ByteString, Option<Arc<Origin>>),
-    /// The inbox does not reach back to what was sent last. From here on the feed
-    /// goes on after this number.
+    /// A frame.
+    Frame {
+        /// The number of its envelope, if it has one.
+        seq: Option<Seq>,
+        /// Its text.
+        text: ByteString,
+        /// Where it comes from, if it arrived over the channel layer.
+        origin: Option<Arc<Origin>>,
+    },
+    /// The inbox no longer has what follows the last envelope that was sent. The feed
+    /// continues after this number.
     Resync(Seq),
 }
 
-/// Returns the number that a frame has, if it has one; nothing if it is no frame. A frame
-/// is a JSON object: of an array the parser would take the first element for the number.
+/// Returns the number that a frame has, if it has one; none if it is not a frame. A frame is
+/// a JSON object: of an array the parser would take the first element for the number.
 pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
     #[derive(Deserialize)]
-    struct Place {
+    struct SeqOnly {
         seq: Option<Seq>,
     }
     let is_object = payload.trim_ascii_start().starts_with(b"{");
-    serde_json::from_slice::<Place>(payload).ok().filter(|_| is_object).map(|place| place.seq)
+    serde_json::from_slice::<SeqOnly>(payload).ok().filter(|_| is_object).map(|frame| frame.seq)
 }
 
 impl Feed {
-    /// A feed that goes on after `cursor`, or that begins with what is new.
+    /// Returns a feed that resumes after `cursor`, or begins with the next envelope.
     ///
     /// `last_seq` is the inbox's last number, read after the subscription was made. In
     /// the other order an envelope that commits between the two steps is in neither,
@@ -127,36 +133,36 @@ impl Feed {
         }
     }
 
-    /// Returns whose envelopes it passes on.
+    /// Returns the user whose envelopes these are.
     pub(super) const fn user(&self) -> UserId {
         self.user
     }
 
-    /// Returns the number of the last envelope passed on.
+    /// Returns the number of the last envelope that [`Feed::next`] returned.
     pub(super) const fn sent(&self) -> Seq {
         self.sent
     }
 
-    /// Has the inbox read before anything else is passed on.
+    /// Has the inbox read before anything else is returned.
     pub(super) fn heal(&mut self) {
         self.heal_again = self.reading.is_some();
         self.behind = self.behind.or(Some(Behind::PositionCheck));
     }
 
-    /// Returns the subscription, to be watched while a frame is being sent.
+    /// Returns the subscription, to be watched for an overflow while a frame is being sent.
     pub(super) const fn subscription(&self) -> &Subscription {
         &self.subscription
     }
 
-    /// Waits for what is to be sent next. Nothing is lost if the future is dropped.
+    /// Waits for what is to be sent next. Dropping the future loses nothing.
     ///
     /// # Errors
     ///
-    /// [`Overflow`] if more arrived than may wait.
+    /// [`Overflow`] if more arrived than the subscription may hold.
     pub(super) async fn next(&mut self) -> std::result::Result<Item, Overflow> {
         loop {
             if let Some(item) = self.ready.pop_front() {
-                self.note(&item);
+                self.advance(&item);
                 return Ok(item);
             }
             if let Some(cause) = self.behind {
@@ -164,38 +170,38 @@ impl Feed {
                 continue;
             }
             let payload = self.subscription.next().await?;
-            if let Some(item) = self.place(payload) {
+            if let Some(item) = self.receive(payload) {
                 self.ready.push_back(item);
             }
         }
     }
 
-    fn note(&mut self, item: &Item) {
+    fn advance(&mut self, item: &Item) {
         match item {
-            Item::Frame(Some(seq), ..) | Item::Resync(seq) => self.sent = *seq,
-            Item::Frame(None, ..) => {}
+            Item::Frame { seq: Some(seq), .. } | Item::Resync(seq) => self.sent = *seq,
+            Item::Frame { seq: None, .. } => {}
         }
     }
 
-    /// Finds a payload's place: returns it if it is next, or has no number.
-    fn place(&mut self, payload: Payload) -> Option<Item> {
+    /// Returns the item of a payload that is to be sent now: the next envelope, or a frame
+    /// without a number.
+    fn receive(&mut self, payload: Payload) -> Option<Item> {
         let Some(seq) = seq(&payload.bytes) else {
-            tracing::warn!(user.id = %self.user, "a payload in the person's group is no frame");
+            tracing::warn!(user.id = %self.user, "payload in a user's group is not a frame; ignoring it");
             return None;
         };
-        let (frame, origin) = (ByteString::try_from(payload.bytes).ok()?, payload.origin);
+        let (text, origin) = (ByteString::try_from(payload.bytes).ok()?, payload.origin);
         match seq {
-            None => Some(Item::Frame(None, frame, origin)),
-            Some(seq) if seq == self.sent + 1 => Some(Item::Frame(Some(seq), frame, origin)),
             Some(seq) if seq <= self.sent => {
                 self.metrics.repeats_dropped.inc();
                 None
             }
-            Some(_) => {
+            Some(seq) if seq > self.sent + 1 => {
                 self.metrics.gaps_read.inc();
                 self.behind = Some(Behind::Gap);
                 None
             }
+            seq => Some(Item::Frame { seq, text, origin }),
         }
     }
 
@@ -209,9 +215,10 @@ impl Feed {
         let (last_seq, envelopes) = match page {
             Ok(page) => page,
             Err(error) => {
-                tracing::debug!(user.id = %self.user, cause = %error, "the inbox cannot be read yet");
-                sleep(RETRY).await;
-                return self.forget_numbered();
+                // The database logs at `warn` when it fails and at `info` when it recovers.
+                tracing::debug!(user.id = %self.user, cause = %error, "reading the inbox failed; retrying");
+                sleep(RETRY_DELAY).await;
+                return self.drop_numbered();
             }
         };
         let next = envelopes.first().map_or(last_seq + 1, |envelope| envelope.seq);
@@ -230,32 +237,32 @@ impl Feed {
         let mut bytes = 0;
         for (envelope, expected) in envelopes.iter().zip(next..) {
             // Retention deletes from the front. Should it leave a gap all the same, the
-            // next page begins behind it and is told apart above. And what is too much
-            // to hold is read again later.
-            if envelope.seq != expected || bytes >= MOST_READY_BYTES {
+            // next page begins after it and is recognised above. What exceeds the bytes
+            // that may be held is read again later.
+            if envelope.seq != expected || bytes >= MAX_READY_BYTES {
                 self.behind = Some(cause);
                 break;
             }
-            if let Ok(frame) = ByteString::try_from(envelope.frame()) {
-                bytes += frame.len();
-                self.ready.push_back(Item::Frame(Some(envelope.seq), frame, None));
+            if let Ok(text) = ByteString::try_from(envelope.frame()) {
+                bytes += text.len();
+                self.ready.push_back(Item::Frame { seq: Some(envelope.seq), text, origin: None });
             }
         }
-        if self.behind.is_some() { self.forget_numbered() } else { Ok(()) }
+        if self.behind.is_some() { self.drop_numbered() } else { Ok(()) }
     }
 
-    /// Empties the queue of what the inbox has too, while more of it is to be read. A
-    /// long replay must not end because the queue ran full meanwhile. What has no number
-    /// is kept while there is room: it is told once, at most.
-    fn forget_numbered(&mut self) -> std::result::Result<(), Overflow> {
+    /// Drops the queued envelopes, which the inbox has too, while more of it is to be read:
+    /// a long replay must not end because the queue overflows meanwhile. Frames without a
+    /// number are sent once at most, and are kept as far as [`MAX_READY_BYTES`] allow.
+    fn drop_numbered(&mut self) -> std::result::Result<(), Overflow> {
         let mut bytes = 0;
         while let Some(payload) = self.subscription.try_next()? {
             if let Some(None) = seq(&payload.bytes)
-                && let Ok(frame) = ByteString::try_from(payload.bytes)
+                && let Ok(text) = ByteString::try_from(payload.bytes)
             {
-                bytes += frame.len();
-                if bytes <= MOST_READY_BYTES {
-                    self.ready.push_back(Item::Frame(None, frame, payload.origin));
+                bytes += text.len();
+                if bytes <= MAX_READY_BYTES {
+                    self.ready.push_back(Item::Frame { seq: None, text, origin: payload.origin });
                 }
             }
         }
@@ -263,8 +270,8 @@ impl Feed {
     }
 }
 
-/// Reads how far an inbox goes, and then a page of it: what commits in between is on
-/// the page, or arrives over the subscription.
+/// Reads the last number of an inbox and then a page of it. In this order, what commits in
+/// between is on the page, or arrives over the subscription.
 async fn page(db: Db, user: UserId, sent: Seq) -> Result<Page> {
     let read = db.read_in_background(move |conn| {
         let position = inbox::position(conn, user)?;

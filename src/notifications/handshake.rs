@@ -1,27 +1,29 @@
-//! A handshake is what a client asks a socket with: a key, the last number that it has,
-//! and whether it can be told why it is refused.
+//! A [`Handshake`] is a client's request for a socket: its credential, the last number that
+//! it has, and whether it can read a close code.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 
+use super::close_reason::CloseReason;
 use crate::auth::{AuthError, TokenError};
 use crate::error::{Error, Kind, Result};
 use crate::events::Seq;
 
-/// The subprotocol of clients that can be told why they are refused.
+/// The subprotocol of clients that read close codes: why a handshake is refused is sent to
+/// them in a close frame.
 pub(super) const PROTOCOL: &str = "numeneon.v1";
 
-/// With what somebody asks for a socket.
+/// What a socket is opened with.
 #[derive(Debug)]
 pub enum SocketCredential {
     /// An access token.
     Token(String),
-    /// A ticket, good for one socket.
+    /// A ticket, which opens one socket.
     Ticket(String),
 }
 
 impl SocketCredential {
-    /// Whether there is nothing of it.
+    /// Returns whether its text is empty.
     pub const fn is_empty(&self) -> bool {
         match self {
             Self::Token(text) | Self::Ticket(text) => text.is_empty(),
@@ -29,21 +31,46 @@ impl SocketCredential {
     }
 }
 
-/// What a handshake asks for.
+/// A client's request for a socket.
 #[derive(Debug)]
 pub struct Handshake {
-    /// Who asks.
-    pub key: Option<SocketCredential>,
+    /// Proves who the client is.
+    pub credential: Option<SocketCredential>,
     /// The last number that the client has.
     pub cursor: Option<Seq>,
     /// Whether the client offers `numeneon.v1`.
-    pub versioned: bool,
+    pub is_versioned: bool,
+}
+
+/// Why a handshake is refused.
+pub(super) struct Refusal {
+    /// The error response.
+    pub(super) error: Error,
+    /// The close frame that a client gets instead if it offers [`PROTOCOL`]; none if the
+    /// service is at fault.
+    pub(super) reason: Option<CloseReason>,
+}
+
+impl Refusal {
+    pub(super) const fn new(reason: CloseReason, error: Error) -> Self {
+        Self { error, reason: Some(reason) }
+    }
 }
 
 impl Handshake {
-    /// Says why nobody is let in.
-    pub(super) const fn words(&self, refusal: &AuthError) -> &'static str {
-        match (refusal, &self.key) {
+    /// Returns the refusal of its credential.
+    pub(super) fn refuse_credential(&self, error: AuthError) -> Refusal {
+        if let AuthError::Failed(error) = error {
+            return Refusal { error, reason: None };
+        }
+        let text = self.reason(&error);
+        let error = Error::Malformed(Kind::Forbidden, text.into());
+        Refusal::new(CloseReason::Unauthenticated(text), error)
+    }
+
+    /// Returns why its credential does not open a socket, for the client.
+    const fn reason(&self, error: &AuthError) -> &'static str {
+        match (error, &self.credential) {
             (AuthError::UserNotFound, _) => "user not found",
             (AuthError::UserInactive, _) => "user inactive",
             (_, None) => "token missing",
@@ -56,18 +83,20 @@ impl Handshake {
         }
     }
 
-    /// Reads the query and the offered subprotocols. A token among the latter wins: it
-    /// is not in a URL. A ticket comes next.
+    /// Parses the query and the offered subprotocols.
+    ///
+    /// Of several credentials a token among the subprotocols takes precedence, because it is
+    /// in no URL; then a ticket; then a token in the query.
     ///
     /// # Errors
     ///
-    /// 400 if the cursor is no number.
+    /// [`Kind::Invalid`] if the cursor is not a number.
     pub fn parse(request: &HttpRequest) -> Result<Self> {
-        let mut handshake = Self { key: None, cursor: None, versioned: false };
+        let mut handshake = Self { credential: None, cursor: None, is_versioned: false };
         let (mut token, mut ticket, mut cursor) = (None, None, None);
         for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
             match &*name {
-                // The first one counts.
+                // Of several values of one name the first counts.
                 "token" if token.is_none() => token = Some(value.into_owned()),
                 "ticket" if ticket.is_none() => ticket = Some(value.into_owned()),
                 "cursor" if cursor.is_none() => cursor = Some(value),
@@ -79,7 +108,7 @@ impl Handshake {
         let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
         for protocol in offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
             match protocol.trim() {
-                PROTOCOL => handshake.versioned = true,
+                PROTOCOL => handshake.is_versioned = true,
                 other => {
                     if let Some(token) = other.strip_prefix("bearer.") {
                         bearer = Some(token.to_owned());
@@ -87,17 +116,17 @@ impl Handshake {
                 }
             }
         }
-        let keys = [
+        let credentials = [
             bearer.map(SocketCredential::Token),
             ticket.map(SocketCredential::Ticket),
             token.map(SocketCredential::Token),
         ];
-        handshake.key = keys.into_iter().flatten().find(|key| !key.is_empty());
+        handshake.credential = credentials.into_iter().flatten().find(|credential| !credential.is_empty());
         Ok(handshake)
     }
 }
 
-/// A number beyond 64 bits is ahead of every inbox.
+/// Parses digits. A number beyond 64 bits becomes one that is ahead of every inbox.
 fn parse_cursor(digits: &str) -> Result<Seq> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Error::Malformed(Kind::Invalid, "cursor must be a whole number".into()));

@@ -1,5 +1,5 @@
-//! [`Inbound`] is what a client sends on its socket: bounded messages, made whole, from a
-//! bounded number of frames.
+//! [`Inbound`] is what a client sends on its socket. It assembles fragmented messages, and
+//! bounds both their size and the rate of their frames.
 
 use std::io::ErrorKind;
 
@@ -11,20 +11,21 @@ use super::close_reason::CloseReason;
 use crate::limits::LocalLimiter;
 use crate::telemetry::Metrics;
 
-/// What a client may send in one message, in bytes.
-const MOST_BYTES: usize = 64 * 1024;
+/// How large one message may be.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// What a client sends.
+/// What a client sends, message by message.
 pub(super) struct Inbound {
     frames: MessageStream,
-    meter: LocalLimiter,
+    limiter: LocalLimiter,
     metrics: Metrics,
-    /// What has come of a message that comes in parts.
-    parts: BytesMut,
+    /// The fragments of a message that have been received so far, [`MAX_MESSAGE_BYTES`] at
+    /// most.
+    fragments: BytesMut,
 }
 
-/// One message of a client.
-pub(super) enum Said {
+/// A message or control frame of a client.
+pub(super) enum ClientFrame {
     Text(ByteString),
     Ping(Bytes),
     Pong,
@@ -32,55 +33,61 @@ pub(super) enum Said {
 }
 
 impl Inbound {
-    pub(super) fn new(frames: MessageStream, meter: LocalLimiter, metrics: Metrics) -> Self {
-        let frames = frames.max_frame_size(MOST_BYTES);
-        Self { frames, meter, metrics, parts: BytesMut::new() }
+    pub(super) fn new(frames: MessageStream, limiter: LocalLimiter, metrics: Metrics) -> Self {
+        let frames = frames.max_frame_size(MAX_MESSAGE_BYTES);
+        Self { frames, limiter, metrics, fragments: BytesMut::new() }
     }
 
-    /// Waits for the next message.
+    /// Waits for the next message or control frame.
     ///
-    /// Every frame counts, also pings and parts of a message that never ends: each costs
-    /// this instance the same.
+    /// Every frame counts against the limit, also pings and fragments: each costs this
+    /// instance the same.
     ///
     /// # Errors
     ///
-    /// What ends the session.
-    pub(super) async fn next(&mut self) -> Result<Said, CloseReason> {
+    /// Why the session ends.
+    pub(super) async fn next(&mut self) -> Result<ClientFrame, CloseReason> {
         loop {
-            let frame =
-                self.frames.recv().await.ok_or(CloseReason::Disconnected)?.map_err(|error| broken(&error))?;
-            self.meter.take(&self.metrics).map_err(|_| CloseReason::RateLimited("too many frames"))?;
+            let frame = self
+                .frames
+                .recv()
+                .await
+                .ok_or(CloseReason::Disconnected)?
+                .map_err(|error| close_reason(&error))?;
+            self.limiter.take(&self.metrics).map_err(|_| CloseReason::RateLimited("too many frames"))?;
             match frame {
-                Message::Text(text) => return Ok(Said::Text(text)),
-                Message::Ping(bytes) => return Ok(Said::Ping(bytes)),
-                Message::Pong(_) => return Ok(Said::Pong),
-                Message::Close(reason) => return Ok(Said::Close(reason)),
+                Message::Text(text) => return Ok(ClientFrame::Text(text)),
+                Message::Ping(bytes) => return Ok(ClientFrame::Ping(bytes)),
+                Message::Pong(_) => return Ok(ClientFrame::Pong),
+                Message::Close(frame) => return Ok(ClientFrame::Close(frame)),
                 Message::Binary(_) | Message::Continuation(Item::FirstBinary(_)) => {
                     return Err(CloseReason::Binary);
                 }
-                Message::Continuation(Item::FirstText(part) | Item::Continue(part)) => self.add(&part)?,
-                Message::Continuation(Item::Last(part)) => {
-                    self.add(&part)?;
-                    let whole = std::mem::take(&mut self.parts).freeze();
-                    return ByteString::try_from(whole).map(Said::Text).map_err(|_| CloseReason::Protocol);
+                Message::Continuation(Item::FirstText(bytes) | Item::Continue(bytes)) => self.add(&bytes)?,
+                Message::Continuation(Item::Last(bytes)) => {
+                    self.add(&bytes)?;
+                    let message = std::mem::take(&mut self.fragments).freeze();
+                    return ByteString::try_from(message)
+                        .map(ClientFrame::Text)
+                        .map_err(|_| CloseReason::Protocol);
                 }
                 Message::Nop => {}
             }
         }
     }
 
-    fn add(&mut self, part: &Bytes) -> Result<(), CloseReason> {
-        if self.parts.len() + part.len() > MOST_BYTES {
+    fn add(&mut self, fragment: &Bytes) -> Result<(), CloseReason> {
+        if self.fragments.len() + fragment.len() > MAX_MESSAGE_BYTES {
             return Err(CloseReason::TooLarge);
         }
-        self.parts.extend_from_slice(part);
+        self.fragments.extend_from_slice(fragment);
         Ok(())
     }
 }
 
-/// Returns how an inbound error ends the session. The library reports what is not UTF-8
-/// as an error of I/O, as it does a connection that is gone.
-fn broken(error: &ProtocolError) -> CloseReason {
+/// Returns why an error of the stream ends the session. The library reports text that is
+/// not UTF-8 as an I/O error, as it does a connection that has ended.
+fn close_reason(error: &ProtocolError) -> CloseReason {
     match error {
         ProtocolError::Overflow => CloseReason::TooLarge,
         ProtocolError::Io(error) if error.kind() == ErrorKind::InvalidData => CloseReason::Protocol,

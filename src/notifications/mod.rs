@@ -1,31 +1,39 @@
-//! Notifications are the live feed of one person: what their inbox holds, over a
-//! WebSocket as it happens and over REST whenever they ask.
+//! Notifications are a user's inbox as the user reads it: live over a WebSocket, and in
+//! pages over REST.
 //!
-//! - [`feed`] turns what arrives, in whatever order, into each envelope once and in
-//!   order.
-//! - [`inbound`] is what a client sends.
-//! - [`close_reason`] has every close code.
-//! - [`handshake`] is what a client asks a socket with.
-//! - [`session`] is one socket's life.
-//! - [`roster`] knows the sessions of this process; one timer pings them all.
-//! - [`revocation_listener`] closes sessions that were ended on another instance.
-//! - [`position_check`] finds feeds that are behind without knowing it.
+//! - A [`feed`] turns what the channel layer delivers, in whatever order, into each
+//!   envelope once and in order.
+//! - A [`session`] is one socket's life, from connect to close; [`inbound`] is what its
+//!   client sends, and [`close_reason`] has every close code.
+//! - A [`handshake`] is the request for a socket; [`socket`] accepts or refuses it.
+//! - The [`roster`] is the table of the sessions of this process. It reaches each through
+//!   its [`session_handle`]; [`pings`], the [`position_check`], the [`revocation_listener`]
+//!   and the [`shutdown`] each act on all of them.
+//! - [`http`] serves the inbox over REST.
 
-mod commands;
-mod close_reason;
-mod revocation_listener;
-mod feed;
-pub mod handshake;
-pub mod http;
-mod inbound;
-mod position_check;
+mod model;
 mod queries;
+mod commands;
+pub mod http;
+
+mod close_reason;
+pub mod handshake;
+mod inbound;
+mod feed;
+mod session_handle;
 mod roster;
 mod session;
 pub mod socket;
 
+mod pings;
+mod position_check;
+mod revocation_listener;
+mod shutdown;
+
 #[cfg(feature = "fuzzing")]
 pub(crate) use feed::seq;
+#[cfg(feature = "fuzzing")]
+pub(crate) use model::up_to;
 pub use position_check::PositionCheck;
 pub use revocation_listener::RevocationListener;
 pub use roster::Roster;

@@ -1,26 +1,25 @@
-//! RevocationListener: sessions that are closed because what let them in was ended, on whichever
-//! instance that was done.
+//! The [`RevocationListener`] closes sessions whose token was revoked, on whichever instance
+//! that was done.
 //!
-//! An instance that does not hear of one closes the session at its next [position
-//! check](super::position_check), which looks at the accounts too.
+//! An instance that misses a revocation closes the session in its next [position
+//! check](super::position_check), which reads the accounts too.
 
+use super::roster::Roster;
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
 use crate::events::Revocation;
 
-use super::roster::Roster;
-
-/// RevocationListener that may wait to be carried out: far more than there ever are at once. Should it
-/// run full, everybody's standing is looked at instead.
+/// How many revocations may wait to be carried out: far more than there are at once. If the
+/// queue overflows, the positions of all sessions are compared at once instead.
 const CAPACITY: Capacity = Capacity { payloads: 10_000, bytes: 1024 * 1024 };
 
-/// The task of this instance that closes what was ended elsewhere.
+/// The task that carries out revocations in this process.
 pub struct RevocationListener {
     roster: Roster,
     layer: ChannelLayer,
 }
 
 impl RevocationListener {
-    /// Closes sessions of this roster.
+    /// Returns the task that closes sessions of this roster.
     pub const fn new(roster: Roster, layer: ChannelLayer) -> Self {
         Self { roster, layer }
     }
@@ -31,9 +30,12 @@ impl RevocationListener {
             let subscription = self.layer.subscribe(Group::instances(), CAPACITY).await;
             while let Ok(payload) = subscription.next().await {
                 match serde_json::from_slice::<Revocation>(&payload.bytes) {
-                    Ok(ended) => self.roster.end(ended),
+                    Ok(revocation) => self.roster.revoke(revocation),
                     Err(error) => {
-                        tracing::warn!(cause = %error, "a payload for all instances is not understood");
+                        tracing::warn!(
+                            cause = %error,
+                            "payload in the group of all instances is not a revocation; ignoring it"
+                        );
                     }
                 }
             }

@@ -1,172 +1,138 @@
-//! The [`Roster`] is the table of sessions in this process. It gives them signals,
-//! so that one timer, one check and one shutdown serve them all.
+//! The [`Roster`] is the table of the sessions of this process. Through it one timer, one
+//! position check and one shutdown reach all of them.
+//!
+//! It bounds how many sessions there are, in all and for each user.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::queries::Standing;
-use crate::events::{Revocation, Seq};
+use super::model::AccountPosition;
+use super::session_handle::{SessionHandle, Signal};
+use crate::events::Revocation;
 use crate::ids::UserId;
 use crate::settings::Socket;
 use crate::telemetry::Metrics;
 
-/// How many steps a shutdown closes sockets in.
-const CLOSING_STEPS: u32 = 50;
-
-/// What stands for the position of a session whose feed does not run yet.
-const NOT_STARTED: Seq = -1;
-
-/// The table of sessions in this process. A cheap handle.
+/// The table of the sessions of this process. A cheap handle.
 #[derive(Clone)]
 pub struct Roster(Arc<Table>);
 
 struct Table {
-    /// While held: no await, and no call out of this file.
-    people: Mutex<HashMap<UserId, Vec<Arc<Entry>>>>,
-    /// How many there are; written only while `people` is held.
+    /// No user without a session is in it.
+    ///
+    /// While it is locked: no await, and no other lock but that of a session's signals,
+    /// which is never held for long.
+    sessions: Mutex<HashMap<UserId, Vec<Arc<SessionHandle>>>>,
+    /// How many sessions there are; written only while they are locked.
     count: AtomicUsize,
     bounds: Socket,
-    numbers: AtomicU64,
-    closing: AtomicBool,
+    next_number: AtomicU64,
+    is_closing: AtomicBool,
     metrics: Metrics,
 }
 
-/// One session, as others reach it.
-pub(super) struct Entry {
-    user: UserId,
-    /// When the token was made that let it in, in Unix time.
-    issued_at: i64,
-    /// Spreads the pings of many sessions evenly.
-    number: u64,
-    /// The last number that its feed has passed on.
-    sent: AtomicI64,
-    unanswered: AtomicU32,
-    signals: AtomicU8,
-    signalled: Notify,
-}
-
-/// Why a session cannot enter.
+/// Why a session cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoRoom {
-    /// The person has as many sessions here as they may.
-    ForPerson,
-    /// There are as many sessions here as may be.
-    ForAnybody,
+pub(super) enum AtCapacity {
+    /// The user has as many sessions here as they may.
+    ForUser,
+    /// The instance has as many sessions as it may.
+    ForInstance,
 }
-
-/// What a session is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
-    /// Compare with the inbox.
-    Heal = 1,
-    /// Ping the client.
-    Ping = 2,
-    /// The client answers no pings: close.
-    Unresponsive = 4,
-    /// The instance stops: close.
-    Restart = 8,
-    /// What let it in is ended: close.
-    Revoked = 16,
-}
-
-/// The signals that close a session, the weightiest first.
-const CLOSING: [Signal; 3] = [Signal::Revoked, Signal::Restart, Signal::Unresponsive];
 
 impl Roster {
-    /// An empty table, of bounded size.
+    /// Returns an empty table of bounded size.
     pub fn new(bounds: Socket, metrics: Metrics) -> Self {
         Self(Arc::new(Table {
-            people: Mutex::default(),
+            sessions: Mutex::default(),
             count: AtomicUsize::new(0),
             bounds,
-            numbers: AtomicU64::new(0),
-            closing: AtomicBool::new(false),
+            next_number: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
             metrics,
         }))
     }
 
-    /// Enters a session that was let in by a token of this second, in Unix time. It is there
-    /// until the place is dropped.
+    /// Registers a session that is opened with a token of this second, in Unix time. It stays
+    /// in the table until its registration is dropped.
     ///
     /// # Errors
     ///
-    /// If there is no room for it.
-    pub(super) fn enter(&self, user: UserId, issued_at: i64) -> Result<Place, NoRoom> {
-        let entry = Arc::new(Entry {
-            user,
-            issued_at,
-            number: self.0.numbers.fetch_add(1, Ordering::Relaxed),
-            sent: AtomicI64::new(NOT_STARTED),
-            unanswered: AtomicU32::new(0),
-            signals: AtomicU8::new(0),
-            signalled: Notify::new(),
-        });
-        let is_new = {
-            let mut people = self.0.people.lock();
-            if people.get(&user).is_some_and(|entries| entries.len() >= self.0.bounds.max_sockets_by_person) {
-                return Err(NoRoom::ForPerson);
+    /// [`AtCapacity`] if there are as many sessions as may be.
+    pub(super) fn register(&self, user: UserId, issued_at: i64) -> Result<Registration, AtCapacity> {
+        let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(SessionHandle::new(user, issued_at, number));
+        let is_first = {
+            let mut sessions = self.0.sessions.lock();
+            if sessions.get(&user).is_some_and(|own| own.len() >= self.0.bounds.max_sockets_by_person) {
+                return Err(AtCapacity::ForUser);
             }
             if self.count() >= self.0.bounds.max_sockets {
-                return Err(NoRoom::ForAnybody);
+                return Err(AtCapacity::ForInstance);
             }
-            let entries = people.entry(user).or_default();
-            entries.push(entry.clone());
+            let own = sessions.entry(user).or_default();
+            own.push(session.clone());
             self.0.count.fetch_add(1, Ordering::Relaxed);
-            entries.len() == 1
+            own.len() == 1
         };
         self.0.metrics.sockets.inc();
-        if is_new {
+        if is_first {
             self.0.metrics.people_connected.inc();
         }
-        // A session that enters behind the last step of a shutdown closes at once.
+        // A session that is registered after the last step of a shutdown closes at once.
         if self.is_closing() {
-            entry.signal(Signal::Restart);
+            session.signal(Signal::Restart);
         }
-        Ok(Place { roster: self.clone(), entry })
+        Ok(Registration { roster: self.clone(), session })
     }
 
-    /// Returns whether sessions are being closed because the instance stops.
-    pub fn is_closing(&self) -> bool {
-        self.0.closing.load(Ordering::Relaxed)
+    /// Returns the number of sessions.
+    pub fn count(&self) -> usize {
+        self.0.count.load(Ordering::Relaxed)
     }
 
-    /// Returns everybody who has a session here.
-    pub(super) fn people(&self) -> Vec<UserId> {
-        self.0.people.lock().keys().copied().collect()
+    /// Returns every user who has a session here.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.0.sessions.lock().keys().copied().collect()
     }
 
-    /// Closes the sessions of somebody that were let in by a token made before this second, in
-    /// Unix time.
-    pub(super) fn end(&self, ended: Revocation) {
-        let people = self.0.people.lock();
-        for entry in people.get(&ended.user).into_iter().flatten() {
-            if entry.issued_at < ended.before {
-                entry.signal(Signal::Revoked);
+    /// Calls `act` with every session, while the table is locked: it must not wait.
+    pub(super) fn for_each(&self, act: impl FnMut(&Arc<SessionHandle>)) {
+        self.0.sessions.lock().values().flatten().for_each(act);
+    }
+
+    /// Closes the sessions of a user that were opened with a revoked token.
+    pub(super) fn revoke(&self, revocation: Revocation) {
+        let sessions = self.0.sessions.lock();
+        for session in sessions.get(&revocation.user).into_iter().flatten() {
+            if session.issued_at < revocation.before {
+                session.signal(Signal::Revoked);
             }
         }
     }
 
-    /// Closes the sessions of these people that are let in no more, tells each of the others
-    /// to heal whose feed is elsewhere than the inbox, and returns how many these were.
-    pub(super) fn compare(&self, asked: &[UserId], standings: &[Standing]) -> usize {
-        let standings: HashMap<_, _> = standings.iter().map(|standing| (standing.user, standing)).collect();
-        let people = self.0.people.lock();
+    /// Compares the sessions of these users with their account positions; a user without
+    /// one does not exist any more.
+    ///
+    /// Closes the sessions whose account does not permit their token, signals each of the
+    /// others to heal whose feed is not at the last number of its inbox, and returns how many
+    /// of these there are.
+    pub(super) fn compare(&self, users: &[UserId], positions: &[AccountPosition]) -> usize {
+        let positions: HashMap<_, _> = positions.iter().map(|position| (position.user, position)).collect();
+        let sessions = self.0.sessions.lock();
         let mut behind = 0;
-        for user in asked {
-            for entry in people.get(user).into_iter().flatten() {
-                let Some(standing) = standings.get(user).filter(|it| it.admits(entry.issued_at)) else {
-                    entry.signal(Signal::Revoked);
+        for user in users {
+            for session in sessions.get(user).into_iter().flatten() {
+                let Some(position) = positions.get(user).filter(|it| it.permits(session.issued_at)) else {
+                    session.signal(Signal::Revoked);
                     continue;
                 };
-                let sent = entry.sent.load(Ordering::Relaxed);
-                if sent != standing.last_seq && sent != NOT_STARTED {
-                    entry.signal(Signal::Heal);
+                if session.sent().is_some_and(|sent| sent != position.last_seq) {
+                    session.signal(Signal::Heal);
                     behind += 1;
                 }
             }
@@ -174,122 +140,48 @@ impl Roster {
         behind
     }
 
-    /// Has every session pinged once in each period, a share of them each second,
-    /// until the future is dropped.
-    pub async fn ping_all(self, settings: Socket) {
-        let mut ticks = interval(Duration::from_secs(1));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let period = settings.ping.as_secs().max(1);
-        for second in 0_u64.. {
-            ticks.tick().await;
-            for entry in self.0.people.lock().values().flatten() {
-                if entry.number % period == second % period {
-                    let silent = entry.unanswered.load(Ordering::Relaxed) >= settings.unanswered_pings;
-                    entry.signal(if silent { Signal::Unresponsive } else { Signal::Ping });
-                }
-            }
-        }
+    /// Returns whether sessions are being closed because the instance stops.
+    pub fn is_closing(&self) -> bool {
+        self.0.is_closing.load(Ordering::Relaxed)
     }
 
-    /// Closes every session, in even steps over this time, so that the clients do
-    /// not all come back in one moment.
-    pub async fn close_all(&self, spread: Duration) {
-        self.0.closing.store(true, Ordering::Relaxed);
-        let entries: Vec<_> = self.0.people.lock().values().flatten().cloned().collect();
-        let step = entries.len().div_ceil(CLOSING_STEPS as usize).max(1);
-        for entries in entries.chunks(step) {
-            entries.iter().for_each(|entry| entry.signal(Signal::Restart));
-            sleep(spread / CLOSING_STEPS).await;
-        }
-        for entry in self.0.people.lock().values().flatten() {
-            entry.signal(Signal::Restart);
-        }
-    }
-
-    /// Returns the number of sessions.
-    pub fn count(&self) -> usize {
-        self.0.count.load(Ordering::Relaxed)
+    /// Has every session that is registered from now on close at once.
+    pub(super) fn set_closing(&self) {
+        self.0.is_closing.store(true, Ordering::Relaxed);
     }
 }
 
-impl Entry {
-    fn signal(&self, signal: Signal) {
-        self.signals.fetch_or(signal as u8, Ordering::Release);
-        self.signalled.notify_one();
-    }
-
-    /// Waits for the next signal; the weightiest first. Nothing is lost if the
-    /// future is dropped.
-    pub(super) async fn next_signal(&self) -> Signal {
-        loop {
-            for signal in CLOSING.into_iter().chain([Signal::Heal, Signal::Ping]) {
-                if self.signals.fetch_and(!(signal as u8), Ordering::Acquire) & signal as u8 != 0 {
-                    return signal;
-                }
-            }
-            self.signalled.notified().await;
-        }
-    }
-
-    /// Waits until the session is told to close, for whatever else it waits too.
-    pub(super) async fn told_to_close(&self) -> Signal {
-        loop {
-            let signals = self.signals.load(Ordering::Acquire);
-            for signal in CLOSING {
-                if signals & signal as u8 != 0 {
-                    return signal;
-                }
-            }
-            self.signalled.notified().await;
-        }
-    }
-
-    /// Notes how far the feed is.
-    pub(super) fn passed_on(&self, seq: Seq) {
-        self.sent.store(seq, Ordering::Relaxed);
-    }
-
-    /// Notes that a ping was sent.
-    pub(super) fn pinged(&self) {
-        self.unanswered.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Notes that the client is there.
-    pub(super) fn answered(&self) {
-        self.unanswered.store(0, Ordering::Relaxed);
-    }
-}
-
-/// A session's place in the roster; it leaves when this is dropped.
-pub(super) struct Place {
+/// A session's place in the table, which is freed when this is dropped.
+pub(super) struct Registration {
     roster: Roster,
-    entry: Arc<Entry>,
+    session: Arc<SessionHandle>,
 }
 
-impl std::ops::Deref for Place {
-    type Target = Entry;
+impl Deref for Registration {
+    type Target = SessionHandle;
 
-    fn deref(&self) -> &Entry {
-        &self.entry
+    fn deref(&self) -> &SessionHandle {
+        &self.session
     }
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
-        let mut people = self.roster.0.people.lock();
-        self.roster.0.count.fetch_sub(1, Ordering::Relaxed);
-        let mut is_last = false;
-        if let Some(entries) = people.get_mut(&self.entry.user) {
-            entries.retain(|entry| !Arc::ptr_eq(entry, &self.entry));
-            is_last = entries.is_empty();
-            if is_last {
-                people.remove(&self.entry.user);
+        let Table { sessions, count, metrics, .. } = &*self.roster.0;
+        let mut sessions = sessions.lock();
+        count.fetch_sub(1, Ordering::Relaxed);
+        let mut was_last = false;
+        if let Some(own) = sessions.get_mut(&self.session.user) {
+            own.retain(|session| !Arc::ptr_eq(session, &self.session));
+            was_last = own.is_empty();
+            if was_last {
+                sessions.remove(&self.session.user);
             }
         }
-        drop(people);
-        if is_last {
-            self.roster.0.metrics.people_connected.dec();
+        drop(sessions);
+        if was_last {
+            metrics.people_connected.dec();
         }
-        self.roster.0.metrics.sockets.dec();
+        metrics.sockets.dec();
     }
 }

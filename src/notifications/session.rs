@@ -1,7 +1,7 @@
 //! A session is one socket's life, from connect to close.
 //!
-//! Two halves run side by side: one sends what the [`Feed`] passes on, the other
-//! answers what the client says. Either ends the session. Nobody but the session ever
+//! It has two halves that run concurrently: one sends what its [`Feed`] returns, the other
+//! responds to what the client sends. Either ends the session. Only the session itself ever
 //! waits for its socket.
 
 use std::time::Duration;
@@ -14,49 +14,50 @@ use tracing::field::display;
 
 use super::close_reason::CloseReason;
 use super::feed::{Feed, Item};
-use super::inbound::{Inbound, Said};
-use super::roster::{Place, Signal};
+use super::inbound::{ClientFrame, Inbound};
+use super::roster::Registration;
+use super::session_handle::{SessionHandle, Signal};
 use crate::auth::Account;
 use crate::events::Seq;
 use crate::ids::UserId;
 use crate::settings::Socket;
 use crate::telemetry::{CloseLabels, Metrics, Span};
 
-/// How long a closing frame may take to leave: it takes milliseconds. A reader that
-/// takes nothing does not get it; the kernel ends its connection.
-const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// How long writing a close frame may take, which takes milliseconds. A client that reads
+/// nothing does not get it; the kernel ends its connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One socket and what it is sent.
+/// One socket and what serves it.
 ///
-/// There is one for each idle socket, so its size counts: it stays in its box, and the
-/// halves borrow their parts of it.
+/// Every idle socket has one, so its size matters: it stays in its box, and the halves
+/// borrow their fields of it.
 pub(super) struct Session {
     pub(super) socket: actix_ws::Session,
     pub(super) inbound: Inbound,
     pub(super) feed: Feed,
-    pub(super) place: Place,
+    pub(super) registration: Registration,
     pub(super) settings: Socket,
     pub(super) metrics: Metrics,
 }
 
 impl Session {
-    /// Greets, then lives until either side closes.
+    /// Sends the greeting, then serves the socket until either side closes it.
     pub(super) async fn run(mut self: Box<Self>, greeting: ByteString) {
         let mut sender = Sender {
             socket: self.socket.clone(),
             feed: &mut self.feed,
-            place: &self.place,
+            session: &self.registration,
             settings: &self.settings,
             metrics: &self.metrics,
         };
         sender.metrics.sockets_opened.inc();
-        let end = tokio::select! {
-            end = sender.send_all(greeting) => end,
-            end = respond_all(&mut self.socket, &mut self.inbound, &self.place) => end,
+        let reason = tokio::select! {
+            reason = sender.send_all(greeting) => reason,
+            reason = respond_all(&mut self.socket, &mut self.inbound, &self.registration) => reason,
         };
         drop(sender);
         let Self { socket, metrics, feed, .. } = *self;
-        Box::pin(close(socket, end, Some(feed.user()), &metrics)).await;
+        Box::pin(close(socket, reason, Some(feed.user()), &metrics)).await;
     }
 }
 
@@ -71,19 +72,19 @@ pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
     greeting.to_string().into()
 }
 
-/// Closes a socket. What waited for it is freed at once; the connection's own buffers
-/// go when the client has taken them, or when the kernel has given the client up.
+/// Closes a socket. What waited for it is freed at once; the connection's own buffers are
+/// freed when the client has read them, or when the kernel has ended the connection.
 pub(super) async fn close(
     socket: actix_ws::Session,
-    end: CloseReason,
+    reason: CloseReason,
     user: Option<UserId>,
     metrics: &Metrics,
 ) {
-    tracing::info!(user.id = user.map(display), reason = end.label(), "socket closed");
-    metrics.sockets_closed.get_or_create(&CloseLabels { reason: end.label() }).inc();
-    if end != CloseReason::Disconnected {
-        // A client that takes nothing is the kernel's to end.
-        let _ = timeout(CLOSE_LIMIT, socket.close(end.reason())).await;
+    tracing::info!(user.id = user.map(display), reason = reason.label(), "socket closed");
+    metrics.sockets_closed.get_or_create(&CloseLabels { reason: reason.label() }).inc();
+    if reason != CloseReason::Disconnected {
+        // If the client reads nothing, the kernel ends its connection.
+        let _ = timeout(CLOSE_TIMEOUT, socket.close(reason.frame())).await;
     }
 }
 
@@ -91,24 +92,24 @@ pub(super) async fn close(
 struct Sender<'a> {
     socket: actix_ws::Session,
     feed: &'a mut Feed,
-    place: &'a Place,
+    session: &'a SessionHandle,
     settings: &'a Socket,
     metrics: &'a Metrics,
 }
 
 impl Sender<'_> {
     async fn send_all(&mut self, greeting: ByteString) -> CloseReason {
-        self.place.passed_on(self.feed.sent());
-        let mut sent = self.text(greeting).await;
+        self.session.set_sent(self.feed.sent());
+        let mut sent = self.send_text(greeting).await;
         while sent.is_ok() {
             sent = tokio::select! {
                 item = self.feed.next() => match item {
-                    Ok(item) => self.item(item).await,
+                    Ok(item) => self.send_item(item).await,
                     Err(_overflow) => Err(CloseReason::TooSlow),
                 },
-                signal = self.place.next_signal() => match signal {
-                    closing @ (Signal::Revoked | Signal::Restart | Signal::Unresponsive) => Err(end_of(closing)),
-                    Signal::Ping => self.ping().await,
+                signal = self.session.next_signal() => match signal {
+                    closing @ (Signal::Revoked | Signal::Restart | Signal::Unresponsive) => Err(close_reason(closing)),
+                    Signal::Ping => self.send_ping().await,
                     Signal::Heal => {
                         self.feed.heal();
                         Ok(())
@@ -119,16 +120,16 @@ impl Sender<'_> {
         sent.err().unwrap_or(CloseReason::Disconnected)
     }
 
-    async fn item(&mut self, item: Item) -> Result<(), CloseReason> {
-        let (seq, frame, origin) = match item {
-            Item::Frame(seq, frame, origin) => (seq, frame, origin),
+    async fn send_item(&mut self, item: Item) -> Result<(), CloseReason> {
+        let (seq, text, origin) = match item {
+            Item::Frame { seq, text, origin } => (seq, text, origin),
             Item::Resync(seq) => {
                 let frame = json!({ "type": "resync_required", "seq": seq }).to_string();
                 (None, frame.into(), None)
             }
         };
         let span = Span::delivery(origin.as_deref());
-        self.text(frame).await?;
+        self.send_text(text).await?;
         span.end();
         self.metrics.frames_sent.inc();
         if let Some(origin) = origin {
@@ -136,27 +137,27 @@ impl Sender<'_> {
             let (user, request) = (self.feed.user(), origin.request_id.as_ref().map(display));
             tracing::debug!(user.id = %user, seq, request.id = request, "delivered");
         }
-        self.place.passed_on(self.feed.sent());
+        self.session.set_sent(self.feed.sent());
         Ok(())
     }
 
-    /// Hands a frame to the socket, which holds a few; waits while it takes none, as
-    /// long as it may.
-    async fn text(&mut self, frame: ByteString) -> Result<(), CloseReason> {
+    /// Passes a frame to the socket, which queues a few, and waits for room in that queue for
+    /// the write timeout at most.
+    async fn send_text(&mut self, text: ByteString) -> Result<(), CloseReason> {
         tokio::select! {
             biased;
-            sent = timeout(self.settings.write_timeout, self.socket.text(frame)) => match sent {
+            sent = timeout(self.settings.write_timeout, self.socket.text(text)) => match sent {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(Closed)) => Err(CloseReason::Disconnected),
                 Err(_elapsed) => Err(CloseReason::TooSlow),
             },
             _overflow = self.feed.subscription().overflowed() => Err(CloseReason::TooSlow),
-            signal = self.place.told_to_close() => Err(end_of(signal)),
+            signal = self.session.close_requested() => Err(close_reason(signal)),
         }
     }
 
-    async fn ping(&mut self) -> Result<(), CloseReason> {
-        self.place.pinged();
+    async fn send_ping(&mut self) -> Result<(), CloseReason> {
+        self.session.ping_sent();
         match timeout(self.settings.write_timeout, self.socket.ping(b"")).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Closed)) => Err(CloseReason::Disconnected),
@@ -165,8 +166,8 @@ impl Sender<'_> {
     }
 }
 
-/// Returns the end that a signal to close means.
-fn end_of(signal: Signal) -> CloseReason {
+/// Returns the reason for which a signal closes the session.
+fn close_reason(signal: Signal) -> CloseReason {
     match signal {
         Signal::Revoked => CloseReason::Revoked,
         Signal::Restart => CloseReason::Restart,
@@ -174,27 +175,31 @@ fn end_of(signal: Signal) -> CloseReason {
     }
 }
 
-/// The half that answers, one message after the other: a client that sends and does
-/// not read waits for itself.
-async fn respond_all(socket: &mut actix_ws::Session, inbound: &mut Inbound, place: &Place) -> CloseReason {
+/// The half that responds, to one message after the other: a client that sends and does
+/// not read delays only its own responses.
+async fn respond_all(
+    socket: &mut actix_ws::Session,
+    inbound: &mut Inbound,
+    session: &SessionHandle,
+) -> CloseReason {
     loop {
-        let answered = match inbound.next().await {
-            Ok(Said::Text(text)) => socket.text(respond(&text)).await,
-            Ok(Said::Ping(bytes)) => socket.pong(&bytes).await,
-            Ok(Said::Pong) => {
-                place.answered();
+        let responded = match inbound.next().await {
+            Ok(ClientFrame::Text(text)) => socket.text(respond(&text)).await,
+            Ok(ClientFrame::Ping(bytes)) => socket.pong(&bytes).await,
+            Ok(ClientFrame::Pong) => {
+                session.pong_received();
                 Ok(())
             }
-            Ok(Said::Close(reason)) => return CloseReason::ByClient(reason),
-            Err(end) => return end,
+            Ok(ClientFrame::Close(frame)) => return CloseReason::ByClient(frame),
+            Err(reason) => return reason,
         };
-        if answered.is_err() {
+        if responded.is_err() {
             return CloseReason::Disconnected;
         }
     }
 }
 
-/// Returns the answer to what a client says: to a command its own, else an echo.
+/// Returns the response to a client's text: to a command its own, else an echo.
 pub fn respond(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
         Err(_) => r#"{"type":"error","message":"Invalid JSON"}"#.into(),
@@ -215,12 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_is_answered() {
+    fn a_ping_gets_a_pong() {
         assert_eq!(respond(r#"{"type":"ping"}"#), r#"{"type":"pong"}"#);
     }
 
     #[test]
-    fn what_only_some_parsers_take_is_no_json() {
+    fn text_that_only_lenient_parsers_accept_is_not_json() {
         for text in ["", "hello", "NaN", "Infinity", r#""\ud800""#, "{", &"[".repeat(100_000)] {
             assert_eq!(respond(text), r#"{"type":"error","message":"Invalid JSON"}"#);
         }

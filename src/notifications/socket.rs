@@ -1,4 +1,5 @@
-//! `/ws/notifications/`: who may open a socket, and the way into a session.
+//! `/ws/notifications/`: [`Sockets`] accepts or refuses a handshake, and begins the session of
+//! one that it accepted.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use bytestring::ByteString;
 
 use super::close_reason::CloseReason;
 use super::feed::Feed;
-use super::handshake::{Handshake, PROTOCOL, SocketCredential};
+use super::handshake::{Handshake, PROTOCOL, Refusal, SocketCredential};
 use super::inbound::Inbound;
 use super::queries;
-use super::roster::{NoRoom, Place, Roster};
+use super::roster::{AtCapacity, Registration, Roster};
 use super::session::{self, Session};
 use crate::auth::{Account, AuthError, Authenticator, Claims, TokenError, TokenType};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
@@ -33,11 +34,11 @@ use crate::telemetry::{Metrics, RequestId};
 pub struct Sockets {
     /// Verifies tokens and tickets.
     pub authenticator: Arc<Authenticator>,
-    /// Has the inboxes.
+    /// Stores the inboxes.
     pub db: Db,
     /// Carries envelopes to sessions.
     pub layer: ChannelLayer,
-    /// How much anybody may take.
+    /// The limits of connects and frames.
     pub limits: Arc<Limits>,
     /// The sessions of this process.
     pub roster: Roster,
@@ -49,25 +50,25 @@ pub struct Sockets {
     pub metrics: Metrics,
 }
 
-/// Opens a socket; `docs/asyncapi.yaml` describes its frames, and `docs/protocol.md` tells of them.
+/// Opens a socket. `docs/asyncapi.yaml` describes its frames, and `docs/protocol.md` explains them.
 #[utoipa::path(
     get,
     path = "/ws/notifications/",
     tag = "notifications",
     security(()),
     params(
-        ("token" = inline(Option<String>), Query, description = "An access token; better is the subprotocol `bearer.<access>`."),
+        ("token" = inline(Option<String>), Query, description = "An access token; the subprotocol `bearer.<access>` is preferred."),
         ("ticket" = inline(Option<String>), Query, description = "A ticket, instead of a token."),
         ("cursor" = inline(Option<u64>), Query, description = "The last `seq` that the client has."),
     ),
     responses(
         (status = 101, description = "The socket is open."),
-        (status = 400, description = "The handshake or the cursor is none.", body = Detail),
-        (status = 403, description = "The token or the origin is no good.", body = Detail),
-        (status = 429, description = "Too many connects from this address, or sockets of this person.", body = Detail),
+        (status = 400, description = "The handshake or the cursor is malformed.", body = Detail),
+        (status = 403, description = "The token, the ticket or the origin is invalid.", body = Detail),
+        (status = 429, description = "Too many connects from this address, or sockets of this user.", body = Detail),
         (
             status = 426,
-            description = "It is no handshake.",
+            description = "It is not a WebSocket handshake.",
             body = Detail,
             headers(("Upgrade" = String, description = "`websocket`")),
         ),
@@ -79,16 +80,25 @@ pub async fn open(
     address: ClientAddress,
     sockets: Data<Sockets>,
 ) -> HttpResponse {
-    match sockets.open(&request, payload, address).await {
-        Ok(response) => response,
-        Err(error) => {
-            let mut response = error.error_response();
-            if matches!(error, Error::Malformed(Kind::UpgradeRequired, _)) {
-                response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
-            }
-            response
-        }
+    let opened = sockets.open(&request, payload, address).await;
+    opened.unwrap_or_else(|error| error_response(&error))
+}
+
+fn error_response(error: &Error) -> HttpResponse {
+    let mut response = error.error_response();
+    if matches!(error, Error::Malformed(Kind::UpgradeRequired, _)) {
+        response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
+    response
+}
+
+/// A client whose handshake is accepted.
+struct Accepted {
+    account: Account,
+    /// When the token that opens the socket was issued, in Unix time.
+    issued_at: i64,
+    registration: Registration,
+    cursor: Option<Seq>,
 }
 
 impl Sockets {
@@ -98,53 +108,26 @@ impl Sockets {
         payload: Payload,
         address: ClientAddress,
     ) -> Result<HttpResponse> {
-        let upgrades = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
-        if !upgrades.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
+        self.check_request(request)?;
+        let handshake = Handshake::parse(request)?;
+        match self.accept(&handshake, address).await {
+            Ok(accepted) => self.start(request, payload, accepted),
+            Err(refusal) => self.refuse(request, payload, &handshake, refusal),
+        }
+    }
+
+    /// Checks everything that needs neither a credential nor a query.
+    fn check_request(&self, request: &HttpRequest) -> Result<()> {
+        let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
+        if !upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
             return Err(Error::Malformed(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
         }
-        ws::verify_handshake(request.head()).map_err(|error| no_handshake(&error))?;
+        ws::verify_handshake(request.head()).map_err(|error| not_a_handshake(&error))?;
         self.check_origin(request)?;
         if self.roster.is_closing() {
             return Err(Error::unavailable("the instance is stopping"));
         }
-        let handshake = Handshake::parse(request)?;
-        if let Err(refusal) = self.limits.connect(address.network()) {
-            let end = CloseReason::RateLimited("too many connects; try again later");
-            return self.refuse(request, payload, &handshake, end, refusal);
-        }
-        let (account, claim) = match self.identify(&handshake).await {
-            Ok(identified) => identified,
-            Err(refusal) => return self.refuse_key(request, payload, &handshake, refusal),
-        };
-        let place = match self.roster.enter(account.id, claim.issued_at) {
-            Ok(place) => place,
-            Err(no_room) => {
-                let (end, refusal) = match no_room {
-                    NoRoom::ForPerson => {
-                        (CloseReason::RateLimited("too many sockets"), self.limits.too_many_sockets())
-                    }
-                    NoRoom::ForAnybody => (CloseReason::AtCapacity, self.limits.full()),
-                };
-                return self.refuse(request, payload, &handshake, end, refusal);
-            }
-        };
-        // Last, so that a ticket whose handshake found no room is good for another try.
-        if let Err(refusal) = self.spend(&handshake, &claim).await {
-            return self.refuse_key(request, payload, &handshake, refusal);
-        }
-        let (response, socket, inbound) = upgrade(request, payload)?;
-        let beginning =
-            self.clone().begin(account, claim.issued_at, place, handshake.cursor, socket, inbound);
-        // The session that begins is no part of the request any more.
-        let id = RequestId::current().unwrap_or_else(RequestId::random);
-        let beginning = Box::pin(id.scope(beginning));
-        let life = async {
-            if let Some((session, greeting)) = beginning.await {
-                session.run(greeting).await;
-            }
-        };
-        actix_web::rt::spawn(life);
-        Ok(response)
+        Ok(())
     }
 
     fn check_origin(&self, request: &HttpRequest) -> Result<()> {
@@ -156,8 +139,26 @@ impl Sockets {
         Err(Error::Malformed(Kind::Forbidden, "origin not allowed".into()))
     }
 
-    async fn identify(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
-        let (token, token_type) = match &handshake.key {
+    /// Authenticates a client and registers its session.
+    async fn accept(
+        &self,
+        handshake: &Handshake,
+        address: ClientAddress,
+    ) -> std::result::Result<Accepted, Refusal> {
+        self.limits.connect(address.network()).map_err(|error| {
+            Refusal::new(CloseReason::RateLimited("too many connects; try again later"), error)
+        })?;
+        let refuse_credential = |error| handshake.refuse_credential(error);
+        let (account, claims) = self.authenticate(handshake).await.map_err(refuse_credential)?;
+        let issued_at = claims.issued_at;
+        let registration = self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
+        // Last, so that a ticket can be used again if there was no capacity for its socket.
+        self.redeem(handshake, claims).await.map_err(refuse_credential)?;
+        Ok(Accepted { account, issued_at, registration, cursor: handshake.cursor })
+    }
+
+    async fn authenticate(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
+        let (token, token_type) = match &handshake.credential {
             None => return Err(AuthError::Token(TokenError::Invalid)),
             Some(SocketCredential::Token(token)) => (token, TokenType::Access),
             Some(SocketCredential::Ticket(ticket)) => (ticket, TokenType::Ticket),
@@ -165,73 +166,81 @@ impl Sockets {
         self.authenticator.authenticate(token, token_type).await
     }
 
-    /// Uses a ticket up. One of many who bring the same one gets in.
-    async fn spend(&self, handshake: &Handshake, claim: &Claims) -> std::result::Result<(), AuthError> {
-        if !matches!(handshake.key, Some(SocketCredential::Ticket(_))) {
+    /// Redeems a ticket. Of many handshakes with the same one, one succeeds.
+    async fn redeem(&self, handshake: &Handshake, claims: Claims) -> std::result::Result<(), AuthError> {
+        if !matches!(handshake.credential, Some(SocketCredential::Ticket(_))) {
             return Ok(());
         }
-        self.authenticator.redeem(claim.clone()).await
+        self.authenticator.redeem(claims).await
     }
 
-    fn refuse_key(
-        &self,
-        request: &HttpRequest,
-        payload: Payload,
-        handshake: &Handshake,
-        refusal: AuthError,
-    ) -> Result<HttpResponse> {
-        if let AuthError::Failed(error) = refusal {
-            return Err(error);
+    fn at_capacity(&self, full: AtCapacity) -> Refusal {
+        match full {
+            AtCapacity::ForUser => {
+                Refusal::new(CloseReason::RateLimited("too many sockets"), self.limits.too_many_sockets())
+            }
+            AtCapacity::ForInstance => Refusal::new(CloseReason::AtCapacity, self.limits.full()),
         }
-        let why = handshake.words(&refusal);
-        let refusal = Error::Malformed(Kind::Forbidden, why.into());
-        self.refuse(request, payload, handshake, CloseReason::Unauthenticated(why), refusal)
     }
 
-    /// Refuses a handshake. For a client that offers [`PROTOCOL`] the socket is opened
-    /// only to be closed: a page cannot read why a handshake failed.
+    /// Refuses a handshake. For a client that offers [`PROTOCOL`] the socket is opened only
+    /// to be closed: a page in a browser cannot read why a handshake failed.
     fn refuse(
         &self,
         request: &HttpRequest,
         payload: Payload,
         handshake: &Handshake,
-        end: CloseReason,
-        refusal: Error,
+        refusal: Refusal,
     ) -> Result<HttpResponse> {
-        if !handshake.versioned {
-            return Err(refusal);
-        }
+        let reason = match refusal.reason {
+            Some(reason) if handshake.is_versioned => reason,
+            _ => return Err(refusal.error),
+        };
         let (response, socket, _inbound) = upgrade(request, payload)?;
         let metrics = self.metrics.clone();
-        actix_web::rt::spawn(async move { session::close(socket, end, None, &metrics).await });
+        actix_web::rt::spawn(async move { session::close(socket, reason, None, &metrics).await });
         Ok(response)
     }
 
-    /// Subscribes, and asks where the inbox stands. In this order: see [`Feed::new`].
+    /// Upgrades the connection and starts the session, on a task of this thread.
+    fn start(&self, request: &HttpRequest, payload: Payload, accepted: Accepted) -> Result<HttpResponse> {
+        let (response, socket, inbound) = upgrade(request, payload)?;
+        // The session is not part of the request any more, and keeps its id.
+        let id = RequestId::current().unwrap_or_else(RequestId::random);
+        let beginning = Box::pin(id.scope(self.clone().begin(accepted, socket, inbound)));
+        actix_web::rt::spawn(async {
+            if let Some((session, greeting)) = beginning.await {
+                session.run(greeting).await;
+            }
+        });
+        Ok(response)
+    }
+
+    /// Subscribes, then reads the position of the inbox; for the order see [`Feed::new`].
+    /// Returns the session and its greeting.
     ///
-    /// What it needs for that is gone when the session lives: its future is boxed.
+    /// The future is boxed: what it needs must not take memory for as long as the session
+    /// lives.
     async fn begin(
         self,
-        account: Account,
-        issued_at: i64,
-        place: Place,
-        cursor: Option<Seq>,
+        accepted: Accepted,
         socket: actix_ws::Session,
         inbound: actix_ws::MessageStream,
     ) -> Option<(Box<Session>, ByteString)> {
+        let Accepted { account, issued_at, registration, cursor } = accepted;
         let (user, settings, metrics) = (account.id, self.settings, self.metrics);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = self.layer.subscribe(Group::user(user), capacity).await;
-        let standing = self.db.read_in_background(move |conn| Ok(queries::standings(conn, &[user])?)).await;
-        let last_seq = match standing.map(|standings| standings.first().copied()) {
-            // What ended the session before it was subscribed was not heard of.
-            Ok(standing) if !standing.is_some_and(|standing| standing.admits(issued_at)) => {
+        let read = self.db.read_in_background(move |conn| Ok(queries::account_positions(conn, &[user])?));
+        let last_seq = match read.await.map(|positions| positions.first().copied()) {
+            Ok(Some(position)) if position.permits(issued_at) => position.last_seq,
+            // A revocation that was published before the subscription was made was missed.
+            Ok(_) => {
                 session::close(socket, CloseReason::Revoked, Some(user), &metrics).await;
                 return None;
             }
-            Ok(standing) => standing.map_or(0, |standing| standing.last_seq),
             Err(error) => {
-                tracing::warn!(user.id = %user, cause = %error, "no position to begin a session at");
+                tracing::warn!(user.id = %user, cause = %error, "reading the inbox position failed; closing the socket");
                 session::close(socket, CloseReason::TryAgain, Some(user), &metrics).await;
                 return None;
             }
@@ -239,7 +248,7 @@ impl Sockets {
         tracing::info!(user.id = %user, cursor, seq = last_seq, "socket opened");
         let feed = Feed::new(user, self.db, metrics.clone(), subscription, last_seq, cursor);
         let inbound = Inbound::new(inbound, self.limits.frames(), metrics.clone());
-        let session = Session { socket, inbound, feed, place, settings, metrics };
+        let session = Session { socket, inbound, feed, registration, settings, metrics };
         Some((Box::new(session), session::greeting(&account, last_seq)))
     }
 }
@@ -249,13 +258,13 @@ fn upgrade(
     payload: Payload,
 ) -> Result<(HttpResponse, actix_ws::Session, actix_ws::MessageStream)> {
     let upgraded = actix_ws::handle_with_protocols(request, payload, &[PROTOCOL]);
-    let upgraded = upgraded.map_err(|error| no_handshake(&error))?;
-    if let Some(upgraded) = request.conn_data::<UpgradeFlag>() {
-        upgraded.set();
+    let upgraded = upgraded.map_err(|error| not_a_handshake(&error))?;
+    if let Some(flag) = request.conn_data::<UpgradeFlag>() {
+        flag.set();
     }
     Ok(upgraded)
 }
 
-fn no_handshake(error: &dyn Display) -> Error {
+fn not_a_handshake(error: &dyn Display) -> Error {
     Error::Malformed(Kind::Invalid, format!("No WebSocket handshake: {error}").into())
 }
