@@ -10,7 +10,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::api::{self, state::State};
+use crate::api::openapi::document::Document;
+use crate::api::state::State;
+use crate::api::{self, routes};
 use crate::auth::Authenticator;
 use crate::channel_layer::ChannelLayer;
 use crate::db::{self, Db};
@@ -108,6 +110,7 @@ impl App {
             sockets: Data::new(sockets),
             health: Data::new(health),
             metrics: Data::new(metrics),
+            document: Data::new(Document::new(&routes::description())?),
             serves_demo: settings.demo,
         };
         let listener = listener::bind(&settings.server.host, settings.server.port)?;

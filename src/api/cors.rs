@@ -1,8 +1,8 @@
 //! CORS: the origins whose pages may read responses.
 //!
-//! The contract fixes each header, also where a general library would differ: a
-//! preflight is 200 for any path and any origin, and other origins get the same
-//! responses without the headers.
+//! The contract fixes each header, also where CORS libraries differ: the response to a
+//! preflight is 200 for any path and any origin, and origins that are not allowed get the
+//! same responses without the headers.
 
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
@@ -20,7 +20,7 @@ const PREFLIGHT: [(HeaderName, &str); 3] = [
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
 ];
 
-/// Returns the origin of a request, if its pages may read the response.
+/// Returns the origin of a request, if it is allowed.
 pub fn allowed_origin(request: &ServiceRequest, access: &Access) -> Option<HeaderValue> {
     let origin = request.headers().get(header::ORIGIN)?;
     let text = origin.to_str().ok()?;
@@ -44,16 +44,16 @@ pub fn preflight(origin: Option<&HeaderValue>) -> HttpResponse {
     response.finish()
 }
 
-/// The headers of a response that a page may read: when to try again, where the next page
-/// is, and the id of the request for a report. The Django backend exposed none; more of
-/// them hinder no page.
+/// The headers of a response that scripts may read: when to retry, where the next page of a
+/// list is, and the id of the request. The Django backend exposed none; exposing more breaks
+/// no script.
 const EXPOSED: &str = "Link, Retry-After, X-Request-Id";
 
 /// Allows the origin to read the response.
 pub fn add_headers(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        // No page reads the response to a preflight.
+        // Scripts never see the response to a preflight.
         if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS) {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         }

@@ -1,5 +1,5 @@
-//! The demo is a page that shows two people side by side, built with the JavaScript client.
-//! Its files are part of the binary.
+//! The demo is a page that shows two users side by side, built with the JavaScript client.
+//! Its files are compiled into the binary.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 static PAGE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 static CLIENT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/clients/js/src");
 
-/// The page loads only what this service serves. Its sockets may go anywhere: the page can
-/// be pointed at another instance.
+/// The page loads only what this service serves. Its sockets may connect to any host, because
+/// a user of the page may choose another instance.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self' ws: wss:; require-trusted-types-for 'script'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";

@@ -1,6 +1,6 @@
-//! The middleware is what every request passes first and every response last: the host,
-//! CORS, the media types that the client accepts, the request's id, the headers of all
-//! responses, and the log line, metrics and span of each request.
+//! The middleware is what every request passes first and every response last. It checks the
+//! host and the media types that the client accepts, responds to preflights, adds the headers
+//! that all responses have, and records a log line, metrics and a span for each request.
 
 use std::time::Instant;
 
@@ -19,18 +19,18 @@ use crate::error::{Error, Kind};
 use crate::settings::Access;
 use crate::telemetry::{Metrics, RequestId, RequestLabels, RouteLabels, Span, TraceParent};
 
-/// The request's id: taken from a proxy or a client, and returned.
+/// The request's id, as a proxy or the client sent it, and in the response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Cloudflare's name for a request's id, taken where there is no other.
+/// Cloudflare's name for a request's id, used where `X-Request-Id` is missing.
 const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
 /// The span of a proxy or a client that is the parent of the request's own.
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Handles a request: refuses it, or passes it on and completes the response.
+/// Handles a request: refuses it, or calls the next service and completes its response.
 ///
 /// # Errors
 ///
-/// None of its own: a refusal is a response.
+/// Only those of the next service: a refusal is a response.
 pub async fn handle<B: MessageBody>(
     state: &State,
     request: ServiceRequest,
@@ -64,7 +64,7 @@ async fn respond<B: MessageBody>(
     Ok(response)
 }
 
-/// Returns the id that a proxy or the client gave the request, or a new one.
+/// Returns the id that a proxy or the client sent with the request, or a new one.
 fn request_id(request: &ServiceRequest) -> RequestId {
     let given = |name| request.headers().get(name)?.to_str().ok().and_then(RequestId::parse);
     given(REQUEST_ID).or_else(|| given(CF_RAY)).unwrap_or_else(RequestId::random)
@@ -78,7 +78,7 @@ fn span(request: &ServiceRequest, id: &RequestId) -> Span {
     Span::of_request(id, || request.headers().get(TRACE_PARENT)?.to_str().ok().and_then(TraceParent::parse))
 }
 
-/// Returns the response to a request that no handler is to see.
+/// Returns the response to a request that is not passed to a handler.
 fn refusal(request: &ServiceRequest, access: &Access, origin: Option<&HeaderValue>) -> Option<HttpResponse> {
     if cors::is_preflight(request) {
         return Some(cors::preflight(origin));
@@ -94,7 +94,7 @@ fn refusal(request: &ServiceRequest, access: &Access, origin: Option<&HeaderValu
     None
 }
 
-/// Returns whether the request names a host of the service.
+/// Returns whether `Host` is one of the service's.
 pub fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = match host.rsplit_once(':') {
@@ -104,7 +104,8 @@ pub fn is_known_host(request: &ServiceRequest, access: &Access) -> bool {
     access.hosts.iter().any(|pattern| pattern.matches(name))
 }
 
-/// Returns whether the client accepts JSON. Browsers that navigate to a URL get it too.
+/// Returns whether the client accepts JSON. Requests for HTML, as browsers send them when
+/// they navigate to a URL, get JSON too.
 pub fn accepts_json(request: &ServiceRequest) -> bool {
     let mut ranges = request
         .headers()
@@ -128,7 +129,7 @@ fn add_headers<B>(
     is_api: bool,
 ) {
     if state.health.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // The next request on this connection belongs to another instance.
+        // So that the client sends its next request to another instance.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     security_headers::add(response, &state.access);
@@ -138,8 +139,8 @@ fn add_headers<B>(
     cors::add_headers(headers, origin);
 }
 
-/// Counts a request, logs it and ends its span. Neither has its path or query, which may
-/// hold a name or a token.
+/// Counts a request, logs it and ends its span. None of them has its path or query, which
+/// may contain a username or a token.
 fn record<B>(response: &ServiceResponse<B>, metrics: &Metrics, started: Instant, span: Span) {
     let (request, elapsed, status) = (response.request(), started.elapsed(), response.status().as_u16());
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
@@ -157,7 +158,8 @@ fn record<B>(response: &ServiceResponse<B>, metrics: &Metrics, started: Instant,
     metrics.requests.get_or_create(&RequestLabels { route, method, status }).inc();
 }
 
-/// Returns the method for logs and metrics; a client may send any word for one.
+/// Returns the method for logs and metrics. A client may send any token as a method, so
+/// others than these are one label.
 fn known_method(method: &Method) -> &'static str {
     const KNOWN: [Method; 7] = [
         Method::GET,
@@ -175,6 +177,6 @@ fn known_method(method: &Method) -> &'static str {
 
 /// Returns whether a path is a health check, which load balancers request every few
 /// seconds.
-fn is_health_check(path: &str) -> bool {
+pub fn is_health_check(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")
 }

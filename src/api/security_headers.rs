@@ -1,5 +1,5 @@
-//! Security headers forbid a browser to guess a response's type, frame it, run it, keep it,
-//! or come back without TLS.
+//! Security headers forbid browsers to guess a response's type, to frame, execute or cache
+//! it, and to return without TLS.
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,8 +17,8 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (header::PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-/// The policy of a response that is not a page: a browser that takes it for one all the same
-/// loads nothing and runs nothing. A page has a policy of its own.
+/// The policy of a response that is not a page: a browser that renders it nevertheless loads
+/// and executes nothing. A page sets its own policy.
 const DEFAULT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// A year, which browsers' preload lists require. Subdomains are not included: they may be
@@ -36,7 +36,7 @@ pub fn add<B>(response: &mut ServiceResponse<B>, access: &Access) {
     }
     insert_default(headers, header::CONTENT_SECURITY_POLICY, DEFAULT_POLICY);
     if is_api {
-        // Names, messages, tokens: none is for the next user of the same machine.
+        // Names, messages and tokens must not be readable for the next user of the browser.
         insert_default(headers, header::CACHE_CONTROL, "no-store");
     }
     if is_secure {

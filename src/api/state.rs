@@ -2,11 +2,12 @@
 //!
 //! A handler takes a part by its type, as [`Data`], and extractors take theirs the same
 //! way. [`Provides`] requires at compile time that the state has what a handler takes, so
-//! that no route can look for a part in vain.
+//! that no route looks up a part that is missing.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 
+use super::openapi::document::Document;
 use crate::auth::{Authenticator, Viewer};
 use crate::db::Db;
 use crate::events::Events;
@@ -42,7 +43,7 @@ macro_rules! state {
 }
 
 state! {
-    /// What may access the service.
+    /// The hosts, origins and proxies that may access the service.
     access: Access,
     /// The bounds of one request.
     requests: Requests,
@@ -50,21 +51,23 @@ state! {
     db: Db,
     /// Commits units of work.
     events: Events,
-    /// How much anybody may take.
+    /// Rate limits.
     limits: Limits,
     /// Verifies credentials.
     authenticator: Authenticator,
-    /// The integrations that may announce.
+    /// The keys of integrations.
     service_keys: ServiceKeys,
     /// Opens sockets.
     sockets: Sockets,
-    /// Whether the process should be sent requests.
+    /// The readiness of the process.
     health: Health,
-    /// What the service counts.
+    /// The counters and histograms of the process.
     metrics: Metrics,
+    /// The description of the API.
+    document: Document,
 }
 
-/// Says that a state has what `T` takes, which is an extractor or a tuple of them.
+/// States that a state has what `T` takes, an extractor or a tuple of extractors.
 pub trait Provides<T> {}
 
 // The body and the client address take their bounds and the trusted proxies from the state.

@@ -1,4 +1,4 @@
-//! The page for trying out the API: Swagger UI, whose files are part of the binary.
+//! The page for trying out the API: Swagger UI, whose files are compiled into the binary.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -8,21 +8,22 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, Path};
 use utoipa_swagger_ui::Config;
 
+use super::document;
 use crate::error::{Error, Result};
 
-/// The page loads only what this service serves, and sends requests to nobody else.
+/// The page loads only what this service serves, and sends requests to no other host.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// How long browsers keep the large files, which change with the service only.
+/// How long browsers cache the large files, which change only with a release.
 const CACHED: &str = "public, max-age=3600";
 
-/// The files that name the others, which browsers revalidate each time.
+/// The files that refer to the others, which browsers revalidate each time.
 const REVALIDATED: [&str; 3] = ["", "index.html", "swagger-initializer.js"];
 
-/// The page's options. It does not store what is typed in, tokens included.
+/// The page's options. It does not store what is entered, tokens included.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    let config = Config::new(["/api/schema/"])
+    let config = Config::new([document::PATH])
         .use_base_layout()
         .try_it_out_enabled(true)
         .display_request_duration(true)
@@ -55,7 +56,8 @@ pub async fn file(path: Path<String>) -> Result<HttpResponse> {
             if REVALIDATED.contains(&path.as_str()) { "no-cache" } else { CACHED },
         ));
     if file.gzpipped {
-        // Every browser accepts it, and no other client has a use for the page.
+        // `Accept-Encoding` is not checked: every browser accepts gzip, and the page is for
+        // browsers.
         response.insert_header((header::CONTENT_ENCODING, "gzip"));
     }
     Ok(response.body(match file.bytes {
