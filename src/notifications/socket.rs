@@ -151,7 +151,8 @@ impl Sockets {
         let refuse_credential = |error| handshake.refuse_credential(error);
         let (account, claims) = self.authenticate(handshake).await.map_err(refuse_credential)?;
         let issued_at = claims.issued_at;
-        let registration = self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
+        let registration =
+            self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
         // Last, so that a ticket can be used again if there was no capacity for its socket.
         self.redeem(handshake, claims).await.map_err(refuse_credential)?;
         Ok(Accepted { account, issued_at, registration, cursor: handshake.cursor })

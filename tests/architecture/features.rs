@@ -5,14 +5,25 @@ use super::source::{Source, assert_none, sources};
 
 /// The folders of features. `auth` is none: it has no model of a feature but an
 /// authenticator, which `http.rs` calls instead of commands and queries.
-pub const FEATURES: [&str; 4] = ["accounts", "friends", "messages", "integrations"];
+pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integrations", "notifications"];
 
 /// The files of a feature.
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 1] =
-    [("integrations", "integration", "authenticates a request, as `auth` does for users")];
+const OTHERS: [(&str, &str, &str); 11] = [
+    ("integrations", "integration", "authenticates a request, as `auth` does for users"),
+    ("notifications", "close_reason", "why a session ends"),
+    ("notifications", "feed", "one user's envelopes, replay then live"),
+    ("notifications", "handshake", "what a socket is requested with"),
+    ("notifications", "inbound", "what a client sends"),
+    ("notifications", "position_check", "a task of the instance"),
+    ("notifications", "registration", "one session as the roster reaches it"),
+    ("notifications", "revocation_listener", "a task of the instance"),
+    ("notifications", "roster", "the sessions of this process"),
+    ("notifications", "session", "one socket's life"),
+    ("notifications", "socket", "the handshake's handler"),
+];
 
 /// Returns the feature that a file belongs to.
 pub fn feature(source: &Source) -> Option<&str> {

@@ -122,7 +122,7 @@ impl Tree {
         let mut imports = Imports::default();
         imports.visit_file(&source.file);
         let own = module(source);
-        let mut edges = BTreeMap::new();
+        let mut edges = self.declared_by(&own, source);
         for import in imports.found {
             if let Some(target) = self.file_of(&own, &import.segments)
                 && target != place
@@ -131,6 +131,19 @@ impl Tree {
             }
         }
         edges
+    }
+
+    /// Returns the files that a file declares as its modules. It depends on them, so they may not
+    /// import it: a `mod.rs` re-exports names, and siblings import them from where they are.
+    fn declared_by(&self, own: &[String], source: &Source) -> BTreeMap<usize, usize> {
+        let declared = source.file.items.iter().filter_map(|item| match item {
+            syn::Item::Mod(module) if module.content.is_none() => Some(&module.ident),
+            _ => None,
+        });
+        let child = |name: &syn::Ident| [own, &[name.to_string()]].concat();
+        declared
+            .filter_map(|name| Some((*self.by_module.get(&child(name))?, name.span().start().line)))
+            .collect()
     }
 
     /// Returns the file that the longest beginning of a path names.

@@ -8,5 +8,7 @@
 mod duties;
 mod features;
 mod imports;
+mod language;
+mod paths;
 mod sizes;
 mod source;

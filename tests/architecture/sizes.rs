@@ -5,7 +5,7 @@ use super::source::{assert_none, sources};
 const MAX_FILE_LINES: usize = 320;
 const MAX_FUNCTION_LINES: usize = 70;
 const MAX_PARAMETERS: usize = 7;
-const MAX_TEST_NESTING: usize = 7;
+const MAX_TEST_NESTING: usize = 5;
 
 #[test]
 fn files_and_functions_are_short() {

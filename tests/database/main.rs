@@ -1,10 +1,9 @@
-//! Both databases: their schema, their limits, and what becomes of the service when
-//! they fail.
+//! Both databases: schema, migrations, transactions, timeouts and outages.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod crash;
-mod limits;
+mod timeouts;
 mod migrations;
 mod outages;
 #[path = "../support/private_servers.rs"]
@@ -18,5 +17,3 @@ mod scratch;
 #[path = "../support/mod.rs"]
 mod support;
 mod transactions;
-#[path = "../support/wait.rs"]
-mod wait;

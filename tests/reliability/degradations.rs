@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use crate::private_redis::PrivateRedis;
 use crate::process::{Process, Program};
-use crate::support::{LIMIT, SECRET_KEY};
-use crate::wait::within;
+use crate::support::SECRET_KEY;
+use crate::wait::until;
 
 /// Degradations of an instance without its Redis: the lines that begin and end them.
 const DEGRADATIONS: [(&str, &str); 3] = [
@@ -40,13 +40,13 @@ async fn an_outage_of_redis_is_logged_once_when_it_begins_and_once_when_it_ends(
     let folder = TempDir::new().expect("a folder");
     let mut redis = PrivateRedis::start();
     redis.kill();
-    let program = Program::within(&folder)
+    let program = Program::in_folder(&folder)
         .with_all(&[("PORT", "0"), ("WORKERS", "1"), ("SECRET_KEY", SECRET_KEY)])
         .with_all(&[("LOG", "info,numeneon=debug"), ("LIMIT_SIGNUPS_BY_ADDRESS", "1000000/1s")])
         .with("REDIS_URL", &redis.url());
     let process = program.start();
 
-    within(LIMIT, "several attempts fail", async || {
+    until("several attempts fail", async || {
         ATTEMPTS.iter().all(|message| lines(&process, message).len() >= 3)
     })
     .await;
@@ -56,9 +56,9 @@ async fn an_outage_of_redis_is_logged_once_when_it_begins_and_once_when_it_ends(
         assert!(lines(&process, ends).is_empty(), "{ends}");
     }
 
-    redis.start_again();
+    redis.restart();
     let mut people = 0;
-    within(LIMIT, "every end is logged", async || {
+    until("every end is logged", async || {
         // Limits use Redis again when a request is counted.
         process.sign_up(&format!("person{people}")).await;
         people += 1;

@@ -1,16 +1,14 @@
-//! Settings, as an operator meets them: defaults, refusals, secrets, the key.
+//! Settings and commands of the program, as operators use them.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod accounts;
+mod account_commands;
 mod defaults;
 mod documentation;
-mod key;
+mod secret_key;
 #[path = "../support/process.rs"]
 mod process;
-mod refusals;
+mod invalid_settings;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/wait.rs"]
-mod wait;
