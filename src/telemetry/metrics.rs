@@ -141,7 +141,7 @@ counts! {
     password_hash_threads: Gauge = Gauge::default(), "The most passwords hashed at once";
     password_hashes_waiting: Gauge = Gauge::default(), "Passwords that wait to be hashed";
 
-    limit_refusals: Family<LimitLabels, Counter> = Family::default(), "Requests and frames rejected by a limit";
+    limit_refusals: Family<LimitLabels, Counter> = Family::default(), "Requests, sockets and frames rejected by a limit";
     limit_questions_failed: Counter = Counter::default(), "Queries about limits that failed or timed out in Redis";
 
     log_lines_dropped: Counter = Counter::default(), "Log lines dropped because standard error was blocked";
