@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod crash;
-mod limits;
+mod timeouts;
 mod migrations;
 mod outages;
 #[path = "../support/private_servers.rs"]

@@ -9,8 +9,8 @@ use numeneon::db::{AnyConnection, Db};
 use tempfile::TempDir;
 use tokio::time::interval;
 
-use super::limits::refused;
 use super::scratch::Scratch;
+use super::timeouts::refused;
 use crate::private_servers::PrivateServers;
 use crate::process::{Process, Program};
 use crate::proxy::Proxy;

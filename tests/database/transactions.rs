@@ -10,8 +10,8 @@ use numeneon::ids::UserId;
 use numeneon::timestamp::Timestamp;
 use rstest::rstest;
 
-use super::limits::refused;
 use super::scratch::Scratch;
+use super::timeouts::refused;
 use crate::support::{Database, LIMIT};
 use crate::wait::within;
 

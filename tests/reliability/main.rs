@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod degradations;
-mod healing;
+mod event_recovery;
 mod kept_connections;
 #[path = "../support/private_redis.rs"]
 mod private_redis;
@@ -14,9 +14,9 @@ mod process;
 mod proxy;
 mod slow_clients;
 mod slow_reader;
-mod stop;
+mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/wait.rs"]
 mod wait;
-mod watching;
+mod observability;

@@ -2,13 +2,13 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod accounts;
+mod account_commands;
 mod defaults;
 mod documentation;
-mod key;
+mod secret_key;
 #[path = "../support/process.rs"]
 mod process;
-mod refusals;
+mod invalid_settings;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,9 +7,9 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part of this")]
 
-mod call;
+mod request;
 mod database;
-mod description;
+mod asyncapi;
 mod instance;
 pub mod logs;
 mod person;
@@ -20,12 +20,12 @@ mod token;
 
 use std::time::Duration;
 
-pub use call::{Answer, Call};
+pub use asyncapi::description;
 pub use database::Database;
-pub use description::description;
 pub use instance::Instance;
 pub use person::{PASSWORD, Person};
 pub use redis::{redis_publish, subscribers, url as redis_url};
+pub use request::{Answer, Call};
 pub use socket::{Dial, Socket, until};
 pub use stage::{Cluster, Kind, Laptop, Stage};
 pub use token::{claims, forge, forge_with, seconds_now};

@@ -1,5 +1,5 @@
 //! A [`Socket`] is an open WebSocket to `/ws/notifications/`, as a client holds one. What goes
-//! over it must be as the [description](super::description) says.
+//! over it must be as the [description](super::asyncapi) says.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use numeneon::settings::Settings;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::refusals::refused;
+use super::invalid_settings::refused;
 use crate::process::{Process, Program};
 use crate::support::{PASSWORD, SECRET_KEY};
 

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::services::{POSTS, STORIES, announce, stage};
+use super::integrations::{POSTS, STORIES, announce, stage};
 use crate::support::Kind::{self, Cluster, Laptop};
 use crate::support::{Call, Instance, Person, until};
 

@@ -1,6 +1,6 @@
 //! `docs/asyncapi.yaml` describes every frame of the socket, and nothing that is none. That
 //! what happens is as described is seen to by every test with a socket
-//! (`tests/support/description.rs`); here and in [`async_ends`](super::async_ends), that what
+//! (`tests/support/asyncapi.rs`); here and in [`asyncapi_closes`](super::asyncapi_closes), that what
 //! is described happens.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::services;
+use crate::integrations;
 use crate::support::Kind::{self, Cluster, Laptop};
 use crate::support::{Dial, Socket, description};
 
@@ -103,7 +103,7 @@ impl Noted {
 #[rstest]
 #[tokio::test]
 async fn every_message_of_it_is_told_or_said(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = services::stage(kind);
+    let stage = integrations::stage(kind);
     let [ada, bob, cleo] = stage.people(["ada", "bob", "cleo"]).await;
     let here = stage.here();
     let mut socket = Noted::open(stage.there().dial().token(&ada.access)).await;
@@ -118,7 +118,7 @@ async fn every_message_of_it_is_told_or_said(#[values(Laptop, Cluster)] kind: Ki
     socket.is_told("notifications_read").await;
     for (durable, status) in [(true, 201), (false, 202)] {
         let body = json!({ "user_ids": [ada.id], "type": "new_post", "data": [1], "durable": durable });
-        services::announce(here, &body).await.is(status);
+        integrations::announce(here, &body).await.is(status);
         let frame = socket.is_told("announcement").await;
         assert_eq!(frame.get("seq").is_some(), durable, "{frame}");
     }
