@@ -1,32 +1,33 @@
-//! What lets a request through to a closed route, and what does not.
+//! Access tokens: which requests to an authenticated route are accepted.
 
 use jsonwebtoken::Algorithm;
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Answer, SECRET_KEY, Stage, claims, forge, forge_with, seconds_now};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{Response, SECRET_KEY, Stage, both_modes, claims, forge, forge_with, seconds_now};
 
 const REALM: &str = r#"Bearer realm="api""#;
 
 #[track_caller]
-fn refused(answer: &Answer, body: Value) {
-    assert_eq!((answer.status, answer.json()), (401, body));
-    assert_eq!(answer.header("www-authenticate").as_deref(), Some(REALM));
+fn refused(response: &Response, body: Value) {
+    assert_eq!((response.status, response.json()), (401, body));
+    assert_eq!(response.header("www-authenticate").as_deref(), Some(REALM));
 }
 
-fn not_valid(message: &str) -> Value {
+fn token_not_valid_body(message: &str) -> Value {
     json!({
         "detail": "Given token not valid for any token type", "code": "token_not_valid",
         "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": message }],
     })
 }
 
-async fn me(stage: &Stage, token: &str) -> Answer {
+async fn me(stage: &Stage, token: &str) -> Response {
     stage.here().get("/api/auth/me/").bearer(token).await
 }
 
-/// The claims of a good token with one of them changed, or taken away by null.
+/// The claims of a valid token with one of them changed, or removed by null.
 fn changed(user: i64, name: &str, value: Value) -> Value {
     let mut claims = claims(user);
     match value {
@@ -39,13 +40,13 @@ fn changed(user: i64, name: &str, value: Value) -> Value {
 #[rstest]
 #[case::none(None)]
 #[case::other_scheme(Some("Basic YTpi"))]
-#[case::small_letters(Some("bearer x"))]
-#[case::capitals(Some("BEARER x"))]
+#[case::lowercase(Some("bearer x"))]
+#[case::uppercase(Some("BEARER x"))]
 #[case::empty(Some(""))]
 #[case::no_scheme(Some("x.y.z"))]
 #[tokio::test]
-async fn no_bearer_token_is_no_credentials(#[case] header: Option<&str>) {
-    let stage = Laptop.stage();
+async fn without_a_bearer_token_no_credentials_were_provided(#[case] header: Option<&str>) {
+    let stage = Standalone.stage();
     let mut call = stage.here().get("/api/auth/me/");
     if let Some(header) = header {
         call = call.header("authorization", header);
@@ -55,19 +56,20 @@ async fn no_bearer_token_is_no_credentials(#[case] header: Option<&str>) {
 
 #[rstest]
 #[tokio::test]
-async fn a_bearer_header_has_two_words(#[values("Bearer", "Bearer a b", "Bearer a b c")] header: &str) {
-    let stage = Laptop.stage();
-    let answer = stage.here().get("/api/auth/me/").header("authorization", header).await;
+async fn an_authorization_header_has_two_words(
+    #[values("Bearer", "Bearer a b", "Bearer a b c")] header: &str,
+) {
+    let stage = Standalone.stage();
+    let response = stage.here().get("/api/auth/me/").header("authorization", header).await;
     let body = json!({
         "detail": "Authorization header must contain two space-delimited values", "code": "bad_authorization_header",
     });
-    refused(&answer, body);
+    refused(&response, body);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_good_token_names_its_user_by_text_or_number(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_valid_token_may_name_its_user_by_a_string_or_a_number(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     for user in [json!(ada.id.to_string()), json!(ada.id)] {
         let token = forge(SECRET_KEY, &changed(ada.id, "user_id", user));
@@ -79,11 +81,11 @@ async fn a_good_token_names_its_user_by_text_or_number(#[values(Laptop, Cluster)
 }
 
 #[tokio::test]
-async fn a_token_that_nobody_here_signed_is_invalid() {
-    let stage = Laptop.stage();
+async fn a_token_with_another_signature_is_invalid() {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
-    let good = forge(SECRET_KEY, &claims(ada.id));
-    let (head, signature) = good.rsplit_once('.').unwrap();
+    let valid = forge(SECRET_KEY, &claims(ada.id));
+    let (head, signature) = valid.rsplit_once('.').unwrap();
     let (header, body) = head.split_once('.').unwrap();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"; // {"alg":"none","typ":"JWT"}
     let other = forge(SECRET_KEY, &claims(ada.id + 1));
@@ -95,43 +97,47 @@ async fn a_token_that_nobody_here_signed_is_invalid() {
         head.to_owned(),
         format!("{head}."),
         format!("{head}.{}", signature.to_lowercase()),
-        format!("{good}.x"),
+        format!("{valid}.x"),
         format!("{none}.{body}."),
         format!("{none}.{body}.{signature}"),
         format!("{header}.{others_body}.{signature}"),
-        forge("another key, of a length that would be good", &claims(ada.id)),
+        forge("another key, of a valid length", &claims(ada.id)),
         forge_with(Algorithm::HS384, SECRET_KEY, &claims(ada.id)),
         forge_with(Algorithm::HS512, SECRET_KEY, &claims(ada.id)),
         forge(SECRET_KEY, &json!([1, 2])),
         forge(SECRET_KEY, &json!("text")),
     ] {
-        let answer = me(&stage, &token).await;
-        assert_eq!((answer.status, answer.json()), (401, not_valid("Token is invalid")), "{token}");
+        let response = me(&stage, &token).await;
+        assert_eq!(
+            (response.status, response.json()),
+            (401, token_not_valid_body("Token is invalid")),
+            "{token}"
+        );
     }
 }
 
 #[rstest]
-#[case::from_the_future("iat", |now| json!(now + 60), "Token is invalid")]
-#[case::not_yet("nbf", |now| json!(now + 60), "Token is invalid")]
-#[case::exp_no_number("exp", |_| json!("soon"), "Token is invalid")]
-#[case::over("exp", |now| json!(now - 1), "Token is expired")]
-#[case::over_now("exp", |now| json!(now), "Token is expired")]
-#[case::over_long_ago("exp", |_| json!(0), "Token is expired")]
+#[case::from_the_future("iat", |now| json!(now + 3600), "Token is invalid")]
+#[case::not_yet("nbf", |now| json!(now + 3600), "Token is invalid")]
+#[case::exp_is_not_a_number("exp", |_| json!("soon"), "Token is invalid")]
+#[case::expired("exp", |now| json!(now - 1), "Token is expired")]
+#[case::expires_now("exp", |now| json!(now), "Token is expired")]
+#[case::expired_long_ago("exp", |_| json!(0), "Token is expired")]
 #[case::refresh("token_type", |_| json!("refresh"), "Token has wrong type")]
 #[case::other_type("token_type", |_| json!("sliding"), "Token has wrong type")]
 #[case::no_type("token_type", |_| json!(null), "Token has no type")]
 #[case::no_id("jti", |_| json!(null), "Token has no id")]
 #[case::no_exp("exp", |_| json!(null), "Token has no 'exp' claim")]
 #[tokio::test]
-async fn a_bad_token_is_refused_with_its_cause(
+async fn an_invalid_token_is_refused_with_the_reason(
     #[case] name: &str,
     #[case] value: fn(i64) -> Value,
     #[case] message: &str,
 ) {
-    let stage = Laptop.stage();
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     let token = forge(SECRET_KEY, &changed(ada.id, name, value(seconds_now())));
-    refused(&me(&stage, &token).await, not_valid(message));
+    refused(&me(&stage, &token).await, token_not_valid_body(message));
 }
 
 #[rstest]
@@ -140,32 +146,31 @@ async fn a_bad_token_is_refused_with_its_cause(
 #[case::empty(json!(""))]
 #[case::signed(json!("-1"))]
 #[case::fraction(json!(1.5))]
-#[case::truth(json!(true))]
+#[case::boolean(json!(true))]
 #[case::list(json!([1]))]
 #[case::object(json!({ "id": 1 }))]
 #[tokio::test]
-async fn a_user_id_that_is_no_number_names_nobody(#[case] user: Value) {
-    let stage = Laptop.stage();
+async fn a_user_id_that_is_not_a_number_identifies_nobody(#[case] user: Value) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
-    let answer = me(&stage, &forge(SECRET_KEY, &changed(ada.id, "user_id", user))).await;
-    assert_eq!(answer.status, 401, "{}", answer.text);
-    assert_eq!(answer.json()["code"], "token_not_valid");
-    assert_eq!(answer.json()["detail"], "Token contained no recognizable user identification");
+    let response = me(&stage, &forge(SECRET_KEY, &changed(ada.id, "user_id", user))).await;
+    assert_eq!(response.status, 401, "{}", response.text);
+    assert_eq!(response.json()["code"], "token_not_valid");
+    assert_eq!(response.json()["detail"], "Token contained no recognizable user identification");
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_user_who_is_gone_or_inactive_is_refused(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_deleted_or_inactive_user_is_refused(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     stage.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", bob.id));
     refused(&me(&stage, &bob.access).await, json!({ "detail": "User is inactive", "code": "user_inactive" }));
-    let gone = json!({ "detail": "User not found", "code": "user_not_found" });
+    let not_found = json!({ "detail": "User not found", "code": "user_not_found" });
     for user in [json!(ada.id + 100), json!("0"), json!("9".repeat(40)), json!(u64::MAX)] {
-        refused(&me(&stage, &forge(SECRET_KEY, &changed(0, "user_id", user))).await, gone.clone());
+        refused(&me(&stage, &forge(SECRET_KEY, &changed(0, "user_id", user))).await, not_found.clone());
     }
     stage.sql(&format!("DELETE FROM users WHERE id = {}", ada.id));
-    refused(&me(&stage, &ada.access).await, gone);
+    refused(&me(&stage, &ada.access).await, not_found);
 }
 
 #[rstest]
@@ -191,33 +196,34 @@ async fn a_user_who_is_gone_or_inactive_is_refused(#[values(Laptop, Cluster)] ki
 #[case("GET", "/api/notifications/")]
 #[case("POST", "/api/notifications/read/")]
 #[tokio::test]
-async fn a_closed_route_asks_for_a_token_before_anything_else(#[case] method: &str, #[case] path: &str) {
-    let stage = Laptop.stage();
+async fn an_authenticated_route_checks_the_token_first(#[case] method: &str, #[case] path: &str) {
+    let stage = Standalone.stage();
     let missing = json!({ "detail": "Authentication credentials were not provided." });
-    refused(&stage.here().call(method, path).await, missing.clone());
-    // Before the method and before the body.
-    refused(&stage.here().call("TRACE", path).await, missing.clone());
-    refused(&stage.here().call("PUT", path).body("text/plain", "{").await, missing.clone());
+    refused(&stage.here().request(method, path).await, missing.clone());
+    // Before it checks the method and the body.
+    refused(&stage.here().request("TRACE", path).await, missing.clone());
+    refused(&stage.here().request("PUT", path).body("text/plain", "{").await, missing.clone());
     refused(
-        &stage.here().call(method, path).body("application/json", "{".repeat(70_000)).await,
+        &stage.here().request(method, path).body("application/json", "{".repeat(70_000)).await,
         missing.clone(),
     );
-    refused(&stage.here().call("OPTIONS", path).await, missing);
+    refused(&stage.here().request("OPTIONS", path).await, missing);
 }
 
-#[rstest]
 #[tokio::test]
-async fn a_token_in_the_query_counts_for_no_route(#[values(Laptop)] kind: Kind) {
-    let stage = kind.stage();
+async fn a_token_in_the_query_is_ignored() {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
-    let answer = stage.here().get(&format!("/api/auth/me/?token={}", ada.access)).await;
-    refused(&answer, json!({ "detail": "Authentication credentials were not provided." }));
+    let response = stage.here().get(&format!("/api/auth/me/?token={}", ada.access)).await;
+    refused(&response, json!({ "detail": "Authentication credentials were not provided." }));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_bad_token_does_not_hinder_open_routes(#[values("Bearer junk", "Bearer", "Basic x")] header: &str) {
-    let stage = Laptop.stage();
+async fn routes_without_authentication_ignore_an_invalid_token(
+    #[values("Bearer junk", "Bearer", "Basic x")] header: &str,
+) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     let here = stage.here();
     here.get("/").header("authorization", header).await.is(200);

@@ -1,5 +1,5 @@
-//! `docs/asyncapi.yaml` describes every way in which sockets end and handshakes are refused,
-//! and none that does not happen.
+//! `docs/asyncapi.yaml` describes every close code of the socket and every refusal of a
+//! handshake, and only those.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::{
-    Answer, Dial, Instance, Laptop, Person, SECRET_KEY, Socket, Stage, claims, description, forge,
+    Handshake, Instance, Person, Response, SECRET_KEY, Socket, Stage, Standalone, claims, description, forge,
     seconds_now,
 };
 
-/// How sockets have ended and handshakes were refused.
+/// The closes and refusals that the tests have met.
 #[derive(Default)]
 struct Seen {
     closes: BTreeSet<(u16, String)>,
@@ -25,32 +25,33 @@ impl Seen {
         self.closes.insert(socket.closed().await);
     }
 
-    /// A client that can be told is told, and to one that cannot the handshake is refused.
-    async fn refused_in_both_forms(&mut self, mut dial: impl FnMut() -> Dial) {
-        let told = dial().subprotocols("numeneon.v1").upgrade().await.expect("an upgrade");
-        self.closed(told).await;
-        self.refused(dial()).await;
+    /// A client of this protocol receives a close code; for others the handshake fails.
+    async fn refused_in_both_forms(&mut self, mut handshake: impl FnMut() -> Handshake) {
+        let socket = handshake().subprotocols("numeneon.v1").upgrade().await.expect("an upgrade");
+        self.closed(socket).await;
+        self.refused(handshake()).await;
     }
 
-    async fn refused(&mut self, dial: Dial) {
-        let error = dial.upgrade().await.err().expect("a refusal");
-        let Error::Http(answer) = error else { panic!("{error}") };
-        let body = answer.body().as_deref().unwrap_or_default();
-        let refusal = description().refused(answer.status().as_u16(), answer.headers(), body);
+    async fn refused(&mut self, handshake: Handshake) {
+        let error = handshake.upgrade().await.err().expect("a refusal");
+        let Error::Http(response) = error else { panic!("{error}") };
+        let body = response.body().as_deref().unwrap_or_default();
+        let refusal = description().check_refusal(response.status().as_u16(), response.headers(), body);
         self.refusals.insert(refusal);
     }
 
-    fn answered(&mut self, answer: &Answer) {
-        let refusal = description().refused(answer.status, &answer.headers, answer.text.as_bytes());
+    fn responded(&mut self, response: &Response) {
+        let refusal =
+            description().check_refusal(response.status, &response.headers, response.text.as_bytes());
         self.refusals.insert(refusal);
     }
 
-    /// Sees what is said to those without a good token or ticket.
-    async fn strangers(&mut self, stage: &Stage) {
+    /// Meets the refusals of clients without a valid token or ticket.
+    async fn unauthenticated(&mut self, stage: &Stage) {
         let [ada, bob, cleo] = stage.people(["ada", "bob", "cleo"]).await;
         let ticket = stage.here().post("/api/auth/ws-ticket/").by(&bob).await.is(201);
         let ticket = ticket["ticket"].as_str().expect("a ticket").to_owned();
-        stage.here().dial().query("ticket", &ticket).open().await.close().await;
+        stage.here().handshake().query("ticket", &ticket).open().await.close().await;
         let socket = stage.here().socket(&ada).await;
         stage.here().post("/api/auth/logout/all/").by(&ada).await.is(200);
         self.closed(socket).await;
@@ -73,30 +74,30 @@ impl Seen {
             ("ticket", forged("exp", past, "ticket")),
             ("ticket", ticket),
         ] {
-            self.refused_in_both_forms(|| stage.here().dial().query(name, &value)).await;
+            self.refused_in_both_forms(|| stage.here().handshake().query(name, &value)).await;
         }
     }
 
-    /// Sees what is said to those who take too much.
-    async fn greedy(&mut self, instance: &Instance, people: &[Person; 3]) {
+    /// Meets the refusals of clients that exceed a limit.
+    async fn over_a_limit(&mut self, instance: &Instance, people: &[Person; 3]) {
         let mut addresses = (1..).map(|number| format!("203.0.113.{number}"));
-        let mut dial = |person: &Person| {
+        let mut handshake = |person: &Person| {
             let address = addresses.next().expect("an address");
-            instance.dial().header("x-forwarded-for", &address).token(&person.access)
+            instance.handshake().header("x-forwarded-for", &address).token(&person.access)
         };
         let [ada, bob, cleo] = people;
-        let mut adas = dial(ada).open().await;
-        self.refused_in_both_forms(|| dial(ada).header("x-forwarded-for", "203.0.113.1")).await;
-        self.refused_in_both_forms(|| dial(ada)).await;
-        let _bobs = dial(bob).open().await;
-        self.refused_in_both_forms(|| dial(cleo)).await;
-        adas.say("1").await;
-        adas.say("2").await;
+        let mut adas = handshake(ada).open().await;
+        self.refused_in_both_forms(|| handshake(ada).header("x-forwarded-for", "203.0.113.1")).await;
+        self.refused_in_both_forms(|| handshake(ada)).await;
+        let _bobs = handshake(bob).open().await;
+        self.refused_in_both_forms(|| handshake(cleo)).await;
+        adas.send_text("1").await;
+        adas.send_text("2").await;
         self.closed(adas).await;
     }
 
-    /// Sees what is said to those who break the rules of the protocol.
-    async fn unruly(&mut self, instance: &Instance, person: &Person) {
+    /// Meets the refusals of clients that violate the protocol.
+    async fn protocol_errors(&mut self, instance: &Instance, person: &Person) {
         let not_utf_8 = Frame::message(b"\xff\xfe".to_vec(), OpCode::Data(Data::Text), true);
         for frame in [
             Message::Binary(b"{}".to_vec().into()),
@@ -107,67 +108,67 @@ impl Seen {
             socket.send(frame).await;
             self.closed(socket).await;
         }
-        let dial = || instance.dial().token(&person.access);
-        self.refused(dial().query("cursor", "x")).await;
-        self.refused(dial().header("host", "evil.example")).await;
+        let handshake = || instance.handshake().token(&person.access);
+        self.refused(handshake().query("cursor", "x")).await;
+        self.refused(handshake().header("host", "evil.example")).await;
         let path = format!("/ws/notifications/?token={}", person.access);
-        self.answered(&instance.get(&path).await);
-        self.answered(&instance.get(&path).header("upgrade", "websocket").await);
+        self.responded(&instance.get(&path).await);
+        self.responded(&instance.get(&path).header("upgrade", "websocket").await);
     }
 
-    /// Sees what is said to those who say nothing.
-    async fn silent(&mut self, instance: &Instance, person: &Person) {
-        let tail = instance.socket(person).await.read_silently(200).await;
-        // A closing frame of the server is 0x88, a length, the code, and the reason.
-        let close = tail.iter().rposition(|byte| *byte == 0x88).expect("a closing frame");
+    /// Meets the close of a client that does not reply to pings.
+    async fn unresponsive(&mut self, instance: &Instance, person: &Person) {
+        let tail = instance.socket(person).await.read_without_replying(200).await;
+        // A close frame of the server is 0x88, a length, the code, and the reason.
+        let close = tail.iter().rposition(|byte| *byte == 0x88).expect("a close frame");
         let (code, reason) = tail[close + 2..].split_at(2);
         let reason = std::str::from_utf8(reason).expect("a reason").to_owned();
         self.closes.insert((u16::from_be_bytes([code[0], code[1]]), reason));
     }
 
-    /// Sees what is said while an instance stops: its sockets close one after the other.
-    async fn late(&mut self, mut instance: Instance, person: &Person) {
+    /// Meets the close and the refusal of an instance that shuts down and closes its sockets one by one.
+    async fn shutting_down(&mut self, mut instance: Instance, person: &Person) {
         let first = instance.socket(person).await;
         let others = [instance.socket(person).await, instance.socket(person).await];
-        instance.begin_to_stop();
+        instance.request_stop();
         self.closed(first).await;
-        self.refused(instance.dial().token(&person.access)).await;
+        self.refused(instance.handshake().token(&person.access)).await;
         drop(others);
     }
 }
 
 #[tokio::test]
-async fn every_close_and_every_refusal_of_it_is_met() {
+async fn every_close_and_every_refusal_occurs() {
     let mut seen = Seen::default();
-    let mut stage = Laptop.stage();
-    seen.strangers(&stage).await;
+    let mut stage = Standalone.stage();
+    seen.unauthenticated(&stage).await;
 
     let people = stage.people(["dora", "eve", "finn"]).await;
-    let greedy = [
+    let low_limits = [
         ("TRUSTED_PROXIES", "1"),
         ("LIMIT_CONNECTS_BY_ADDRESS", "1/1h"),
         ("LIMIT_FRAMES_BY_SOCKET", "1/1h"),
         ("MAX_SOCKETS_BY_PERSON", "1"),
         ("MAX_SOCKETS", "2"),
     ];
-    seen.greedy(stage.start_another(&greedy), &people).await;
+    seen.over_a_limit(stage.start_instance(&low_limits), &people).await;
     let [dora, ..] = people;
-    seen.unruly(stage.here(), &dora).await;
+    seen.protocol_errors(stage.here(), &dora).await;
     let pinging = [("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "1")];
-    seen.silent(stage.start_another(&pinging), &dora).await;
-    let choosy = stage.start_another(&[("ALLOWED_WS_ORIGINS", "https://app.example")]);
-    seen.refused(choosy.dial().token(&dora.access)).await;
-    // Two seconds pass from the close of one socket to that of the next.
-    stage.start_another(&[("SHUTDOWN_SPREAD_SECONDS", "100")]);
-    seen.late(stage.take_there(), &dora).await;
+    seen.unresponsive(stage.start_instance(&pinging), &dora).await;
+    let restricted = stage.start_instance(&[("ALLOWED_WS_ORIGINS", "https://app.example")]);
+    seen.refused(restricted.handshake().token(&dora.access)).await;
+    // Four seconds between the close of one socket and the next: meanwhile a handshake is refused.
+    stage.start_instance(&[("SHUTDOWN_SPREAD_SECONDS", "200")]);
+    seen.shutting_down(stage.take_last(), &dora).await;
 
-    // What lets her in is there, and where her inbox stands is not.
+    // Her account can be read, and her inbox cannot.
     stage.sql("ALTER TABLE inboxes RENAME TO elsewhere");
-    seen.closed(stage.here().dial().token(&dora.access).upgrade().await.expect("an upgrade")).await;
+    seen.closed(stage.here().handshake().token(&dora.access).upgrade().await.expect("an upgrade")).await;
     stage.sql("ALTER TABLE elsewhere RENAME TO inboxes");
 
     assert_eq!(&seen.closes, description().closes());
-    // How a handshake is none is the library's to say.
+    // The library words the refusal of a request that is not a handshake.
     let by_library = |it: &&(u16, String)| it.1.starts_with("No WebSocket handshake: ");
     let (unlisted, listed): (BTreeSet<_>, BTreeSet<_>) = seen.refusals.iter().partition(by_library);
     assert_eq!((unlisted.len(), listed), (1, description().refusals().iter().collect()));

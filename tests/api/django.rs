@@ -1,23 +1,24 @@
-//! What Django and simplejwt made stays good: its password hashes and its tokens.
+//! Password hashes and tokens of Django and simplejwt stay valid.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{PASSWORD, SECRET_KEY, Stage};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{PASSWORD, SECRET_KEY, Stage, both_modes};
 
-/// What `tests/data/make_django_data.py` made.
+/// The output of `tests/data/make_django_data.py`.
 fn data() -> Value {
     serde_json::from_str(include_str!("../data/django.json")).unwrap()
 }
 
-/// A stage with Django's key and the user whom its tokens name.
-fn stage(kind: Kind) -> Stage {
+/// Starts a stage with Django's key and the user of its tokens.
+fn stage(mode: Mode) -> Stage {
     let data = data();
-    let stage = kind.stage_with(&[("SECRET_KEY", data["secret_key"].as_str().unwrap())]);
+    let stage = mode.stage_with(&[("SECRET_KEY", data["secret_key"].as_str().unwrap())]);
     stage.import("django", "Django", "Reinhardt");
     let id = &data["user_id"];
     stage.sql(&format!(
@@ -29,22 +30,24 @@ fn stage(kind: Kind) -> Stage {
 }
 
 #[rstest]
-#[case::the_user_a_text("access")]
-#[case::the_user_a_number("access_with_a_number")]
+#[case::user_id_as_a_string("access")]
+#[case::user_id_as_a_number("access_with_a_number")]
 #[tokio::test]
-async fn its_access_tokens_are_good(#[case] name: &str, #[values(Laptop, Cluster)] kind: Kind) {
-    let (stage, data) = (stage(kind), data());
+async fn its_access_tokens_are_accepted(
+    #[case] name: &str,
+    #[values(Mode::Standalone, Mode::Cluster)] mode: Mode,
+) {
+    let (stage, data) = (stage(mode), data());
     let token = data["tokens"][name].as_str().unwrap();
     let me = stage.here().get("/api/auth/me/").bearer(token).await.is(200);
     assert_eq!((&me["id"], &me["username"]), (&data["user_id"], &json!("django")));
-    let socket = stage.there().dial().token(token).open().await;
+    let socket = stage.there().handshake().token(token).open().await;
     assert_eq!(socket.greeting["message"], "Connected as django");
 }
 
-#[rstest]
-#[tokio::test]
-async fn its_refresh_tokens_are_good(#[values(Laptop, Cluster)] kind: Kind) {
-    let (stage, data) = (stage(kind), data());
+#[apply(both_modes)]
+async fn its_refresh_tokens_are_accepted(mode: Mode) {
+    let (stage, data) = (stage(mode), data());
     let body = json!({ "refresh": data["tokens"]["refresh"] });
     for instance in stage.instances() {
         let pair = instance.post("/api/auth/token/refresh/").json(&body).await.is(200);
@@ -58,20 +61,20 @@ async fn its_refresh_tokens_are_good(#[values(Laptop, Cluster)] kind: Kind) {
 #[case("access_without_exp", "Token has no 'exp' claim")]
 #[case("refresh", "Token has wrong type")]
 #[tokio::test]
-async fn its_bad_tokens_are_refused_in_its_words(#[case] name: &str, #[case] message: &str) {
-    let (stage, data) = (stage(Laptop), data());
-    let answer = stage.here().get("/api/auth/me/").bearer(data["tokens"][name].as_str().unwrap()).await;
-    assert_eq!(answer.is(401)["messages"][0]["message"], message);
+async fn its_invalid_tokens_are_refused_with_its_messages(#[case] name: &str, #[case] message: &str) {
+    let (stage, data) = (stage(Standalone), data());
+    let response = stage.here().get("/api/auth/me/").bearer(data["tokens"][name].as_str().unwrap()).await;
+    assert_eq!(response.is(401)["messages"][0]["message"], message);
 }
 
 #[tokio::test]
-async fn its_token_without_a_user_is_refused() {
-    let (stage, data) = (stage(Laptop), data());
+async fn its_token_without_a_user_id_is_refused() {
+    let (stage, data) = (stage(Standalone), data());
     let token = data["tokens"]["access_without_user_id"].as_str().unwrap();
     let body = json!({
         "detail": "Token contained no recognizable user identification", "code": "token_not_valid",
     });
-    stage.here().get("/api/auth/me/").bearer(token).await.says(401, body);
+    stage.here().get("/api/auth/me/").bearer(token).await.is_json(401, body);
 }
 
 #[rstest]
@@ -79,23 +82,22 @@ async fn its_token_without_a_user_is_refused() {
 #[case("refresh_without_jti", "Token has no id")]
 #[case("access", "Token has wrong type")]
 #[tokio::test]
-async fn its_bad_refresh_tokens_are_refused_in_its_words(#[case] name: &str, #[case] detail: &str) {
-    let (stage, data) = (stage(Laptop), data());
-    let answer =
+async fn its_invalid_refresh_tokens_are_refused_with_its_messages(#[case] name: &str, #[case] detail: &str) {
+    let (stage, data) = (stage(Standalone), data());
+    let response =
         stage.here().post("/api/auth/token/refresh/").json(&json!({ "refresh": data["tokens"][name] })).await;
-    answer.says(401, json!({ "detail": detail, "code": "token_not_valid" }));
+    response.is_json(401, json!({ "detail": detail, "code": "token_not_valid" }));
 }
 
-#[rstest]
-#[tokio::test]
-async fn signing_in_with_its_hash_replaces_it_by_argon2id(#[values(Laptop, Cluster)] kind: Kind) {
-    let (stage, data) = (stage(kind), data());
+#[apply(both_modes)]
+async fn logging_in_replaces_its_hash_with_argon2id(mode: Mode) {
+    let (stage, data) = (stage(mode), data());
     let wrong = json!({ "email": "django@example.com", "password": "wrong password" });
     stage.sql(&format!(
         "UPDATE users SET password_hash = '{}'",
         data["passwords"][0]["hash"].as_str().unwrap()
     ));
-    stage.here().post("/api/auth/login/").json(&wrong).await.refuses(401, "Invalid email or password.");
+    stage.here().post("/api/auth/login/").json(&wrong).await.is_error(401, "Invalid email or password.");
     assert!(stage.text("SELECT password_hash FROM users").starts_with("pbkdf2_sha256$"));
     for entry in data["passwords"].as_array().unwrap() {
         stage.sql(&format!("UPDATE users SET password_hash = '{}'", entry["hash"].as_str().unwrap()));
@@ -115,13 +117,13 @@ async fn signing_in_with_its_hash_replaces_it_by_argon2id(#[values(Laptop, Clust
 #[rstest]
 #[case::unusable(None)]
 #[case::empty(Some(""))]
-#[case::rounds_missing(Some("pbkdf2_sha256$$salt$aGFzaA=="))]
-#[case::too_many_rounds(Some("pbkdf2_sha256$99999999999$salt$aGFzaA=="))]
+#[case::iterations_missing(Some("pbkdf2_sha256$$salt$aGFzaA=="))]
+#[case::too_many_iterations(Some("pbkdf2_sha256$99999999999$salt$aGFzaA=="))]
 #[case::not_base64(Some("pbkdf2_sha256$1000$salt$***"))]
 #[case::other_algorithm(Some("md5$salt$5f4dcc3b5aa765d61d8327deb882cf99"))]
 #[tokio::test]
-async fn a_hash_that_no_password_has_lets_nobody_in(#[case] hash: Option<&str>) {
-    let (stage, data) = (stage(Laptop), data());
+async fn a_hash_that_matches_no_password_is_never_accepted(#[case] hash: Option<&str>) {
+    let (stage, data) = (stage(Standalone), data());
     let hash = hash.unwrap_or(data["unusable_hash"].as_str().unwrap());
     stage.sql(&format!("UPDATE users SET password_hash = '{hash}'"));
     for password in ["", "password", hash] {
@@ -134,8 +136,8 @@ async fn a_hash_that_no_password_has_lets_nobody_in(#[case] hash: Option<&str>) 
 #[case("access", 3600)]
 #[case("refresh", 604_800)]
 #[tokio::test]
-async fn its_server_takes_the_tokens_of_this_one(#[case] token_type: &str, #[case] seconds: i64) {
-    let stage = Laptop.stage();
+async fn tokens_have_the_claims_that_django_expects(#[case] token_type: &str, #[case] seconds: i64) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     let body = json!({ "email": ada.email, "password": PASSWORD });
     let pair = stage.here().post("/api/auth/login/").json(&body).await.is(200);

@@ -1,15 +1,14 @@
-//! Events reach all sockets of the right person, on all instances, and nobody else.
+//! Events are delivered to every socket of their recipient, on every instance, and to nobody else.
 
-use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::json;
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Socket, Stage};
+use crate::support::Mode::{self, Cluster};
+use crate::support::{Socket, Stage, both_modes};
 
-#[rstest]
-#[tokio::test]
-async fn the_first_frame_greets_and_tells_the_position(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_first_frame_is_a_greeting_with_the_current_seq(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let socket = stage.there().socket(&bob).await;
     let greeting = json!({
@@ -21,84 +20,79 @@ async fn the_first_frame_greets_and_tells_the_position(#[values(Laptop, Cluster)
     assert_eq!(stage.there().socket(&bob).await.greeting["seq"], 2);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_message_reaches_its_receiver(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_message_is_delivered_to_its_receiver(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&bob).await;
     let message = stage.here().message(&ada, &bob, "héllo\n<b>😀</b>").await;
     let data = json!({
-        "id": message["id"], "sender": ada.brief(), "content": "héllo\n<b>😀</b>", "created_at": message["created_at"],
+        "id": message["id"], "sender": ada.summary(), "content": "héllo\n<b>😀</b>", "created_at": message["created_at"],
     });
     assert_eq!(socket.next().await, json!({ "type": "new_message", "data": data, "seq": 1 }));
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_friend_request_reaches_the_asked(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_friend_request_is_delivered_to_its_addressee(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&bob).await;
     stage.here().post(&format!("/api/friends/request/{}/", bob.id)).by(&ada).await.is(201);
     let pending = stage.here().get("/api/friends/requests/").by(&bob).await.is(200);
     let data = json!({
-        "request_id": pending[0]["id"], "from_user": ada.person(), "created_at": pending[0]["created_at"],
+        "request_id": pending[0]["id"], "from_user": ada.with_name(), "created_at": pending[0]["created_at"],
     });
     assert_eq!(socket.next().await, json!({ "type": "friend_request", "data": data, "seq": 1 }));
 }
 
-#[rstest]
-#[tokio::test]
-async fn an_acceptance_reaches_the_asker(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn an_acceptance_is_delivered_to_the_requester(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&ada).await;
     stage.here().post(&format!("/api/friends/request/{}/", bob.id)).by(&ada).await.is(201);
     let pending = stage.here().get("/api/friends/requests/").by(&bob).await.is(200);
     stage.here().post(&format!("/api/friends/accept/{}/", pending[0]["id"])).by(&bob).await.is(201);
-    let data = json!({ "friend": bob.person() });
+    let data = json!({ "friend": bob.with_name() });
     assert_eq!(socket.next().await, json!({ "type": "friend_accepted", "data": data, "seq": 1 }));
 }
 
-#[rstest]
-#[tokio::test]
-async fn asking_back_is_an_acceptance_for_the_first_asker(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_request_in_return_is_an_acceptance_for_the_first_requester(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut adas = stage.there().socket(&ada).await;
     let mut bobs = stage.there().socket(&bob).await;
     stage.befriend(&ada, &bob).await;
     assert_eq!(bobs.next().await["type"], "friend_request");
-    let data = json!({ "friend": bob.person() });
+    let data = json!({ "friend": bob.with_name() });
     assert_eq!(adas.next().await, json!({ "type": "friend_accepted", "data": data, "seq": 1 }));
     bobs.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn every_socket_of_a_person_is_told_on_every_instance(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn every_socket_of_a_person_receives_every_event_on_every_instance(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut sockets = Vec::new();
-    for instance in stage.in_turn().take(6) {
+    for instance in stage.round_robin().take(6) {
         sockets.push(instance.socket(&bob).await);
     }
-    for (number, instance) in (1..=10).zip(stage.in_turn()) {
+    for (number, instance) in (1..=10).zip(stage.round_robin()) {
         instance.message(&ada, &bob, &number.to_string()).await;
     }
     for socket in &mut sockets {
         let frames = socket.next_many(10).await;
-        let told: Vec<_> = frames.iter().map(|frame| (&frame["data"]["content"], &frame["seq"])).collect();
+        let received: Vec<_> =
+            frames.iter().map(|frame| (&frame["data"]["content"], &frame["seq"])).collect();
         let (texts, seqs): (Vec<_>, Vec<_>) = (1..=10).map(|n| (json!(n.to_string()), json!(n))).unzip();
-        assert_eq!(told, texts.iter().zip(&seqs).collect::<Vec<_>>());
+        assert_eq!(received, texts.iter().zip(&seqs).collect::<Vec<_>>());
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn nobody_else_is_told(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn nobody_else_receives_an_event(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
     let mut bystanders: Vec<(Socket, _)> = Vec::new();
     for instance in stage.instances() {
@@ -121,16 +115,15 @@ async fn nobody_else_is_told(#[values(Laptop, Cluster)] kind: Kind) {
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn declining_cancelling_removing_and_reading_tell_nobody(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn declining_cancelling_removing_and_reading_emit_no_event(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let here = stage.here();
-    let ask = async || {
+    let request = async || {
         here.post(&format!("/api/friends/request/{}/", bob.id)).by(&ada).await.is(201);
     };
-    ask().await;
+    request().await;
     let pending = here.get("/api/friends/requests/").by(&bob).await.is(200);
     let message = here.message(&bob, &ada, "hello").await;
     let (mut adas, mut bobs) = (stage.there().socket(&ada).await, stage.there().socket(&bob).await);
@@ -142,7 +135,7 @@ async fn declining_cancelling_removing_and_reading_tell_nobody(#[values(Laptop, 
     adas.has_nothing_before_a_message(here, &bob, &ada).await;
     bobs.has_nothing_before_a_message(here, &ada, &bob).await;
 
-    ask().await;
+    request().await;
     assert_eq!(bobs.next().await["type"], "friend_request");
     here.delete(&format!("/api/friends/cancel/{}/", bob.id)).by(&ada).await.is(200);
     bobs.has_nothing_before_a_message(here, &ada, &bob).await;
@@ -155,10 +148,9 @@ async fn declining_cancelling_removing_and_reading_tell_nobody(#[values(Laptop, 
     bobs.has_nothing_before_a_message(here, &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_refused_request_tells_nobody(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_refused_request_emits_no_event(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let path = format!("/api/friends/request/{}/", bob.id);
     stage.here().post(&path).by(&ada).await.is(201);
@@ -169,22 +161,19 @@ async fn a_refused_request_tells_nobody(#[values(Laptop, Cluster)] kind: Kind) {
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn many_senders_at_once_leave_no_gap_and_every_socket_sees_the_same(
-    #[values(Laptop, Cluster)] kind: Kind,
-) {
+#[apply(both_modes)]
+async fn concurrent_senders_leave_no_gap_and_every_socket_receives_the_same_order(mode: Mode) {
     const SENDERS: usize = 8;
     const EACH: usize = 15;
-    let stage = kind.stage();
+    let stage = mode.stage();
     let bob = stage.person("bob").await;
     let senders: [_; SENDERS] =
         stage.people(std::array::from_fn(|n| ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"][n])).await;
     let mut sockets = Vec::new();
-    for instance in stage.in_turn().take(4) {
+    for instance in stage.round_robin().take(4) {
         sockets.push(instance.socket(&bob).await);
     }
-    let sending = senders.iter().zip(stage.in_turn()).map(|(sender, instance)| {
+    let sending = senders.iter().zip(stage.round_robin()).map(|(sender, instance)| {
         let bob = &bob;
         async move {
             for number in 0..EACH {
@@ -207,10 +196,9 @@ async fn many_senders_at_once_leave_no_gap_and_every_socket_sees_the_same(
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_person_who_left_and_came_back_is_told_again(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_person_who_reconnects_receives_events_again(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     for number in 1..=5 {
         let mut socket = stage.there().socket(&bob).await;
@@ -221,20 +209,20 @@ async fn a_person_who_left_and_came_back_is_told_again(#[values(Laptop, Cluster)
 }
 
 #[tokio::test]
-async fn a_person_is_subscribed_to_once_for_each_instance_and_left_with_the_last_socket() {
+async fn each_instance_subscribes_once_to_a_person_and_unsubscribes_with_the_last_socket() {
     let stage: Stage = Cluster.stage();
     let bob = stage.person("bob").await;
     let channel = format!("user_{}", bob.id);
     let subscribers = || crate::support::subscribers(&channel);
     assert_eq!(subscribers(), 0);
     let (one, two) = (stage.here().socket(&bob).await, stage.here().socket(&bob).await);
-    assert_eq!(subscribers(), 1);
+    crate::support::until("one instance subscribes", async || subscribers() == 1).await;
     let three = stage.there().socket(&bob).await;
-    assert_eq!(subscribers(), 2);
+    crate::support::until("both instances subscribe", async || subscribers() == 2).await;
     one.close().await;
     assert_eq!(subscribers(), 2);
     two.close().await;
-    crate::support::until("one instance left the group", async || subscribers() == 1).await;
+    crate::support::until("one instance has unsubscribed", async || subscribers() == 1).await;
     three.close().await;
-    crate::support::until("both instances left the group", async || subscribers() == 0).await;
+    crate::support::until("both instances have unsubscribed", async || subscribers() == 0).await;
 }

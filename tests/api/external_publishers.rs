@@ -1,4 +1,4 @@
-//! What others publish to a person's group in Redis.
+//! Frames that other services publish to a person's group through Redis.
 
 use rstest::rstest;
 use serde_json::json;
@@ -10,11 +10,11 @@ use crate::support::{Cluster, Stage, redis_publish};
 #[case(r#"{ "data" : {"b":1.50,"a":[]},  "type":"wall_post" }"#)]
 #[case(r#"{"type":"comment_reply","data":null,"extra":true}"#)]
 #[tokio::test]
-async fn a_frame_without_a_number_is_passed_on_as_it_is(#[case] frame: &str) {
+async fn a_frame_without_a_seq_is_forwarded_unchanged(#[case] frame: &str) {
     let stage = Cluster.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut sockets = Vec::new();
-    for instance in stage.in_turn().take(4) {
+    for instance in stage.round_robin().take(4) {
         sockets.push(instance.socket(&bob).await);
     }
     let mut adas = stage.there().socket(&ada).await;
@@ -24,7 +24,7 @@ async fn a_frame_without_a_number_is_passed_on_as_it_is(#[case] frame: &str) {
         assert_eq!(socket.text().await, frame);
     }
     adas.has_nothing_before_a_message(stage.here(), &bob, &ada).await;
-    // It has no number, is not kept, and is not replayed.
+    // It has no seq, so it is neither stored nor replayed.
     let inbox = stage.here().get("/api/notifications/").by(&bob).await.is(200);
     assert_eq!(inbox["last_seq"], 0);
     let mut resumed = stage.there().resume(&bob, 0).await;
@@ -32,34 +32,34 @@ async fn a_frame_without_a_number_is_passed_on_as_it_is(#[case] frame: &str) {
 }
 
 #[rstest]
-#[case::words(b"hello")]
+#[case::plain_text(b"hello")]
 #[case::empty(b"")]
-#[case::half(b"{\"type\":")]
+#[case::truncated(b"{\"type\":")]
 #[case::not_utf_8(b"\xff\xfe\x00")]
 #[case::not_utf_8_in_json(b"{\"type\":\"x\",\"data\":\"\xff\"}")]
 #[case::number(b"5")]
 #[case::null(b"null")]
 #[case::text(b"\"text\"")]
 #[case::list(b"[]")]
-#[case::list_with_the_next_number(b"[1]")]
-#[case::list_with_a_later_number(b"[7]")]
-#[case::number_as_text(b"{\"type\":\"x\",\"seq\":\"1\"}")]
-#[case::fraction(b"{\"type\":\"x\",\"seq\":1.5}")]
-#[case::negative(b"{\"type\":\"x\",\"seq\":-1}")]
-#[case::nought(b"{\"type\":\"x\",\"seq\":0}")]
-#[case::far_ahead(b"{\"type\":\"x\",\"seq\":1000}")]
-#[case::beyond_64_bits(b"{\"type\":\"x\",\"seq\":99999999999999999999}")]
+#[case::list_with_the_next_seq(b"[1]")]
+#[case::list_with_a_later_seq(b"[7]")]
+#[case::seq_as_text(b"{\"type\":\"x\",\"seq\":\"1\"}")]
+#[case::fractional_seq(b"{\"type\":\"x\",\"seq\":1.5}")]
+#[case::negative_seq(b"{\"type\":\"x\",\"seq\":-1}")]
+#[case::seq_of_zero(b"{\"type\":\"x\",\"seq\":0}")]
+#[case::seq_far_ahead(b"{\"type\":\"x\",\"seq\":1000}")]
+#[case::seq_beyond_64_bits(b"{\"type\":\"x\",\"seq\":99999999999999999999}")]
 #[tokio::test]
-async fn junk_is_survived(#[case] junk: &[u8]) {
+async fn invalid_frames_do_not_disturb_later_events(#[case] junk: &[u8]) {
     let stage = Cluster.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&bob).await;
     redis_publish(&bob, junk);
-    // Whatever becomes of it: what follows is the event, in its place.
+    // It may be forwarded or dropped. The event that follows arrives, and with its own seq.
     stage.here().message(&ada, &bob, "one").await;
     loop {
         let frame = socket.next().await;
-        assert!(frame.is_object(), "{frame} is no frame");
+        assert!(frame.is_object(), "{frame} is not a frame");
         if frame["type"] == "new_message" {
             assert_eq!((&frame["seq"], &frame["data"]["content"]), (&json!(1), &json!("one")));
             break;
@@ -69,7 +69,7 @@ async fn junk_is_survived(#[case] junk: &[u8]) {
 }
 
 #[tokio::test]
-async fn what_is_published_twice_is_sent_once() {
+async fn an_event_that_is_published_twice_is_sent_once() {
     let stage: Stage = Cluster.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&bob).await;
@@ -84,7 +84,7 @@ async fn what_is_published_twice_is_sent_once() {
 }
 
 #[tokio::test]
-async fn what_arrives_too_early_is_sent_in_its_place() {
+async fn an_event_that_arrives_out_of_order_is_sent_in_order() {
     let stage: Stage = Cluster.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut first = stage.there().socket(&bob).await;
@@ -92,7 +92,7 @@ async fn what_arrives_too_early_is_sent_in_its_place() {
         stage.here().message(&ada, &bob, text).await;
     }
     let frames = [first.text().await, first.text().await, first.text().await];
-    // The same events for a reader who has heard nothing of them.
+    // The same events, for a socket that has not received them yet.
     let mut late = stage.there().resume(&bob, 0).await;
     stage.publish(&bob, &[&frames[2], &frames[0], &frames[1]]);
     for frame in &frames {

@@ -1,21 +1,20 @@
-//! /api/friends/
+//! `/api/friends/`: requests, friends and suggestions.
 
-use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Answer, Person, Stage, assert_timestamp};
+use crate::support::{Mode, Person, Response, Stage, assert_timestamp, both_modes};
 
-async fn ask(stage: &Stage, asker: &Person, asked: &Person) -> Answer {
-    stage.here().post(&format!("/api/friends/request/{}/", asked.id)).by(asker).await
+async fn send_request(stage: &Stage, requester: &Person, addressee: &Person) -> Response {
+    stage.here().post(&format!("/api/friends/request/{}/", addressee.id)).by(requester).await
 }
 
-async fn answer(stage: &Stage, word: &str, person: &Person, request: &Value) -> Answer {
-    stage.there().post(&format!("/api/friends/{word}/{request}/")).by(person).await
+async fn respond(stage: &Stage, verb: &str, person: &Person, request: &Value) -> Response {
+    stage.there().post(&format!("/api/friends/{verb}/{request}/")).by(person).await
 }
 
-async fn end(stage: &Stage, word: &str, person: &Person, other: i64) -> Answer {
-    stage.there().delete(&format!("/api/friends/{word}/{other}/")).by(person).await
+async fn delete(stage: &Stage, verb: &str, person: &Person, other: i64) -> Response {
+    stage.there().delete(&format!("/api/friends/{verb}/{other}/")).by(person).await
 }
 
 async fn list(stage: &Stage, name: &str, person: &Person) -> Value {
@@ -26,17 +25,16 @@ async fn only_request(stage: &Stage, person: &Person) -> Value {
     list(stage, "requests/", person).await[0]["id"].clone()
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_request_is_sent_and_listed_for_the_asked(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_request_is_created_and_listed_for_its_addressee(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    ask(&stage, &ada, &bob).await.says(201, json!({ "message": "Friend request sent" }));
+    send_request(&stage, &ada, &bob).await.is_json(201, json!({ "message": "Friend request sent" }));
     let pending = list(&stage, "requests/", &bob).await;
     let row = &pending[0];
     assert_eq!(
         pending,
-        json!([{ "id": row["id"], "from_user": ada.person(), "created_at": row["created_at"] }])
+        json!([{ "id": row["id"], "from_user": ada.with_name(), "created_at": row["created_at"] }])
     );
     assert!(row["id"].is_i64());
     assert_timestamp(&row["created_at"]);
@@ -46,47 +44,44 @@ async fn a_request_is_sent_and_listed_for_the_asked(#[values(Laptop, Cluster)] k
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn requests_are_listed_newest_first(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn requests_are_listed_newest_first(mode: Mode) {
+    let stage = mode.stage();
     let bob = stage.person("bob").await;
-    let askers = ["u1", "u2", "u3"].map(|name| stage.import(name, "", ""));
-    for asker in &askers {
-        ask(&stage, asker, &bob).await.is(201);
+    let requesters = ["u1", "u2", "u3"].map(|name| stage.import(name, "", ""));
+    for requester in &requesters {
+        send_request(&stage, requester, &bob).await.is(201);
     }
     let pending = list(&stage, "requests/", &bob).await;
     let names: Vec<_> = pending.as_array().unwrap().iter().map(|row| &row["from_user"]["username"]).collect();
     assert_eq!(names, ["u3", "u2", "u1"]);
 }
 
-#[rstest]
-#[tokio::test]
-async fn an_acceptance_makes_both_friends(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn an_acceptance_makes_both_friends(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    ask(&stage, &ada, &bob).await.is(201);
+    send_request(&stage, &ada, &bob).await.is(201);
     let request = only_request(&stage, &bob).await;
-    let body = json!({ "message": "Friend request accepted", "friend": ada.person() });
-    answer(&stage, "accept", &bob, &request).await.says(201, body);
-    assert_eq!(list(&stage, "", &ada).await, json!([bob.pictured(None)]));
-    assert_eq!(list(&stage, "", &bob).await, json!([ada.pictured(None)]));
+    let body = json!({ "message": "Friend request accepted", "friend": ada.with_name() });
+    respond(&stage, "accept", &bob, &request).await.is_json(201, body);
+    assert_eq!(list(&stage, "", &ada).await, json!([bob.with_picture(None)]));
+    assert_eq!(list(&stage, "", &bob).await, json!([ada.with_picture(None)]));
     assert_eq!(list(&stage, "requests/", &bob).await, json!([]));
-    for word in ["accept", "decline"] {
-        answer(&stage, word, &bob, &request).await.refuses(404, "Request not found");
+    for verb in ["accept", "decline"] {
+        respond(&stage, verb, &bob, &request).await.is_error(404, "Request not found");
     }
-    end(&stage, "cancel", &ada, bob.id).await.refuses(404, "Request not found");
+    delete(&stage, "cancel", &ada, bob.id).await.is_error(404, "Request not found");
 }
 
-#[rstest]
-#[tokio::test]
-async fn friends_are_listed_whole_with_pictures_newest_first(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn all_friends_are_listed_with_pictures_newest_first(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let mut names = Vec::new();
     for number in 0..25 {
         let friend = stage.import(&format!("f{number}"), "F", "");
-        // Either side asks first.
+        // Each side requests every other time.
         let (one, two) = if number % 2 == 0 { (&ada, &friend) } else { (&friend, &ada) };
         stage.befriend(one, two).await;
         names.insert(0, json!(friend.username));
@@ -105,128 +100,122 @@ async fn friends_are_listed_whole_with_pictures_newest_first(#[values(Laptop, Cl
     );
 }
 
-#[rstest]
-#[tokio::test]
-async fn asking_is_refused_in_the_contracts_order(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_request_is_checked_in_the_order_of_the_contract(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    ask(&stage, &ada, &ada).await.refuses(400, "You cannot friend yourself");
-    ask(&stage, &ada, &bob).await.is(201);
-    ask(&stage, &ada, &bob).await.refuses(400, "Friend request already sent");
+    send_request(&stage, &ada, &ada).await.is_error(400, "You cannot friend yourself");
+    send_request(&stage, &ada, &bob).await.is(201);
+    send_request(&stage, &ada, &bob).await.is_error(400, "Friend request already sent");
     let request = only_request(&stage, &bob).await;
-    answer(&stage, "accept", &bob, &request).await.is(201);
-    ask(&stage, &ada, &bob).await.refuses(400, "You are already friends");
-    ask(&stage, &bob, &ada).await.refuses(400, "You are already friends");
+    respond(&stage, "accept", &bob, &request).await.is(201);
+    send_request(&stage, &ada, &bob).await.is_error(400, "You are already friends");
+    send_request(&stage, &bob, &ada).await.is_error(400, "You are already friends");
 }
 
-#[rstest]
-#[tokio::test]
-async fn asking_back_is_accepting(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_request_in_return_is_an_acceptance(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    ask(&stage, &ada, &bob).await.is(201);
+    send_request(&stage, &ada, &bob).await.is(201);
     let request = only_request(&stage, &bob).await;
-    assert!(ask(&stage, &bob, &ada).await.is(201)["message"].is_string());
-    assert_eq!(list(&stage, "", &ada).await, json!([bob.pictured(None)]));
-    assert_eq!(list(&stage, "", &bob).await, json!([ada.pictured(None)]));
+    assert!(send_request(&stage, &bob, &ada).await.is(201)["message"].is_string());
+    assert_eq!(list(&stage, "", &ada).await, json!([bob.with_picture(None)]));
+    assert_eq!(list(&stage, "", &bob).await, json!([ada.with_picture(None)]));
     assert_eq!(list(&stage, "requests/", &bob).await, json!([]));
     assert_eq!(list(&stage, "requests/", &ada).await, json!([]));
-    answer(&stage, "accept", &bob, &request).await.refuses(404, "Request not found");
+    respond(&stage, "accept", &bob, &request).await.is_error(404, "Request not found");
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_declined_request_is_gone_and_may_be_sent_anew(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_declined_request_is_deleted_and_may_be_sent_again(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    ask(&stage, &ada, &bob).await.is(201);
+    send_request(&stage, &ada, &bob).await.is(201);
     let request = only_request(&stage, &bob).await;
-    answer(&stage, "decline", &bob, &request)
+    respond(&stage, "decline", &bob, &request)
         .await
-        .says(200, json!({ "message": "Friend request declined" }));
-    answer(&stage, "decline", &bob, &request).await.refuses(404, "Request not found");
-    answer(&stage, "accept", &bob, &request).await.refuses(404, "Request not found");
+        .is_json(200, json!({ "message": "Friend request declined" }));
+    respond(&stage, "decline", &bob, &request).await.is_error(404, "Request not found");
+    respond(&stage, "accept", &bob, &request).await.is_error(404, "Request not found");
     assert_eq!(list(&stage, "requests/", &bob).await, json!([]));
     assert_eq!(list(&stage, "", &ada).await, json!([]));
-    ask(&stage, &ada, &bob).await.says(201, json!({ "message": "Friend request sent" }));
+    send_request(&stage, &ada, &bob).await.is_json(201, json!({ "message": "Friend request sent" }));
 }
 
-#[rstest]
-#[tokio::test]
-async fn only_its_recipient_answers_a_request(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn only_its_addressee_may_accept_or_decline_a_request(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
-    ask(&stage, &ada, &bob).await.is(201);
+    send_request(&stage, &ada, &bob).await.is(201);
     let request = only_request(&stage, &bob).await;
     for person in [&ada, &eve] {
-        for word in ["accept", "decline"] {
-            answer(&stage, word, person, &request).await.refuses(403, "Not authorized");
+        for verb in ["accept", "decline"] {
+            respond(&stage, verb, person, &request).await.is_error(403, "Not authorized");
         }
     }
     assert_eq!(only_request(&stage, &bob).await, request);
     assert_eq!(list(&stage, "", &ada).await, json!([]));
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_request_is_cancelled_by_its_sender(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn only_its_sender_may_cancel_a_request(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    end(&stage, "cancel", &ada, bob.id).await.refuses(404, "Request not found");
-    ask(&stage, &ada, &bob).await.is(201);
-    end(&stage, "cancel", &bob, ada.id).await.refuses(404, "Request not found");
-    end(&stage, "cancel", &ada, ada.id).await.refuses(404, "Request not found");
-    end(&stage, "cancel", &ada, bob.id).await.says(200, json!({ "message": "Friend request cancelled" }));
-    end(&stage, "cancel", &ada, bob.id).await.refuses(404, "Request not found");
+    delete(&stage, "cancel", &ada, bob.id).await.is_error(404, "Request not found");
+    send_request(&stage, &ada, &bob).await.is(201);
+    delete(&stage, "cancel", &bob, ada.id).await.is_error(404, "Request not found");
+    delete(&stage, "cancel", &ada, ada.id).await.is_error(404, "Request not found");
+    delete(&stage, "cancel", &ada, bob.id)
+        .await
+        .is_json(200, json!({ "message": "Friend request cancelled" }));
+    delete(&stage, "cancel", &ada, bob.id).await.is_error(404, "Request not found");
     assert_eq!(list(&stage, "requests/", &bob).await, json!([]));
-    ask(&stage, &ada, &bob).await.is(201);
+    send_request(&stage, &ada, &bob).await.is(201);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_friendship_is_ended_by_either_side(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn either_side_may_end_a_friendship(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     for person in [&ada, &bob] {
         stage.befriend(&ada, &bob).await;
         let other = if person.id == ada.id { &bob } else { &ada };
-        end(&stage, "remove", person, other.id).await.says(200, json!({ "message": "Friend removed" }));
+        delete(&stage, "remove", person, other.id).await.is_json(200, json!({ "message": "Friend removed" }));
         assert_eq!(list(&stage, "", &ada).await, json!([]));
         assert_eq!(list(&stage, "", &bob).await, json!([]));
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn removing_what_is_not_there_is_fine(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn removing_somebody_who_is_not_a_friend_succeeds(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let removed = json!({ "message": "Friend removed" });
-    end(&stage, "remove", &ada, bob.id).await.says(200, removed.clone());
-    end(&stage, "remove", &ada, ada.id).await.says(200, removed.clone());
-    end(&stage, "remove", &ada, bob.id + 1000).await.refuses(404, "User not found");
-    // A request is no friendship: it stays.
-    ask(&stage, &ada, &bob).await.is(201);
-    end(&stage, "remove", &ada, bob.id).await.says(200, removed.clone());
-    end(&stage, "remove", &bob, ada.id).await.says(200, removed);
+    delete(&stage, "remove", &ada, bob.id).await.is_json(200, removed.clone());
+    delete(&stage, "remove", &ada, ada.id).await.is_json(200, removed.clone());
+    delete(&stage, "remove", &ada, bob.id + 1000).await.is_error(404, "User not found");
+    // A pending request is not a friendship: it is kept.
+    send_request(&stage, &ada, &bob).await.is(201);
+    delete(&stage, "remove", &ada, bob.id).await.is_json(200, removed.clone());
+    delete(&stage, "remove", &bob, ada.id).await.is_json(200, removed);
     assert_eq!(list(&stage, "requests/", &bob).await.as_array().unwrap().len(), 1);
 }
 
-#[rstest]
-#[tokio::test]
-async fn suggestions_leave_out_whom_one_knows_already(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let [ada, friend, asked, asker, stranger] =
-        stage.people(["ada", "friend", "asked", "asker", "stranger"]).await;
+#[apply(both_modes)]
+async fn suggestions_exclude_friends_and_pending_requests(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, friend, addressee, requester, stranger] =
+        stage.people(["ada", "friend", "addressee", "requester", "stranger"]).await;
     stage.befriend(&ada, &friend).await;
-    ask(&stage, &ada, &asked).await.is(201);
-    ask(&stage, &asker, &ada).await.is(201);
+    send_request(&stage, &ada, &addressee).await.is(201);
+    send_request(&stage, &requester, &ada).await.is(201);
     stage.sql("UPDATE users SET is_superuser = TRUE WHERE username = 'stranger'");
     let body = json!({ "avatar": "https://example.com/a" });
     stage.here().patch("/api/auth/profile/").by(&stranger).json(&body).await.is(200);
     assert_eq!(
         list(&stage, "suggestions/", &ada).await,
-        json!([stranger.pictured(Some("https://example.com/a"))])
+        json!([stranger.with_picture(Some("https://example.com/a"))])
     );
     let of_stranger = list(&stage, "suggestions/", &stranger).await;
     assert_eq!(of_stranger.as_array().unwrap().len(), 4);
@@ -236,10 +225,9 @@ async fn suggestions_leave_out_whom_one_knows_already(#[values(Laptop, Cluster)]
     );
 }
 
-#[rstest]
-#[tokio::test]
-async fn suggestions_are_twenty_at_most(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn at_most_twenty_people_are_suggested(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     for number in 0..25 {
         stage.import(&format!("u{number}"), "", "");

@@ -1,16 +1,17 @@
-//! /api/notifications/: the inbox over REST.
+//! `/api/notifications/`: the inbox over REST.
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Person, Stage, assert_timestamp};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{Person, Stage, assert_timestamp, both_modes};
 
 async fn get(stage: &Stage, person: &Person, query: &str) -> Value {
     stage.there().get(&format!("/api/notifications/{query}")).by(person).await.is(200)
 }
 
-async fn read(stage: &Stage, person: &Person, up_to: Value) -> crate::support::Answer {
+async fn read(stage: &Stage, person: &Person, up_to: Value) -> crate::support::Response {
     stage.here().post("/api/notifications/read/").by(person).json(&json!({ "up_to": up_to })).await
 }
 
@@ -18,10 +19,9 @@ fn seqs(list: &Value) -> Vec<i64> {
     list["results"].as_array().unwrap().iter().map(|row| row["seq"].as_i64().unwrap()).collect()
 }
 
-#[rstest]
-#[tokio::test]
-async fn it_lists_what_the_socket_is_told_newest_first(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn it_lists_the_events_of_the_socket_newest_first(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     assert_eq!(get(&stage, &bob, "").await, json!({ "unread_count": 0, "last_seq": 0, "results": [] }));
     let mut socket = stage.there().socket(&bob).await;
@@ -45,10 +45,9 @@ async fn it_lists_what_the_socket_is_told_newest_first(#[values(Laptop, Cluster)
     assert_eq!(get(&stage, &ada, "").await["results"], json!([]));
 }
 
-#[rstest]
-#[tokio::test]
-async fn it_comes_in_pages(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn it_is_paged(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     for number in 0..55 {
         stage.here().message(&ada, &bob, &number.to_string()).await;
@@ -73,41 +72,39 @@ async fn it_comes_in_pages(#[values(Laptop, Cluster)] kind: Kind) {
     assert_eq!(seqs(&get(&stage, &bob, "?limit=200").await).len(), 55);
 }
 
-#[rstest]
-#[tokio::test]
-async fn what_is_read_counts_down_and_never_up(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn marking_as_read_never_raises_the_unread_count(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     for _ in 0..5 {
         stage.here().message(&ada, &bob, "x").await;
     }
     for (up_to, unread) in [(0, 5), (2, 3), (1, 3), (2, 3), (4, 1)] {
-        read(&stage, &bob, json!(up_to)).await.says(200, json!({ "unread_count": unread }));
+        read(&stage, &bob, json!(up_to)).await.is_json(200, json!({ "unread_count": unread }));
         assert_eq!(get(&stage, &bob, "").await["unread_count"], unread);
     }
     let rows = get(&stage, &bob, "").await;
     let is_read: Vec<_> =
         rows["results"].as_array().unwrap().iter().map(|row| row["is_read"] == true).collect();
     assert_eq!(is_read, [false, true, true, true, true]);
-    // Beyond the end is the end: what comes later is unread.
-    read(&stage, &bob, json!(1000)).await.says(200, json!({ "unread_count": 0 }));
+    // A seq beyond the last marks up to the last: later events are unread.
+    read(&stage, &bob, json!(1000)).await.is_json(200, json!({ "unread_count": 0 }));
     stage.here().message(&ada, &bob, "x").await;
     assert_eq!(get(&stage, &bob, "").await["unread_count"], 1);
-    read(&stage, &bob, json!(i64::MAX)).await.says(200, json!({ "unread_count": 0 }));
+    read(&stage, &bob, json!(i64::MAX)).await.is_json(200, json!({ "unread_count": 0 }));
     read(&stage, &bob, json!(" 0009223372036854775807 ")).await.is(200);
-    // Another's inbox is another's.
+    // Other inboxes are not affected.
     assert_eq!(get(&stage, &ada, "").await["unread_count"], 0);
 }
 
-#[rstest]
-#[tokio::test]
-async fn reading_is_told_to_the_persons_sockets_without_a_number(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn marking_as_read_sends_a_notice_without_a_seq_to_the_persons_sockets(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     stage.here().message(&ada, &bob, "x").await;
     stage.here().message(&ada, &bob, "x").await;
     let mut sockets = Vec::new();
-    for instance in stage.in_turn().take(3) {
+    for instance in stage.round_robin().take(3) {
         sockets.push(instance.socket(&bob).await);
     }
     let mut adas = stage.there().socket(&ada).await;
@@ -117,7 +114,7 @@ async fn reading_is_told_to_the_persons_sockets_without_a_number(#[values(Laptop
         assert_eq!(socket.next().await, frame);
     }
     adas.has_nothing_before_a_message(stage.here(), &bob, &ada).await;
-    // It is not kept.
+    // A notice is not stored.
     assert_eq!(get(&stage, &bob, "").await["last_seq"], 2);
     let mut late = stage.there().resume(&bob, 2).await;
     late.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
@@ -138,17 +135,16 @@ async fn reading_is_told_to_the_persons_sockets_without_a_number(#[values(Laptop
 #[case(json!({ "up_to": [1] }))]
 #[case(json!({ "up_to": true }))]
 #[tokio::test]
-async fn a_number_is_needed(#[case] body: Value) {
-    let stage = Laptop.stage();
+async fn up_to_must_be_a_valid_seq(#[case] body: Value) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     let errors = stage.here().post("/api/notifications/read/").by(&ada).json(&body).await.is(400);
     assert!(errors["up_to"][0].is_string(), "{errors}");
 }
 
-#[rstest]
-#[tokio::test]
-async fn old_events_are_deleted_by_number_and_by_age(#[values(Laptop, Cluster)] kind: Kind) {
-    let mut stage = kind.stage();
+#[apply(both_modes)]
+async fn old_events_are_deleted_by_count_and_by_age(mode: Mode) {
+    let mut stage = mode.stage();
     let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
     for _ in 0..8 {
         stage.here().message(&ada, &bob, "x").await;
@@ -160,8 +156,8 @@ async fn old_events_are_deleted_by_number_and_by_age(#[values(Laptop, Cluster)] 
         "UPDATE inbox_events SET created_at = '2001-01-01 00:00:00' WHERE user_id = {} AND seq <= 2",
         eve.id
     ));
-    // An instance looks for what is too old as it starts.
-    stage.start_another(&[("INBOX_MAX_EVENTS", "5"), ("INBOX_RETENTION_DAYS", "30")]);
+    // An instance deletes old events when it starts.
+    stage.start_instance(&[("INBOX_MAX_EVENTS", "5"), ("INBOX_RETENTION_DAYS", "30")]);
     crate::support::until("old events are deleted", async || {
         seqs(&get(&stage, &bob, "").await) == [8, 7, 6, 5, 4] && seqs(&get(&stage, &eve, "").await) == [3]
     })

@@ -29,6 +29,7 @@ mod metrics;
 mod middleware;
 mod openapi;
 mod profile;
+mod redaction;
 mod refresh;
 mod resume;
 mod revocation;

@@ -1,10 +1,11 @@
-//! GET /api/messages/, conversation/<user>/ and conversations/
+//! `GET /api/messages/`, `conversation/<user>/` and `conversations/`
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Answer, Person, Stage};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{Person, Response, Stage, both_modes};
 
 async fn get(stage: &Stage, person: &Person, path: &str) -> Value {
     stage.there().get(&format!("/api/messages/{path}")).by(person).await.is(200)
@@ -14,9 +15,9 @@ fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|message| message["id"].as_i64().unwrap()).collect()
 }
 
-/// The path in `Link: <…>; rel="next"`.
-fn next(answer: &Answer) -> Option<String> {
-    let link = answer.header("link")?;
+/// Returns the path in `Link: <…>; rel="next"`.
+fn next(response: &Response) -> Option<String> {
+    let link = response.header("link")?;
     let (target, relation) = link.split_once(">; ").expect("a link");
     assert_eq!(relation, "rel=\"next\"");
     let target = target.strip_prefix('<').expect("a link");
@@ -24,10 +25,9 @@ fn next(answer: &Answer) -> Option<String> {
     Some(path.to_owned())
 }
 
-#[rstest]
-#[tokio::test]
-async fn all_messages_are_listed_whole_and_oldest_first(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn all_messages_are_listed_oldest_first(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
     let mut sent = Vec::new();
     for (sender, receiver) in [(&ada, &bob), (&bob, &ada), (&eve, &ada), (&ada, &eve), (&ada, &bob)] {
@@ -43,10 +43,9 @@ async fn all_messages_are_listed_whole_and_oldest_first(#[values(Laptop, Cluster
     assert_eq!(get(&stage, &ada, &format!("conversation/{}/", ada.id)).await, json!([]));
 }
 
-#[rstest]
-#[tokio::test]
-async fn looking_at_a_conversation_marks_nothing(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn reading_a_conversation_marks_no_message_as_read(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     stage.here().message(&ada, &bob, "x").await;
     for _ in 0..2 {
@@ -54,10 +53,9 @@ async fn looking_at_a_conversation_marks_nothing(#[values(Laptop, Cluster)] kind
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn pages_go_from_the_newest_backwards(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn pages_begin_with_the_newest_messages(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
     for number in 0..7 {
         let (sender, receiver) = if number % 2 == 0 { (&ada, &bob) } else { (&bob, &ada) };
@@ -108,20 +106,19 @@ async fn pages_go_from_the_newest_backwards(#[values(Laptop, Cluster)] kind: Kin
 #[case("before=9223372036854775808")]
 #[case("before=99999999999999999999")]
 #[tokio::test]
-async fn a_page_that_cannot_be_is_refused(#[case] query: &str) {
-    let stage = Laptop.stage();
+async fn invalid_page_parameters_are_refused(#[case] query: &str) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     for path in ["/api/messages/", "/api/messages/conversation/1/", "/api/notifications/"] {
-        let answer = stage.here().get(&format!("{path}?{query}")).by(&ada).await;
+        let response = stage.here().get(&format!("{path}?{query}")).by(&ada).await;
         let name = query.split('=').next().unwrap();
-        assert!(answer.is(400)[name][0].is_string(), "{path}: {}", answer.text);
+        assert!(response.is(400)[name][0].is_string(), "{path}: {}", response.text);
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn conversations_show_the_last_message_and_what_is_unread(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn conversations_show_the_last_message_and_the_unread_count(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob, eve, zoe] = stage.people(["ada", "bob", "eve", "zoe"]).await;
     assert_eq!(get(&stage, &ada, "conversations/").await, json!([]));
     let send = async |sender: &Person, receiver: &Person, text: &str| {
@@ -133,7 +130,7 @@ async fn conversations_show_the_last_message_and_what_is_unread(#[values(Laptop,
     let from_eve = send(&eve, &ada, "4").await;
     let to_bob = send(&ada, &bob, "5").await;
     send(&eve, &bob, "not Ada's").await;
-    let conversation = |user: &Person, last: &Value, unread: usize| json!({ "user": user.person(), "last_message": last, "unread_count": unread });
+    let conversation = |user: &Person, last: &Value, unread: usize| json!({ "user": user.with_name(), "last_message": last, "unread_count": unread });
     let expected = json!([
         conversation(&bob, &to_bob, 2),
         conversation(&eve, &from_eve, 1),
@@ -150,10 +147,9 @@ async fn conversations_show_the_last_message_and_what_is_unread(#[values(Laptop,
     assert_eq!(get(&stage, &ada, "conversations/").await[0], conversation(&zoe, &last, 1));
 }
 
-#[rstest]
-#[tokio::test]
-async fn conversations_are_listed_whole(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn all_conversations_are_listed(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     for number in 0..30 {
         let other = stage.import(&format!("u{number}"), "", "");

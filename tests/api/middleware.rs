@@ -1,9 +1,9 @@
-//! Headers, CORS, hosts and `Accept`: what every request and answer passes.
+//! The middleware of all routes: security headers, CORS, hosts and `Accept`.
 
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Answer, Laptop, PASSWORD};
+use crate::support::{PASSWORD, Response, Standalone};
 
 const PREFLIGHT: [(&str, &str); 3] = [
     (
@@ -14,9 +14,9 @@ const PREFLIGHT: [(&str, &str); 3] = [
     ("access-control-max-age", "86400"),
 ];
 
-/// Paths with every kind of answer: 200, 401, 404, 405, 400 and 415.
-async fn answers(origin: &str) -> Vec<Answer> {
-    let stage = Laptop.stage();
+/// Returns a response with each of these statuses: 200, 401, 404, 405, 400 and 415.
+async fn responses(origin: &str) -> Vec<Response> {
+    let stage = Standalone.stage();
     let here = stage.here();
     vec![
         here.get("/").header("origin", origin).await,
@@ -31,8 +31,8 @@ async fn answers(origin: &str) -> Vec<Answer> {
     ]
 }
 
-fn cross_origin_headers(answer: &Answer) -> Vec<String> {
-    let names = answer.headers.keys().map(|name| name.as_str().to_owned());
+fn cross_origin_headers(response: &Response) -> Vec<String> {
+    let names = response.headers.keys().map(|name| name.as_str().to_owned());
     let mut names: Vec<_> = names.filter(|name| name.starts_with("access-control-")).collect();
     names.sort_unstable();
     names
@@ -46,14 +46,19 @@ fn cross_origin_headers(answer: &Answer) -> Vec<String> {
 #[case("http://localhost:5173")]
 #[case("http://127.0.0.1:8080")]
 #[tokio::test]
-async fn the_pages_of_allowed_origins_may_read_every_answer(#[case] origin: &str) {
-    for answer in answers(origin).await {
-        assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some(origin), "{}", answer.text);
+async fn pages_of_allowed_origins_may_read_every_response(#[case] origin: &str) {
+    for response in responses(origin).await {
         assert_eq!(
-            cross_origin_headers(&answer),
+            response.header("access-control-allow-origin").as_deref(),
+            Some(origin),
+            "{}",
+            response.text
+        );
+        assert_eq!(
+            cross_origin_headers(&response),
             ["access-control-allow-origin", "access-control-expose-headers"]
         );
-        let readable = answer.header("access-control-expose-headers");
+        let readable = response.header("access-control-expose-headers");
         assert_eq!(readable.as_deref(), Some("Link, Retry-After, X-Request-Id"));
     }
 }
@@ -71,16 +76,16 @@ async fn the_pages_of_allowed_origins_may_read_every_answer(#[case] origin: &str
 #[case("http://localhost.evil.example:3000")]
 #[case("https://localhost:3000")]
 #[tokio::test]
-async fn the_pages_of_other_origins_may_read_none(#[case] origin: &str) {
-    for answer in answers(origin).await {
-        assert_eq!(cross_origin_headers(&answer), [""; 0], "{}", answer.text);
-        assert_ne!(answer.status, 403);
+async fn pages_of_other_origins_may_read_no_response(#[case] origin: &str) {
+    for response in responses(origin).await {
+        assert_eq!(cross_origin_headers(&response), [""; 0], "{}", response.text);
+        assert_ne!(response.status, 403);
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_preflight_is_answered_for_any_path(
+async fn a_preflight_request_is_answered_for_any_path(
     #[values(
         "/api/auth/login/",
         "/api/auth/login",
@@ -91,43 +96,44 @@ async fn a_preflight_is_answered_for_any_path(
     )]
     path: &str,
 ) {
-    let stage = Laptop.stage();
+    let stage = Standalone.stage();
     let preflight = |origin| {
-        let call = stage.here().call("OPTIONS", path).header("origin", origin);
+        let call = stage.here().request("OPTIONS", path).header("origin", origin);
         call.header("access-control-request-method", "POST")
             .header("access-control-request-headers", "authorization")
     };
-    let answer = preflight("http://localhost:5173").await;
-    assert_eq!((answer.status, answer.text.as_str()), (200, ""));
-    assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some("http://localhost:5173"));
+    let response = preflight("http://localhost:5173").await;
+    assert_eq!((response.status, response.text.as_str()), (200, ""));
+    assert_eq!(response.header("access-control-allow-origin").as_deref(), Some("http://localhost:5173"));
     for (name, value) in PREFLIGHT {
-        assert_eq!(answer.header(name).as_deref(), Some(value));
+        assert_eq!(response.header(name).as_deref(), Some(value));
     }
-    assert_eq!(answer.header("vary").as_deref(), Some("origin"));
-    assert_eq!(cross_origin_headers(&answer).len(), 4);
+    assert_eq!(response.header("vary").as_deref(), Some("origin"));
+    assert_eq!(cross_origin_headers(&response).len(), 4);
 
-    let answer = preflight("https://evil.example").await;
-    assert_eq!((answer.status, answer.text.as_str()), (200, ""));
-    assert_eq!(cross_origin_headers(&answer), [""; 0]);
+    let response = preflight("https://evil.example").await;
+    assert_eq!((response.status, response.text.as_str()), (200, ""));
+    assert_eq!(cross_origin_headers(&response), [""; 0]);
 }
 
 #[tokio::test]
 async fn the_allowed_origins_are_a_setting() {
-    let stage = Laptop.stage_with(&[("ALLOWED_ORIGINS", "https://app.example, https://*.preview.example")]);
+    let stage =
+        Standalone.stage_with(&[("ALLOWED_ORIGINS", "https://app.example, https://*.preview.example")]);
     for (origin, allowed) in [
         ("https://app.example", true),
         ("https://x.preview.example", true),
         ("https://x.y.preview.example", false),
         ("http://localhost:3000", false),
     ] {
-        let answer = stage.here().get("/").header("origin", origin).await;
-        assert_eq!(answer.header("access-control-allow-origin").is_some(), allowed, "{origin}");
+        let response = stage.here().get("/").header("origin", origin).await;
+        assert_eq!(response.header("access-control-allow-origin").is_some(), allowed, "{origin}");
     }
 }
 
 #[tokio::test]
-async fn every_answer_has_the_headers_of_safety() {
-    for answer in answers("https://evil.example").await {
+async fn every_response_has_the_security_headers() {
+    for response in responses("https://evil.example").await {
         for (name, value) in [
             ("x-frame-options", "DENY"),
             ("x-content-type-options", "nosniff"),
@@ -137,7 +143,7 @@ async fn every_answer_has_the_headers_of_safety() {
             ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
             ("content-type", "application/json"),
         ] {
-            assert_eq!(answer.header(name).as_deref(), Some(value), "{}", answer.text);
+            assert_eq!(response.header(name).as_deref(), Some(value), "{}", response.text);
         }
         for name in [
             "strict-transport-security",
@@ -148,20 +154,20 @@ async fn every_answer_has_the_headers_of_safety() {
             "transfer-encoding",
             "x-powered-by",
         ] {
-            assert_eq!(answer.header(name), None, "{name}");
+            assert_eq!(response.header(name), None, "{name}");
         }
-        let length = answer.header("content-length").and_then(|text| text.parse().ok());
-        assert_eq!(length, Some(answer.text.len()));
+        let length = response.header("content-length").and_then(|text| text.parse().ok());
+        assert_eq!(length, Some(response.text.len()));
     }
 }
 
 #[tokio::test]
-async fn nobody_keeps_what_the_api_answers() {
-    let stage = Laptop.stage();
+async fn responses_of_the_api_are_not_cached() {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     for path in ["/api/auth/me/", "/api/messages/", "/api/auth/users/ada/", "/api/nowhere/"] {
-        for answer in [stage.here().get(path).by(&ada).await, stage.here().get(path).await] {
-            assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"), "{path}");
+        for response in [stage.here().get(path).by(&ada).await, stage.here().get(path).await] {
+            assert_eq!(response.header("cache-control").as_deref(), Some("no-store"), "{path}");
         }
     }
     let body = json!({ "email": ada.email, "password": PASSWORD });
@@ -176,31 +182,32 @@ async fn nobody_keeps_what_the_api_answers() {
 #[case("1", "https, http", None)]
 #[case("1", "", None)]
 #[tokio::test]
-async fn only_a_trusted_proxy_says_that_there_is_tls(
+async fn only_a_trusted_proxy_may_declare_that_a_request_came_by_tls(
     #[case] trusted_proxies: &str,
     #[case] protocol: &str,
     #[case] expected: Option<&str>,
 ) {
-    let stage = Laptop.stage_with(&[("TRUSTED_PROXIES", trusted_proxies)]);
+    let stage = Standalone.stage_with(&[("TRUSTED_PROXIES", trusted_proxies)]);
     for path in ["/api/auth/me/", "/demo/", "/"] {
-        let answer = stage.here().get(path).header("x-forwarded-proto", protocol).await;
-        assert_eq!(answer.header("strict-transport-security").as_deref(), expected, "{path}");
+        let response = stage.here().get(path).header("x-forwarded-proto", protocol).await;
+        assert_eq!(response.header("strict-transport-security").as_deref(), expected, "{path}");
     }
 }
 
 #[tokio::test]
-async fn the_demo_runs_nothing_but_its_own_files() {
-    let stage = Laptop.stage();
+async fn the_demo_runs_only_its_own_scripts() {
+    let stage = Standalone.stage();
     let policy = stage.here().get("/demo/").await.header("content-security-policy").unwrap();
-    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"] {
-        assert!(policy.split("; ").any(|it| it == part), "{policy}");
+    for directive in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
+    {
+        assert!(policy.split("; ").any(|it| it == directive), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
 }
 
 #[tokio::test]
-async fn answers_vary_by_what_they_depend_on() {
-    let stage = Laptop.stage();
+async fn vary_names_the_headers_that_a_response_depends_on() {
+    let stage = Standalone.stage();
     let vary = async |path: &str| stage.here().get(path).await.header("vary").unwrap();
     assert_eq!(vary("/api/auth/users/nobody/").await, "Accept, origin");
     assert_eq!(vary("/api/auth/me/").await, "Accept, origin");
@@ -223,20 +230,20 @@ async fn answers_vary_by_what_they_depend_on() {
 #[case("evilonrender.com", false)]
 #[case("localhost@evil.example", false)]
 #[tokio::test]
-async fn only_its_own_names_are_answered(#[case] host: &str, #[case] known: bool) {
-    let stage = Laptop.stage();
-    let answer = stage.here().get("/").header("host", host).await;
-    assert_eq!(answer.status, if known { 200 } else { 400 }, "{}", answer.text);
-    if !known {
-        assert!(answer.json()["detail"].is_string());
+async fn only_allowed_hosts_are_served(#[case] host: &str, #[case] allowed: bool) {
+    let stage = Standalone.stage();
+    let response = stage.here().get("/").header("host", host).await;
+    assert_eq!(response.status, if allowed { 200 } else { 400 }, "{}", response.text);
+    if !allowed {
+        assert!(response.json()["detail"].is_string());
         assert_eq!(stage.here().get("/api/auth/me/").header("host", host).await.status, 400);
         assert_eq!(stage.here().get("/nothing").header("host", host).await.status, 400);
     }
 }
 
 #[tokio::test]
-async fn its_names_are_a_setting() {
-    let stage = Laptop.stage_with(&[("ALLOWED_HOSTS", "api.example,127.0.0.1")]);
+async fn the_allowed_hosts_are_a_setting() {
+    let stage = Standalone.stage_with(&[("ALLOWED_HOSTS", "api.example,127.0.0.1")]);
     for (host, status) in [("api.example", 200), ("127.0.0.1", 200), ("localhost", 400)] {
         assert_eq!(stage.here().get("/").header("host", host).await.status, status, "{host}");
     }
@@ -253,19 +260,19 @@ async fn its_names_are_a_setting() {
 #[case("image/png", 406)]
 #[case("application/xml", 406)]
 #[tokio::test]
-async fn only_json_is_served(#[case] accept: &str, #[case] status: u16) {
-    let stage = Laptop.stage();
+async fn only_json_is_acceptable(#[case] accept: &str, #[case] status: u16) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
-    let answer = stage.here().get("/api/auth/users/ada/").header("accept", accept).await;
-    assert_eq!(answer.status, status, "{}", answer.text);
-    assert!(answer.json().is_object());
+    let response = stage.here().get("/api/auth/users/ada/").header("accept", accept).await;
+    assert_eq!(response.status, status, "{}", response.text);
+    assert!(response.json().is_object());
     assert_eq!(stage.here().get("/api/auth/me/").by(&ada).header("accept", accept).await.status, status);
 }
 
 #[tokio::test]
-async fn a_browser_gets_json_too() {
-    let stage = Laptop.stage();
+async fn a_browser_gets_json() {
+    let stage = Standalone.stage();
     stage.person("ada").await;
-    let answer = stage.here().get("/api/auth/users/ada/").header("accept", "text/html").await;
-    assert_eq!(answer.is(200)["username"], "ada");
+    let response = stage.here().get("/api/auth/users/ada/").header("accept", "text/html").await;
+    assert_eq!(response.is(200)["username"], "ada");
 }

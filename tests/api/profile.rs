@@ -1,19 +1,19 @@
-//! GET /api/auth/me/, PATCH /api/auth/profile/ and PUT /api/auth/profile/<id>/
+//! `GET /api/auth/me/`, `PATCH /api/auth/profile/` and `PUT /api/auth/profile/<id>/`
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Answer, Person, Stage, assert_timestamp};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{Person, Response, Stage, assert_timestamp, both_modes};
 
-async fn change(stage: &Stage, person: &Person, body: Value) -> Answer {
+async fn change(stage: &Stage, person: &Person, body: Value) -> Response {
     stage.here().patch("/api/auth/profile/").by(person).json(&body).await
 }
 
-#[rstest]
-#[tokio::test]
-async fn me_is_the_short_user_with_a_profile(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn me_is_the_user_with_a_profile(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let me = stage.there().get("/api/auth/me/").by(&ada).await.is(200);
     let profile = &me["profile"];
@@ -32,10 +32,9 @@ async fn me_is_the_short_user_with_a_profile(#[values(Laptop, Cluster)] kind: Ki
     assert_timestamp(&profile["user"]["date_joined"]);
 }
 
-#[rstest]
-#[tokio::test]
-async fn fields_change_alone_and_together(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn each_field_may_be_changed_alone_or_with_others(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let all = json!({
         "bio": "Grüße 😀", "location": "London", "website": "https://example.com/a?b=c", "avatar": "http://example.com/a.png",
@@ -51,10 +50,9 @@ async fn fields_change_alone_and_together(#[values(Laptop, Cluster)] kind: Kind)
     assert_eq!(me["profile"], profile);
 }
 
-#[rstest]
-#[tokio::test]
-async fn null_and_nothing_clear_a_field(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn null_and_an_empty_string_clear_a_field(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let link = "https://example.com";
     for empty in [json!(null), json!("")] {
@@ -71,12 +69,9 @@ async fn null_and_nothing_clear_a_field(#[values(Laptop, Cluster)] kind: Kind) {
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn updated_at_moves_even_for_nothing_and_other_names_are_ignored(
-    #[values(Laptop, Cluster)] kind: Kind,
-) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn every_update_changes_updated_at_and_unknown_fields_are_ignored(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let before = stage.here().get("/api/auth/me/").by(&ada).await.is(200);
     for body in [
@@ -113,22 +108,21 @@ async fn updated_at_moves_even_for_nothing_and_other_names_are_ignored(
     })
 )]
 #[tokio::test]
-async fn wrong_fields_are_named_and_nothing_is_changed(#[case] wrong: Value, #[case] errors: Value) {
-    let stage = Laptop.stage();
+async fn invalid_fields_are_named_and_nothing_is_changed(#[case] invalid: Value, #[case] errors: Value) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     let before = stage.here().get("/api/auth/me/").by(&ada).await.is(200);
     let mut body = json!({ "bio": "new", "location": "new" });
-    for (name, value) in wrong.as_object().unwrap() {
+    for (name, value) in invalid.as_object().unwrap() {
         body[name] = value.clone();
     }
-    change(&stage, &ada, body).await.says(400, errors);
+    change(&stage, &ada, body).await.is_json(400, errors);
     assert_eq!(stage.here().get("/api/auth/me/").by(&ada).await.is(200), before);
 }
 
-#[rstest]
-#[tokio::test]
-async fn bounds_are_kept_to_the_character(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_maximum_lengths_are_exact(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let link = format!("https://example.com/{}", "x".repeat(480));
     assert_eq!(link.len(), 500);
@@ -138,41 +132,38 @@ async fn bounds_are_kept_to_the_character(#[values(Laptop, Cluster)] kind: Kind)
     assert_eq!((&profile["bio"], &profile["avatar"]), (&body["bio"], &body["avatar"]));
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_body_that_is_no_object_is_refused(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_body_that_is_not_an_object_is_refused(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let errors = json!({ "non_field_errors": ["Invalid data. Expected a dictionary, but got list."] });
-    change(&stage, &ada, json!([])).await.says(400, errors);
+    change(&stage, &ada, json!([])).await.is_json(400, errors);
 }
 
-#[rstest]
-#[tokio::test]
-async fn forms_change_it_too(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn forms_are_accepted(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     let call = || stage.here().patch("/api/auth/profile/").by(&ada);
     assert_eq!(call().form(&[("bio", "a & b")]).await.is(200)["profile"]["bio"], "a & b");
     assert_eq!(call().multipart(&[("bio", "c")]).await.is(200)["profile"]["bio"], "c");
 }
 
-#[rstest]
-#[tokio::test]
-async fn its_owner_changes_it_by_number_too(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn its_owner_may_change_it_by_id(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let me = stage.here().get("/api/auth/me/").by(&ada).await.is(200);
     let path = format!("/api/auth/profile/{}/", me["profile"]["id"]);
-    let body = json!({ "bio": "by number" });
+    let body = json!({ "bio": "by id" });
     let changed = stage.here().put(&path).by(&ada).json(&body).await.is(200);
-    assert_eq!(changed["profile"]["bio"], "by number");
+    assert_eq!(changed["profile"]["bio"], "by id");
     let status = stage.here().put(&path).by(&bob).json(&json!({ "bio": "not mine" })).await.status;
     assert!(matches!(status, 403 | 404), "{status}");
     let me = stage.here().get("/api/auth/me/").by(&ada).await.is(200);
-    assert_eq!(me["profile"]["bio"], "by number");
+    assert_eq!(me["profile"]["bio"], "by id");
     for unknown in ["0", "999999", &"9".repeat(40)] {
-        let answer = stage.here().put(&format!("/api/auth/profile/{unknown}/")).by(&ada).json(&body).await;
-        assert!(answer.is(404)["detail"].is_string(), "{unknown}");
+        let response = stage.here().put(&format!("/api/auth/profile/{unknown}/")).by(&ada).json(&body).await;
+        assert!(response.is(404)["detail"].is_string(), "{unknown}");
     }
 }

@@ -1,19 +1,19 @@
-//! What was missed comes once, in order, and before anything newer.
+//! Resuming: missed events are replayed once, in order, and before any newer event.
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Person, Stage};
+use crate::support::{Mode, Person, Stage, both_modes};
 
 async fn send_many(stage: &Stage, sender: &Person, receiver: &Person, count: usize) {
-    for (number, instance) in (1..=count).zip(stage.in_turn()) {
+    for (number, instance) in (1..=count).zip(stage.round_robin()) {
         instance.message(sender, receiver, &number.to_string()).await;
     }
 }
 
 fn seqs(frames: &[Value]) -> Vec<i64> {
-    frames.iter().map(|frame| frame["seq"].as_i64().expect("a numbered frame")).collect()
+    frames.iter().map(|frame| frame["seq"].as_i64().expect("a frame with a seq")).collect()
 }
 
 #[rstest]
@@ -22,23 +22,25 @@ fn seqs(frames: &[Value]) -> Vec<i64> {
 #[case(3)]
 #[case(4)]
 #[tokio::test]
-async fn everything_after_the_cursor_comes_first(#[case] cursor: i64, #[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+async fn everything_after_the_cursor_is_replayed_first(
+    #[case] cursor: i64,
+    #[values(Mode::Standalone, Mode::Cluster)] mode: Mode,
+) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut live = stage.here().socket(&bob).await;
     send_many(&stage, &ada, &bob, 5).await;
-    let told = live.next_many(5).await;
+    let received = live.next_many(5).await;
     let mut socket = stage.there().resume(&bob, cursor).await;
     assert_eq!(socket.greeting["seq"], 5);
-    let missed = &told[usize::try_from(cursor).unwrap()..];
+    let missed = &received[usize::try_from(cursor).unwrap()..];
     assert_eq!(socket.next_many(missed.len()).await, missed);
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_current_cursor_misses_nothing(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn with_a_current_cursor_nothing_is_replayed(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     for count in [0, 2] {
         send_many(&stage, &ada, &bob, count).await;
@@ -51,36 +53,33 @@ async fn a_current_cursor_misses_nothing(#[values(Laptop, Cluster)] kind: Kind) 
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn without_a_cursor_nothing_is_replayed(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn without_a_cursor_nothing_is_replayed(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     send_many(&stage, &ada, &bob, 3).await;
     let mut socket = stage.there().socket(&bob).await;
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_cursor_ahead_of_the_inbox_asks_for_a_reload(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_cursor_ahead_of_the_inbox_requires_a_resync(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     send_many(&stage, &ada, &bob, 2).await;
     for cursor in ["3", "1000", "9223372036854775807", "99999999999999999999999"] {
-        let mut socket = stage.there().dial().token(&bob.access).query("cursor", cursor).open().await;
+        let mut socket = stage.there().handshake().token(&bob.access).query("cursor", cursor).open().await;
         let resync = socket.next().await;
         let last = &socket.greeting["seq"];
         assert_eq!(resync, json!({ "type": "resync_required", "seq": last }), "{cursor}");
-        // Once, and then all goes on.
+        // Only once; then events arrive as usual.
         socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_cursor_before_the_inbox_asks_for_a_reload(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_cursor_before_the_oldest_event_requires_a_resync(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     send_many(&stage, &ada, &bob, 10).await;
     stage.sql(&format!("DELETE FROM inbox_events WHERE user_id = {} AND seq <= 4", bob.id));
@@ -98,11 +97,10 @@ async fn a_cursor_before_the_inbox_asks_for_a_reload(#[values(Laptop, Cluster)] 
     assert_eq!(socket.next().await, json!({ "type": "resync_required", "seq": 11 }));
 }
 
-#[rstest]
-#[tokio::test]
-async fn any_number_of_missed_events_is_replayed(#[values(Laptop, Cluster)] kind: Kind) {
+#[apply(both_modes)]
+async fn any_number_of_missed_events_is_replayed(mode: Mode) {
     const MISSED: i64 = 1000;
-    let stage = kind.stage();
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let rows: Vec<_> = (1..=MISSED)
         .map(|seq| format!("({}, {seq}, 'new_post', '{{\"id\":{seq}}}', CURRENT_TIMESTAMP)", bob.id))
@@ -120,20 +118,19 @@ async fn any_number_of_missed_events_is_replayed(#[values(Laptop, Cluster)] kind
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn resuming_amid_the_writing_loses_and_repeats_nothing(#[values(Laptop, Cluster)] kind: Kind) {
+#[apply(both_modes)]
+async fn resuming_during_writes_loses_and_repeats_nothing(mode: Mode) {
     const SENDERS: usize = 4;
     const EACH: usize = 20;
-    let stage = kind.stage();
+    let stage = mode.stage();
     let bob = stage.person("bob").await;
     let senders = ["s0", "s1", "s2", "s3"].map(|name| stage.import(name, "", ""));
     let sending =
         futures_util::future::join_all(senders.iter().map(|sender| send_many(&stage, sender, &bob, EACH)));
-    let returning = async {
-        let (mut cursor, mut instances) = (0, stage.in_turn());
+    let resuming = async {
+        let (mut cursor, mut instances) = (0, stage.round_robin());
         while cursor < (SENDERS * EACH) as i64 {
-            // Each time a little further, and then gone without a word.
+            // Receives a few events each time and then disconnects without a close frame.
             let mut socket = instances.next().unwrap().resume(&bob, cursor).await;
             for _ in 0..7 {
                 if cursor < (SENDERS * EACH) as i64 {
@@ -144,11 +141,11 @@ async fn resuming_amid_the_writing_loses_and_repeats_nothing(#[values(Laptop, Cl
             }
         }
     };
-    tokio::join!(sending, returning);
+    tokio::join!(sending, resuming);
 }
 
-/// Appends an event to an inbox as an instance does that dies before it publishes.
-fn append_silently(stage: &Stage, person: &Person, seq: i64) {
+/// Appends an event to an inbox without publishing it, as an instance does that is killed after COMMIT.
+fn append_without_publishing(stage: &Stage, person: &Person, seq: i64) {
     stage.sql(&format!(
         "UPDATE inboxes SET last_seq = {seq} WHERE user_id = {id}; \
          INSERT INTO inbox_events (user_id, seq, type, data, created_at) \
@@ -157,14 +154,13 @@ fn append_silently(stage: &Stage, person: &Person, seq: i64) {
     ));
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_gap_is_read_from_the_inbox_first(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_events_of_a_gap_are_read_from_the_inbox_first(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&bob).await;
-    append_silently(&stage, &bob, 1);
-    append_silently(&stage, &bob, 2);
+    append_without_publishing(&stage, &bob, 1);
+    append_without_publishing(&stage, &bob, 2);
     stage.here().message(&ada, &bob, "three").await;
     let frames = socket.next_many(3).await;
     assert_eq!(seqs(&frames), [1, 2, 3]);
@@ -172,13 +168,12 @@ async fn a_gap_is_read_from_the_inbox_first(#[values(Laptop, Cluster)] kind: Kin
     socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_lost_last_event_is_found_by_the_position_check(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[("POSITION_CHECK_SECONDS", "1")]);
+#[apply(both_modes)]
+async fn the_position_check_finds_a_lost_last_event(mode: Mode) {
+    let stage = mode.stage_with(&[("POSITION_CHECK_SECONDS", "1")]);
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut sockets = [stage.here().socket(&bob).await, stage.there().socket(&bob).await];
-    append_silently(&stage, &bob, 1);
+    append_without_publishing(&stage, &bob, 1);
     for socket in &mut sockets {
         assert_eq!(socket.next().await["seq"], 1);
     }

@@ -1,12 +1,13 @@
-//! Which paths there are, what they allow, and what is answered elsewhere.
+//! The routes: their paths and methods, and the responses for others.
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::json;
 
-use crate::support::Kind::{self, Cluster, Laptop};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{both_modes, until};
 
-/// Every route: a good path of it, its methods as `Allow` names them, and whether it
-/// asks for a token.
+/// Every route: a path of it, its methods as in `Allow`, and whether it requires a token.
 const ROUTES: &[(&str, &str, bool)] = &[
     ("/api/auth/signup/", "POST, OPTIONS", false),
     ("/api/auth/login/", "POST, OPTIONS", false),
@@ -35,56 +36,57 @@ const ROUTES: &[(&str, &str, bool)] = &[
 ];
 
 #[tokio::test]
-async fn every_api_answer_says_what_is_allowed() {
-    let stage = Laptop.stage();
+async fn every_response_of_the_api_names_the_allowed_methods() {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
-    for (path, allow, closed) in ROUTES {
+    for (path, allow, requires_token) in ROUTES {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW"] {
-            let answers =
-                [stage.here().call(method, path).await, stage.here().call(method, path).by(&ada).await];
-            for answer in &answers {
+            let responses =
+                [stage.here().request(method, path).await, stage.here().request(method, path).by(&ada).await];
+            for response in &responses {
                 assert_eq!(
-                    answer.header("allow").as_deref(),
+                    response.header("allow").as_deref(),
                     Some(*allow),
                     "{method} {path} {}",
-                    answer.status
+                    response.status
                 );
-                assert!(answer.status < 500, "{method} {path}: {} {}", answer.status, answer.text);
+                assert!(response.status < 500, "{method} {path}: {} {}", response.status, response.text);
             }
-            let [stranger, ada] = answers;
+            let [without_token, with_token] = responses;
             assert_eq!(
-                stranger.status == 401,
-                *closed || *path == "/api/auth/login/" && method == "POST",
+                without_token.status == 401,
+                *requires_token || *path == "/api/auth/login/" && method == "POST",
                 "{method} {path}"
             );
             let allowed = allow.split(", ").any(|allowed| allowed == method);
-            assert_eq!(ada.status == 405, !allowed, "{method} {path}: {}", ada.status);
+            assert_eq!(with_token.status == 405, !allowed, "{method} {path}: {}", with_token.status);
             if !allowed && method != "HEAD" {
-                ada.details(405, &format!("Method \"{method}\" not allowed."));
+                with_token.has_detail(405, &format!("Method \"{method}\" not allowed."));
             }
         }
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_missing_last_slash_is_forgiven(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_trailing_slash_is_optional(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     for (path, allow, _) in ROUTES {
         let method = allow.split(", ").next().unwrap();
         let short = path.strip_suffix('/').unwrap();
-        let (whole, short) =
-            (stage.here().call(method, path).by(&ada).await, stage.here().call(method, short).by(&ada).await);
-        assert_eq!(whole.status, short.status, "{path}");
-        assert_eq!(short.header("location"), None);
-        assert!(!short.text.contains("Not found."), "{path}");
+        let (with_slash, without_slash) = (
+            stage.here().request(method, path).by(&ada).await,
+            stage.here().request(method, short).by(&ada).await,
+        );
+        assert_eq!(with_slash.status, without_slash.status, "{path}");
+        assert_eq!(without_slash.header("location"), None);
+        assert!(!without_slash.text.contains("Not found."), "{path}");
     }
-    // The body is not lost.
+    // The body is processed too.
     let body = json!({ "receiver_id": bob.id, "content": "x" });
     stage.here().post("/api/messages").by(&ada).json(&body).await.is(201);
-    let answer = stage.here().post(&format!("/api/messages/read_all?user_id={}", ada.id)).by(&bob).await;
-    answer.says(200, json!({ "marked_read": 1 }));
+    let response = stage.here().post(&format!("/api/messages/read_all?user_id={}", ada.id)).by(&bob).await;
+    response.is_json(200, json!({ "marked_read": 1 }));
 }
 
 #[rstest]
@@ -114,82 +116,79 @@ async fn a_missing_last_slash_is_forgiven(#[values(Laptop, Cluster)] kind: Kind)
 #[case("/api/auth/profile/me/")]
 #[case("/api/auth/users/a/b/")]
 #[tokio::test]
-async fn an_unknown_path_is_answered_in_json(#[case] path: &str) {
-    let stage = Laptop.stage();
+async fn an_unknown_path_gets_a_response_in_json(#[case] path: &str) {
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     for method in ["GET", "POST", "DELETE", "PUT"] {
-        stage.here().call(method, path).await.details(404, "Not found.");
-        stage.here().call(method, path).by(&ada).await.details(404, "Not found.");
+        stage.here().request(method, path).await.has_detail(404, "Not found.");
+        stage.here().request(method, path).by(&ada).await.has_detail(404, "Not found.");
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn ids_are_digits_of_any_length(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn ids_may_have_any_number_of_digits(mode: Mode) {
+    let stage = mode.stage();
     let ada = stage.person("ada").await;
     for id in ["0", "9223372036854775807", "9223372036854775808", "18446744073709551616", &"9".repeat(300)] {
         let here = stage.here();
-        here.post(&format!("/api/friends/request/{id}/")).by(&ada).await.refuses(404, "User not found");
-        here.delete(&format!("/api/friends/remove/{id}/")).by(&ada).await.refuses(404, "User not found");
-        here.delete(&format!("/api/friends/cancel/{id}/")).by(&ada).await.refuses(404, "Request not found");
-        here.post(&format!("/api/friends/accept/{id}/")).by(&ada).await.refuses(404, "Request not found");
-        here.post(&format!("/api/friends/decline/{id}/")).by(&ada).await.refuses(404, "Request not found");
-        here.get(&format!("/api/messages/conversation/{id}/")).by(&ada).await.says(200, json!([]));
+        here.post(&format!("/api/friends/request/{id}/")).by(&ada).await.is_error(404, "User not found");
+        here.delete(&format!("/api/friends/remove/{id}/")).by(&ada).await.is_error(404, "User not found");
+        here.delete(&format!("/api/friends/cancel/{id}/")).by(&ada).await.is_error(404, "Request not found");
+        here.post(&format!("/api/friends/accept/{id}/")).by(&ada).await.is_error(404, "Request not found");
+        here.post(&format!("/api/friends/decline/{id}/")).by(&ada).await.is_error(404, "Request not found");
+        here.get(&format!("/api/messages/conversation/{id}/")).by(&ada).await.is_json(200, json!([]));
         here.post(&format!("/api/messages/conversation/{id}/read/"))
             .by(&ada)
             .await
-            .says(200, json!({ "marked_read": 0 }));
+            .is_json(200, json!({ "marked_read": 0 }));
         here.post(&format!("/api/messages/read_all/?user_id={id}"))
             .by(&ada)
             .await
-            .says(200, json!({ "marked_read": 0 }));
+            .is_json(200, json!({ "marked_read": 0 }));
         assert_eq!(here.patch(&format!("/api/messages/{id}/read/")).by(&ada).await.status, 404);
         assert_eq!(here.put(&format!("/api/auth/profile/{id}/")).by(&ada).await.status, 404);
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_leading_nought_changes_no_id(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn leading_zeros_of_an_id_are_ignored(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     stage.here().post(&format!("/api/friends/request/000{}/", bob.id)).by(&ada).await.is(201);
 }
 
 #[tokio::test]
 async fn options_describes_a_route() {
-    let stage = Laptop.stage();
+    let stage = Standalone.stage();
     let ada = stage.person("ada").await;
     for (path, _, _) in ROUTES {
-        assert!(stage.here().call("OPTIONS", path).by(&ada).await.is(200)["name"].is_string(), "{path}");
+        assert!(stage.here().request("OPTIONS", path).by(&ada).await.is(200)["name"].is_string(), "{path}");
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn head_answers_the_headers_of_get(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn head_returns_the_headers_of_get(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     stage.here().message(&ada, &bob, "hello").await;
     for path in ["/api/messages/", &format!("/api/messages/conversation/{}/", bob.id)] {
         let get = stage.here().get(path).by(&ada).await;
-        let head = stage.here().call("HEAD", path).by(&ada).await;
+        let head = stage.here().request("HEAD", path).by(&ada).await;
         assert_eq!((head.status, head.text.as_str()), (200, ""));
         for name in ["content-length", "content-type", "allow", "vary"] {
             assert_eq!(head.header(name), get.header(name), "{name}");
         }
     }
-    assert_eq!(stage.here().call("HEAD", "/api/auth/me/").by(&ada).await.status, 405);
+    assert_eq!(stage.here().request("HEAD", "/api/auth/me/").by(&ada).await.status, 405);
 }
 
-#[rstest]
-#[tokio::test]
-async fn the_root_is_a_health_check(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_root_is_a_health_check(mode: Mode) {
+    let stage = mode.stage();
     let body = json!({ "status": "ok", "service": "numeneon-backend" });
-    stage.here().get("/").await.says(200, body.clone());
-    stage.there().get("/").bearer("junk").await.says(200, body);
-    stage.here().get("/healthz").await.says(200, json!({ "status": "ok" }));
-    assert_eq!(stage.here().get("/readyz").await.is(200)["status"], "ready");
+    stage.here().get("/").await.is_json(200, body.clone());
+    stage.there().get("/").bearer("junk").await.is_json(200, body);
+    stage.here().get("/healthz").await.is_json(200, json!({ "status": "ok" }));
+    until("the instance is ready", async || stage.here().get("/readyz").await.status == 200).await;
+    assert_eq!(stage.here().get("/readyz").await.json()["status"], "ready");
 }

@@ -1,19 +1,18 @@
-//! GET /api/auth/search/ and GET /api/auth/users/<username>/
+//! `GET /api/auth/search/` and `GET /api/auth/users/<username>/`
 
-use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Person, Stage};
+use crate::support::{Mode, Person, Stage, both_modes};
 
-async fn search(stage: &Stage, asker: &Person, text: &str) -> Vec<Value> {
+async fn search(stage: &Stage, searcher: &Person, text: &str) -> Vec<Value> {
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", text).finish();
-    let found = stage.there().get(&format!("/api/auth/search/?{query}")).by(asker).await.is(200);
+    let found = stage.there().get(&format!("/api/auth/search/?{query}")).by(searcher).await.is(200);
     found.as_array().unwrap().clone()
 }
 
-async fn usernames(stage: &Stage, asker: &Person, text: &str) -> Vec<String> {
-    let mut names: Vec<_> = search(stage, asker, text)
+async fn usernames(stage: &Stage, searcher: &Person, text: &str) -> Vec<String> {
+    let mut names: Vec<_> = search(stage, searcher, text)
         .await
         .iter()
         .map(|user| user["username"].as_str().unwrap().to_owned())
@@ -22,11 +21,10 @@ async fn usernames(stage: &Stage, asker: &Person, text: &str) -> Vec<String> {
     names
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_search_finds_parts_of_names_in_any_case(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let asker = stage.person("zoe").await;
+#[apply(both_modes)]
+async fn a_search_matches_parts_of_names_in_any_case(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("zoe").await;
     stage.import("ada_l", "Augusta", "King");
     stage.import("grace", "Grace", "Hopper");
     stage.import("Émile", "Émile", "Zola");
@@ -44,15 +42,14 @@ async fn a_search_finds_parts_of_names_in_any_case(#[values(Laptop, Cluster)] ki
         ("example", vec![]),
         ("grace hopper", vec![]),
     ] {
-        assert_eq!(usernames(&stage, &asker, text).await, found, "{text}");
+        assert_eq!(usernames(&stage, &searcher, text).await, found, "{text}");
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn percent_underscore_and_backslash_are_letters(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let asker = stage.person("zoe").await;
+#[apply(both_modes)]
+async fn percent_underscore_and_backslash_match_only_themselves(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("zoe").await;
     stage.import("a_b", "", "");
     stage.import("axb", "", "");
     stage.import("half", "50% off", "");
@@ -68,45 +65,42 @@ async fn percent_underscore_and_backslash_are_letters(#[values(Laptop, Cluster)]
         ("\\%", vec![]),
         ("'; --", vec![]),
     ] {
-        assert_eq!(usernames(&stage, &asker, text).await, found, "{text}");
+        assert_eq!(usernames(&stage, &searcher, text).await, found, "{text}");
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_found_user_has_a_picture_only_if_one_is_set(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_result_has_a_picture_only_if_one_is_set(mode: Mode) {
+    let stage = mode.stage();
     let [zoe, ada, bob] = stage.people(["zoe", "ada", "bob"]).await;
     let picture = "https://example.com/a.png";
     stage.here().patch("/api/auth/profile/").by(&ada).json(&json!({ "avatar": picture })).await.is(200);
-    let mut with_picture = ada.person();
+    let mut with_picture = ada.with_name();
     with_picture["avatar"] = json!(picture);
     assert_eq!(search(&stage, &zoe, "ada").await, [with_picture]);
-    assert_eq!(search(&stage, &zoe, "bob").await, [bob.person()]);
+    assert_eq!(search(&stage, &zoe, "bob").await, [bob.with_name()]);
     stage.here().patch("/api/auth/profile/").by(&ada).json(&json!({ "avatar": null })).await.is(200);
-    assert_eq!(search(&stage, &zoe, "ada").await, [ada.person()]);
+    assert_eq!(search(&stage, &zoe, "ada").await, [ada.with_name()]);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_search_never_finds_the_asker_and_at_most_twenty(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let asker = stage.person("person_0").await;
+#[apply(both_modes)]
+async fn a_search_finds_at_most_twenty_people_and_never_the_searcher(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("person_0").await;
     for number in 1..=25 {
         stage.import(&format!("person_{number}"), "", "");
     }
     for text in ["person", "", "p"] {
-        let found = usernames(&stage, &asker, text).await;
+        let found = usernames(&stage, &searcher, text).await;
         assert_eq!(found.len(), 20, "{text}");
-        assert!(!found.contains(&asker.username), "{text}");
+        assert!(!found.contains(&searcher.username), "{text}");
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_short_search_lists_the_newest_without_superusers(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let asker = stage.person("zoe").await;
+#[apply(both_modes)]
+async fn a_search_for_less_than_two_characters_lists_the_newest_users_without_superusers(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("zoe").await;
     stage.import("root", "Root", "");
     stage.sql("UPDATE users SET is_superuser = TRUE WHERE username = 'root'");
     for (name, joined) in [("old", "2001-01-01"), ("new", "2003-01-01"), ("middle", "2002-01-01")] {
@@ -114,60 +108,56 @@ async fn a_short_search_lists_the_newest_without_superusers(#[values(Laptop, Clu
         stage.sql(&format!("UPDATE users SET date_joined = '{joined} 00:00:00' WHERE username = '{name}'"));
     }
     for text in ["", "x", "  ", " x "] {
-        let found = search(&stage, &asker, text).await;
+        let found = search(&stage, &searcher, text).await;
         let names: Vec<_> = found.iter().map(|user| user["username"].as_str().unwrap()).collect();
         assert_eq!(names, ["new", "middle", "old"], "{text:?}");
     }
-    let found = stage.here().get("/api/auth/search/").by(&asker).await.is(200);
+    let found = stage.here().get("/api/auth/search/").by(&searcher).await.is(200);
     assert_eq!(found[0]["username"], "new");
-    assert_eq!(usernames(&stage, &asker, "root").await, ["root"]);
+    assert_eq!(usernames(&stage, &searcher, "root").await, ["root"]);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_search_for_far_more_than_a_name_is_no_fault(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let asker = stage.person("zoe").await;
+#[apply(both_modes)]
+async fn a_search_for_a_very_long_text_succeeds(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("zoe").await;
     for text in ["x".repeat(501), "%".repeat(20_000), "x".repeat(60_000)] {
-        assert_eq!(search(&stage, &asker, &text).await, [] as [Value; 0]);
+        assert_eq!(search(&stage, &searcher, &text).await, [] as [Value; 0]);
     }
     let longest = "x".repeat(150);
     stage.import(&longest, "", "");
-    assert_eq!(usernames(&stage, &asker, &longest).await, [longest]);
+    assert_eq!(usernames(&stage, &searcher, &longest).await, [longest]);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_search_for_nul_is_no_fault(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
-    let asker = stage.person("zoe").await;
+#[apply(both_modes)]
+async fn a_search_for_nul_or_invalid_utf_8_succeeds(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("zoe").await;
     for query in ["q=a%00b", "q=%00", "q=%ff%fe", "q=%ED%A0%80", "q", "q=a&q=%00%00"] {
-        stage.here().get(&format!("/api/auth/search/?{query}")).by(&asker).await.is(200);
+        stage.here().get(&format!("/api/auth/search/?{query}")).by(&searcher).await.is(200);
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_users_page_is_open_and_hides_the_email(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_public_profile_needs_no_token_and_hides_the_email(mode: Mode) {
+    let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut page = json!({
         "id": ada.id, "username": "ada", "email": "", "first_name": "Ada", "last_name": "Ample", "profile_picture": null,
     });
-    stage.there().get("/api/auth/users/ada/").await.says(200, page.clone());
-    stage.there().get("/api/auth/users/ada/").by(&bob).await.says(200, page.clone());
+    stage.there().get("/api/auth/users/ada/").await.is_json(200, page.clone());
+    stage.there().get("/api/auth/users/ada/").by(&bob).await.is_json(200, page.clone());
     page["profile_picture"] = json!("https://example.com/a.png");
     let body = json!({ "avatar": page["profile_picture"] });
     stage.here().patch("/api/auth/profile/").by(&ada).json(&body).await.is(200);
-    stage.there().get("/api/auth/users/ada/").await.says(200, page);
-    // The whole answer holds the address nowhere.
+    stage.there().get("/api/auth/users/ada/").await.is_json(200, page);
+    // The email is nowhere in the response.
     assert!(!stage.there().get("/api/auth/users/ada/").await.text.contains("ada@example.com"));
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_users_page_needs_the_very_name(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_public_profile_needs_the_exact_username(mode: Mode) {
+    let stage = mode.stage();
     stage.person("ada").await;
     stage.import("two words", "", "");
     stage.import("ädä", "", "");
@@ -188,9 +178,9 @@ async fn a_users_page_needs_the_very_name(#[values(Laptop, Cluster)] kind: Kind)
         "%zz",
         "a%0Ab",
     ] {
-        let answer = stage.here().get(&format!("/api/auth/users/{name}/")).await;
+        let response = stage.here().get(&format!("/api/auth/users/{name}/")).await;
         assert_eq!(
-            (answer.status, answer.json()["detail"].clone()),
+            (response.status, response.json()["detail"].clone()),
             (404, json!("No User matches the given query.")),
             "{name}"
         );

@@ -1,24 +1,24 @@
-//! POST /api/auth/signup/
+//! `POST /api/auth/signup/`
 
 use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::{Stage, assert_timestamp};
+use crate::support::Mode::{self, Standalone};
+use crate::support::{Stage, assert_timestamp, both_modes};
 
-async fn sign_up(stage: &Stage, body: Value) -> crate::support::Answer {
+async fn sign_up(stage: &Stage, body: Value) -> crate::support::Response {
     stage.here().post("/api/auth/signup/").json(&body).await
 }
 
-#[rstest]
-#[tokio::test]
-async fn an_account_is_answered_with_its_profile_and_without_tokens(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_response_has_the_new_user_with_a_profile_and_no_tokens(mode: Mode) {
+    let stage = mode.stage();
     let body = json!({
         "username": "ada", "email": "Ada@Example.COM", "password": "secret", "display_name": "Ada King Lovelace",
     });
-    let answer = sign_up(&stage, body).await.is(201);
-    let (user, profile) = (&answer["user"], &answer["user"]["profile"]);
+    let response = sign_up(&stage, body).await.is(201);
+    let (user, profile) = (&response["user"], &response["user"]["profile"]);
     let nested = json!({
         "id": user["id"], "username": "ada", "email": "Ada@example.com", "first_name": "Ada",
         "last_name": "King Lovelace", "date_joined": profile["user"]["date_joined"], "profile_picture": null,
@@ -30,10 +30,10 @@ async fn an_account_is_answered_with_its_profile_and_without_tokens(#[values(Lap
             "created_at": profile["created_at"], "updated_at": profile["updated_at"],
         },
     }});
-    assert_eq!(answer, expected);
+    assert_eq!(response, expected);
     assert!(user["id"].is_i64() && profile["id"].is_i64());
-    for moment in [&profile["created_at"], &profile["updated_at"], &profile["user"]["date_joined"]] {
-        assert_timestamp(moment);
+    for time in [&profile["created_at"], &profile["updated_at"], &profile["user"]["date_joined"]] {
+        assert_timestamp(time);
     }
 }
 
@@ -46,22 +46,21 @@ async fn an_account_is_answered_with_its_profile_and_without_tokens(#[values(Lap
 #[case(json!("Ada King of Lovelace"), "Ada", "King of Lovelace")]
 #[case(json!("Ada\t \tLovelace"), "Ada", "Lovelace")]
 #[tokio::test]
-async fn a_display_name_is_split_at_its_first_space(
+async fn a_display_name_is_split_at_its_first_whitespace(
     #[case] name: Value,
     #[case] first: &str,
     #[case] last: &str,
 ) {
-    let stage = Laptop.stage();
+    let stage = Standalone.stage();
     let body =
         json!({ "username": "ada", "email": "ada@example.com", "password": "secret", "display_name": name });
     let user = sign_up(&stage, body).await.is(201)["user"].clone();
     assert_eq!((&user["first_name"], &user["last_name"]), (&json!(first), &json!(last)));
 }
 
-#[rstest]
-#[tokio::test]
-async fn forms_sign_up_too(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn forms_are_accepted(mode: Mode) {
+    let stage = mode.stage();
     let fields =
         |name| [("username", name), ("email", name), ("password", "secret"), ("display_name", "A B")];
     let [mut one, mut two] = [fields("ada"), fields("bob")];
@@ -71,10 +70,9 @@ async fn forms_sign_up_too(#[values(Laptop, Cluster)] kind: Kind) {
     stage.here().post("/api/auth/signup/").multipart(&two).await.is(201);
 }
 
-#[rstest]
-#[tokio::test]
-async fn what_is_missing_is_refused(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn missing_fields_are_refused(mode: Mode) {
+    let stage = mode.stage();
     let whole = json!({ "username": "ada", "email": "ada@example.com", "password": "secret" });
     for name in ["username", "email", "password"] {
         for absent in [None, Some(json!(null)), Some(json!(""))] {
@@ -83,29 +81,27 @@ async fn what_is_missing_is_refused(#[values(Laptop, Cluster)] kind: Kind) {
                 None => drop(body.as_object_mut().unwrap().remove(name)),
                 Some(value) => body[name] = value,
             }
-            sign_up(&stage, body).await.refuses(400, "Missing required fields.");
+            sign_up(&stage, body).await.is_error(400, "Missing required fields.");
         }
     }
-    stage.here().post("/api/auth/signup/").await.refuses(400, "Missing required fields.");
+    stage.here().post("/api/auth/signup/").await.is_error(400, "Missing required fields.");
 }
 
-#[rstest]
-#[tokio::test]
-async fn what_is_taken_is_refused_the_username_first(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn a_username_or_an_email_that_is_taken_is_refused(mode: Mode) {
+    let stage = mode.stage();
     stage.person("ada").await;
     let body = |username, email| json!({ "username": username, "email": email, "password": "secret" });
-    sign_up(&stage, body("ada", "other@example.com")).await.refuses(400, "Username already taken.");
-    sign_up(&stage, body("ada", "ada@example.com")).await.refuses(400, "Username already taken.");
+    sign_up(&stage, body("ada", "other@example.com")).await.is_error(400, "Username already taken.");
+    sign_up(&stage, body("ada", "ada@example.com")).await.is_error(400, "Username already taken.");
     for email in ["ada@example.com", "ADA@EXAMPLE.COM", " ada@Example.com "] {
-        sign_up(&stage, body("eve", email)).await.refuses(400, "Email already registered.");
+        sign_up(&stage, body("eve", email)).await.is_error(400, "Email already registered.");
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn usernames_are_case_sensitive_and_kept_as_given(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn usernames_are_case_sensitive_and_not_changed(mode: Mode) {
+    let stage = mode.stage();
     stage.person("ada").await;
     for (number, (given, kept)) in
         [("Ada", "Ada"), (" ADA ", "ADA"), ("a.d+a@b-c_d", "a.d+a@b-c_d"), ("Ädä", "Ädä")]
@@ -118,10 +114,9 @@ async fn usernames_are_case_sensitive_and_kept_as_given(#[values(Laptop, Cluster
     }
 }
 
-#[rstest]
-#[tokio::test]
-async fn bounds_are_kept_to_the_character(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage();
+#[apply(both_modes)]
+async fn the_maximum_lengths_are_exact(mode: Mode) {
+    let stage = mode.stage();
     let email = format!("{}@{}.{}.{}.com", "l".repeat(64), "a".repeat(63), "b".repeat(60), "c".repeat(60));
     assert_eq!(email.len(), 254);
     let body = json!({
@@ -145,7 +140,7 @@ async fn bounds_are_kept_to_the_character(#[values(Laptop, Cluster)] kind: Kind)
 #[case::long(json!({ "username": "a".repeat(151) }), "username")]
 #[case::number(json!({ "username": 7 }), "username")]
 #[case::list(json!({ "username": ["a"] }), "username")]
-#[case::truth(json!({ "username": true }), "username")]
+#[case::boolean(json!({ "username": true }), "username")]
 #[case::no_email(json!({ "email": "ada" }), "email")]
 #[case::no_domain(json!({ "email": "ada@" }), "email")]
 #[case::nul_in_email(json!({ "email": "a\0@example.com" }), "email")]
@@ -161,22 +156,22 @@ async fn bounds_are_kept_to_the_character(#[values(Laptop, Cluster)] kind: Kind)
 #[case::number_as_name(json!({ "display_name": 7 }), "display_name")]
 #[case::nul_in_name(json!({ "display_name": "a\0b" }), "display_name")]
 #[tokio::test]
-async fn what_is_wrong_is_refused_by_its_name(#[case] wrong: Value, #[case] name: &str) {
-    let stage = Laptop.stage();
+async fn an_invalid_field_is_named(#[case] invalid: Value, #[case] name: &str) {
+    let stage = Standalone.stage();
     let mut body = json!({ "username": "ada", "email": "ada@example.com", "password": "secret" });
-    for (name, value) in wrong.as_object().unwrap() {
+    for (name, value) in invalid.as_object().unwrap() {
         body[name] = value.clone();
     }
-    let answer = sign_up(&stage, body).await.is(400);
-    assert!(answer["error"].as_str().unwrap().contains(name), "{answer}");
-    assert_eq!(answer["detail"], answer["error"]);
+    let response = sign_up(&stage, body).await.is(400);
+    assert!(response["error"].as_str().unwrap().contains(name), "{response}");
+    assert_eq!(response["detail"], response["error"]);
     assert_eq!(stage.number("SELECT COUNT(*) FROM users"), 0);
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_object_is_refused() {
-    let stage = Laptop.stage();
-    sign_up(&stage, json!([])).await.refuses(400, "Invalid data. Expected a dictionary, but got list.");
+async fn a_body_that_is_not_an_object_is_refused() {
+    let stage = Standalone.stage();
+    sign_up(&stage, json!([])).await.is_error(400, "Invalid data. Expected a dictionary, but got list.");
 }
 
 #[rstest]
@@ -186,23 +181,23 @@ async fn a_body_that_is_no_object_is_refused() {
     "Email already registered."
 )]
 #[tokio::test]
-async fn of_many_at_once_one_gets_the_name(
+async fn of_many_concurrent_sign_ups_one_gets_the_name(
     #[case] names: fn(usize) -> (String, String),
     #[case] refusal: &str,
-    #[values(Laptop, Cluster)] kind: Kind,
+    #[values(Mode::Standalone, Mode::Cluster)] mode: Mode,
 ) {
-    const AT_ONCE: usize = 8;
-    let stage = kind.stage();
-    let requests = (0..AT_ONCE).zip(stage.in_turn()).map(|(number, instance)| {
+    const CONCURRENT: usize = 8;
+    let stage = mode.stage();
+    let requests = (0..CONCURRENT).zip(stage.round_robin()).map(|(number, instance)| {
         let (username, email) = names(number);
         let body = json!({ "username": username, "email": email, "password": "secret" });
         instance.post("/api/auth/signup/").json(&body).into_future()
     });
-    let answers = futures_util::future::join_all(requests).await;
-    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
-    assert_eq!(won.len(), 1, "{answers:?}");
-    for answer in lost {
-        answer.refuses(400, refusal);
+    let responses = futures_util::future::join_all(requests).await;
+    let (succeeded, failed): (Vec<_>, Vec<_>) = responses.iter().partition(|response| response.status == 201);
+    assert_eq!(succeeded.len(), 1, "{responses:?}");
+    for response in failed {
+        response.is_error(400, refusal);
     }
     assert_eq!(stage.number("SELECT COUNT(*) FROM users"), 1);
     assert_eq!(stage.number("SELECT COUNT(*) FROM profiles"), 1);

@@ -1,47 +1,46 @@
-//! How sockets are kept alive, and how they end.
+//! The lifetime of a socket: pings, slow readers, shutdown, and closes.
 
-use rstest::rstest;
+use rstest_reuse::apply;
 use serde_json::json;
 
-use crate::support::Kind::{self, Cluster, Laptop};
-use crate::support::until;
+use crate::support::Mode::{self, Cluster};
+use crate::support::{both_modes, until};
 
-#[rstest]
-#[tokio::test]
-async fn a_socket_is_pinged_and_lives_as_long_as_it_answers(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "1")]);
+#[apply(both_modes)]
+async fn a_socket_that_answers_pings_stays_open(mode: Mode) {
+    // Were its pongs not counted, the socket would be closed after the fifth ping. A busy machine
+    // may delay them by five seconds.
+    let stage = mode.stage_with(&[("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "5")]);
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     let mut socket = stage.there().socket(&bob).await;
-    for _ in 0..4 {
-        socket.pinged().await;
+    for _ in 0..8 {
+        socket.receive_ping().await;
     }
     stage.here().message(&ada, &bob, "still here").await;
     assert_eq!(socket.next().await["data"]["content"], "still here");
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_silent_client_is_closed(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "2")]);
+#[apply(both_modes)]
+async fn a_client_that_answers_no_ping_is_closed(mode: Mode) {
+    let stage = mode.stage_with(&[("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "2")]);
     let bob = stage.person("bob").await;
-    let tail = stage.there().socket(&bob).await.read_silently(200).await;
-    // A closing frame of the server is 0x88, a length, and the code.
-    let close = tail.windows(4).find(|bytes| bytes[0] == 0x88).expect("a closing frame");
+    let tail = stage.there().socket(&bob).await.read_without_replying(200).await;
+    // A close frame of the server is 0x88, a length, and the code.
+    let close = tail.windows(4).find(|bytes| bytes[0] == 0x88).expect("a close frame");
     assert_eq!(u16::from_be_bytes([close[2], close[3]]), 4008);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_stopping_instance_closes_with_1012_and_another_takes_over(#[values(Laptop, Cluster)] kind: Kind) {
-    let mut stage = kind.stage();
+#[apply(both_modes)]
+async fn an_instance_that_shuts_down_closes_sockets_with_1012_and_clients_resume_on_another(mode: Mode) {
+    let mut stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    stage.start_another(&[]);
-    let mut leaving = stage.take_there();
+    stage.start_instance(&[]);
+    let mut stopping = stage.take_last();
     let mut sockets = Vec::new();
     for _ in 0..5 {
-        sockets.push(leaving.socket(&bob).await);
+        sockets.push(stopping.socket(&bob).await);
     }
-    leaving.begin_to_stop();
+    stopping.request_stop();
     for socket in &mut sockets {
         assert_eq!(socket.closed().await.0, 1012);
     }
@@ -50,29 +49,28 @@ async fn a_stopping_instance_closes_with_1012_and_another_takes_over(#[values(La
     assert_eq!(socket.next().await["data"]["content"], "meanwhile");
 }
 
-#[rstest]
-#[tokio::test]
-async fn an_instance_is_unready_as_soon_as_it_begins_to_stop(#[values(Laptop, Cluster)] kind: Kind) {
-    let mut stage = kind.stage();
+#[apply(both_modes)]
+async fn an_instance_is_unready_as_soon_as_its_shutdown_begins(mode: Mode) {
+    let mut stage = mode.stage();
     let ada = stage.person("ada").await;
-    stage.start_another(&[("SHUTDOWN_DELAY_SECONDS", "3")]);
-    let mut leaving = stage.take_there();
-    let mut socket = leaving.socket(&ada).await;
-    assert_eq!(leaving.get("/readyz").await.status, 200);
-    leaving.begin_to_stop();
-    until("it is unready", async || leaving.get("/readyz").await.status == 503).await;
-    // Meanwhile it serves as before.
-    leaving.get("/api/auth/me/").by(&ada).await.is(200);
-    assert_eq!(socket.answer("1").await["data"], 1);
+    // Long enough for the requests below on a busy machine.
+    stage.start_instance(&[("SHUTDOWN_DELAY_SECONDS", "10")]);
+    let mut stopping = stage.take_last();
+    let mut socket = stopping.socket(&ada).await;
+    until("the instance is ready", async || stopping.get("/readyz").await.status == 200).await;
+    stopping.request_stop();
+    until("the instance is unready", async || stopping.get("/readyz").await.status == 503).await;
+    // During the delay it still serves requests and sockets.
+    stopping.get("/api/auth/me/").by(&ada).await.is(200);
+    assert_eq!(socket.reply_to("1").await["data"], 1);
     assert_eq!(socket.closed().await.0, 1012);
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_client_that_closes_is_answered(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[("METRICS_ADDRESS", "127.0.0.1:0")]);
+#[apply(both_modes)]
+async fn a_close_by_the_client_is_answered(mode: Mode) {
+    let stage = mode.stage_with(&[("METRICS_ADDRESS", "127.0.0.1:0")]);
     let bob = stage.person("bob").await;
-    let sockets = || async { stage.there().watch("/metrics").await.text };
+    let sockets = || async { stage.there().on_metrics_port("/metrics").await.text };
     let socket = stage.there().socket(&bob).await;
     assert!(sockets().await.contains("numeneon_sockets 1\n"));
     socket.close().await;
@@ -82,7 +80,7 @@ async fn a_client_that_closes_is_answered(#[values(Laptop, Cluster)] kind: Kind)
 }
 
 #[tokio::test]
-async fn a_reader_too_slow_for_its_queue_is_closed_with_4008_and_resumes() {
+async fn a_reader_whose_queue_overflows_is_closed_with_4008_and_may_resume() {
     let stage = Cluster.stage_with(&[("SOCKET_QUEUE_EVENTS", "2")]);
     let [ada, bob, eve] = stage.people(["ada", "bob", "eve"]).await;
     let mut eves = stage.there().socket(&eve).await;
@@ -97,22 +95,21 @@ async fn a_reader_too_slow_for_its_queue_is_closed_with_4008_and_resumes() {
     eves.has_nothing_before_a_message(stage.here(), &ada, &eve).await;
 }
 
-#[rstest]
-#[tokio::test]
-async fn a_reader_that_stops_reading_costs_only_itself(#[values(Laptop, Cluster)] kind: Kind) {
-    let stage = kind.stage_with(&[
+#[apply(both_modes)]
+async fn a_reader_that_stops_reading_does_not_affect_others(mode: Mode) {
+    let stage = mode.stage_with(&[
         ("SOCKET_QUEUE_EVENTS", "4"),
         ("SOCKET_WRITE_TIMEOUT_SECONDS", "1"),
         ("METRICS_ADDRESS", "127.0.0.1:0"),
     ]);
     let [ada, bob] = stage.people(["ada", "bob"]).await;
-    let stuck = stage.there().dial().token(&bob.access).receive_buffer_bytes(4096).open().await;
+    let stuck = stage.there().handshake().token(&bob.access).receive_buffer_bytes(4096).open().await;
     let mut reader = stage.there().socket(&bob).await;
     let is_closed = async || {
-        let metrics = stage.there().watch("/metrics").await.text;
+        let metrics = stage.there().on_metrics_port("/metrics").await.text;
         metrics.contains("numeneon_sockets 1\n")
     };
-    // Some megabytes stand in the kernel before a writer notices.
+    // The kernel buffers some megabytes before a write blocks.
     let content = "😀".repeat(10_000);
     let mut seq = 0;
     while !is_closed().await {
@@ -128,5 +125,5 @@ async fn a_reader_that_stops_reading_costs_only_itself(#[values(Laptop, Cluster)
     for number in 1..=seq {
         assert_eq!(resumed.next().await["seq"], number);
     }
-    assert_eq!(reader.answer("1").await, json!({ "type": "echo", "data": 1 }));
+    assert_eq!(reader.reply_to("1").await, json!({ "type": "echo", "data": 1 }));
 }

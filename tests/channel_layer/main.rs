@@ -1,5 +1,4 @@
-//! What the channel layer promises: one suite that every backend runs, and what is
-//! Redis' own.
+//! The channel layer: one suite that every backend passes, and tests of the Redis backend.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,5 +10,9 @@ mod private_redis;
 mod proxy;
 mod redis_groups;
 mod redis_outages;
+#[path = "../support/redaction.rs"]
+mod redaction;
+#[path = "../support/system.rs"]
+mod system;
 #[path = "../support/wait.rs"]
 mod wait;

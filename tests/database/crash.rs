@@ -1,22 +1,22 @@
-//! A process that is killed in the midst of writes keeps every acknowledged message.
+//! A process that is killed while it writes loses no acknowledged message.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::RequestBuilder;
 use tempfile::TempDir;
 
 use crate::process::Program;
-use crate::support::{Answer, LIMIT, Person, SECRET_KEY};
-use crate::wait::within;
+use crate::support::wait::until_within;
+use crate::support::{Person, Response, SECRET_KEY, TIMEOUT};
 
-/// How many senders write at once.
+/// Senders that write concurrently.
 const SENDERS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_keeps_every_acknowledged_message_of_a_process_that_is_killed() {
+async fn on_sqlite_no_acknowledged_message_is_lost_when_the_process_is_killed() {
     let folder = TempDir::new().expect("a folder");
-    let program = Program::within(&folder)
+    let program = Program::in_folder(&folder)
         .with("PORT", "0")
         .with("SECRET_KEY", SECRET_KEY)
         .with("LOG", "warn,numeneon=info");
@@ -25,53 +25,59 @@ async fn sqlite_keeps_every_acknowledged_message_of_a_process_that_is_killed() {
     let acknowledged = Mutex::new(Vec::new());
     for round in 0..4 {
         let enough = acknowledged.lock().expect("no panic").len() + 100;
-        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("an HTTP client");
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("an HTTP client");
         let url = format!("http://127.0.0.1:{}/api/messages/", process.port());
         let senders = join_all((0..SENDERS).map(|sender| {
-            let (client, url, acknowledged, ada, bob) = (&client, &url, &acknowledged, &ada, &bob);
-            async move {
-                for number in 0.. {
-                    let content = format!("{round} {sender} {number}");
-                    let body = serde_json::json!({ "receiver_id": bob.id, "content": content });
-                    match client.post(url).bearer_auth(&ada.access).json(&body).send().await {
-                        Ok(answer) if answer.status() == 201 => {
-                            acknowledged.lock().expect("no panic").push(content)
-                        }
-                        Ok(answer) => panic!("{answer:?}"),
-                        // Killed.
-                        Err(_) => return,
-                    }
-                }
-            }
+            let prefix = format!("{round} {sender}");
+            let request = client.post(&url).bearer_auth(&ada.access);
+            send_until_disconnected(request, &bob, prefix, &acknowledged)
         }));
         let killer = async {
-            let many = async || acknowledged.lock().expect("no panic").len() >= enough;
-            within(LIMIT + Duration::from_secs(40), "messages are written", many).await;
+            let written = async || acknowledged.lock().expect("no panic").len() >= enough;
+            until_within(2 * TIMEOUT, "enough messages are acknowledged", written).await;
             process.kill();
         };
         tokio::join!(senders, killer);
 
         process = program.start();
-        let kept = contents(&process.call("GET", "/api/messages/").by(&bob).await);
+        let stored = contents(&process.request("GET", "/api/messages/").by(&bob).await);
         for content in acknowledged.lock().expect("no panic").iter() {
-            assert!(kept.contains(content), "{content} was acknowledged and is lost");
+            assert!(stored.contains(content), "{content} was acknowledged and is lost");
         }
-        every_message_is_an_event(&process, &bob, kept.len()).await;
+        every_message_is_an_event(&process, &bob, stored.len()).await;
     }
     let count = acknowledged.into_inner().expect("no panic").len();
-    println!("{count} messages were acknowledged, and all are kept");
+    println!("{count} messages were acknowledged, and all are stored");
 }
 
-fn contents(answer: &Answer) -> Vec<String> {
-    let messages = answer.is(200);
+/// Sends one message after the other, and records those that are acknowledged, until the process
+/// is killed.
+async fn send_until_disconnected(
+    request: RequestBuilder,
+    receiver: &Person,
+    prefix: String,
+    acknowledged: &Mutex<Vec<String>>,
+) {
+    for number in 0.. {
+        let content = format!("{prefix} {number}");
+        let body = serde_json::json!({ "receiver_id": receiver.id, "content": content });
+        let request = request.try_clone().expect("a request without a stream");
+        let Ok(response) = request.json(&body).send().await else { return };
+        assert_eq!(response.status(), 201);
+        acknowledged.lock().expect("no panic").push(content);
+    }
+}
+
+fn contents(response: &Response) -> Vec<String> {
+    let messages = response.is(200);
     let messages = messages.as_array().expect("a list");
     messages.iter().map(|message| message["content"].as_str().expect("a text").to_owned()).collect()
 }
 
-/// Checks that the inbox has an event for each message, numbered without a gap, and
-/// that a socket is sent them all.
+/// Checks that the inbox has an event for each message, without a gap, and that a socket
+/// receives them all.
 async fn every_message_is_an_event(process: &crate::process::Process, person: &Person, messages: usize) {
-    let mut socket = process.dial(person).query("cursor", "0").open().await;
+    let mut socket = process.handshake(person).query("cursor", "0").open().await;
     assert_eq!(socket.greeting["seq"], messages);
     for seq in 1..=messages {
         let frame = socket.next().await;

@@ -1,5 +1,4 @@
-//! Both databases: their schema, their limits, and what becomes of the service when
-//! they fail.
+//! Both databases: schema, migrations, transactions, timeouts and outages.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,5 +17,3 @@ mod scratch;
 #[path = "../support/mod.rs"]
 mod support;
 mod transactions;
-#[path = "../support/wait.rs"]
-mod wait;

@@ -1,5 +1,5 @@
-//! The schema of a database, as the database itself tells it, and as `src/db/schema.rs`
-//! states it.
+//! The schema: as the catalogue of the database describes it, and as `src/db/schema.rs` declares
+//! it.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -7,7 +7,7 @@ use diesel::sql_types::{Bool, Text};
 
 use crate::support::Database;
 
-/// A column: its table, its name, its type in Diesel's words.
+/// A column with its type in Diesel's notation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 pub struct Column {
     #[diesel(sql_type = Text)]
@@ -48,8 +48,7 @@ FROM sqlite_master m JOIN pragma_table_info(m.name) c
 WHERE m.type = 'table' AND m.name NOT LIKE '\\_\\_%' ESCAPE '\\' AND m.name <> 'sqlite_sequence'
 ORDER BY m.name, c.cid";
 
-/// Everything that makes up the schema, sorted: tables with their columns, constraints,
-/// indexes, sequences.
+/// The whole schema, sorted: columns of tables, constraints, indexes, sequences.
 const POSTGRES_ALL: &str = "
 SELECT format('%s.%s %s null=%s default=%s', table_name, column_name, data_type, is_nullable, column_default) AS line
     FROM information_schema.columns WHERE table_schema = 'public'
@@ -68,12 +67,12 @@ where
     let url = database.url();
     match url.strip_prefix("sqlite://") {
         Some(path) => {
-            let mut conn = SqliteConnection::establish(path).expect("the database opens");
-            conn.batch_execute("PRAGMA busy_timeout = 10000").expect("it obeys");
+            let mut conn = SqliteConnection::establish(path).expect("a connection to the database");
+            conn.batch_execute("PRAGMA busy_timeout = 10000").expect("the pragma is set");
             diesel::sql_query(sqlite).load(&mut conn)
         }
         None => {
-            let mut conn = PgConnection::establish(&url).expect("the database opens");
+            let mut conn = PgConnection::establish(&url).expect("a connection to the database");
             diesel::sql_query(postgres).load(&mut conn)
         }
     }
@@ -85,13 +84,13 @@ pub fn columns(database: &Database) -> Vec<Column> {
     query(database, POSTGRES_COLUMNS, SQLITE_COLUMNS)
 }
 
-/// Returns all of the schema as lines to be compared.
+/// Returns the whole schema as lines that can be compared.
 pub fn all(database: &Database) -> Vec<String> {
     query::<Line>(database, POSTGRES_ALL, SQLITE_ALL).into_iter().map(|line| line.line).collect()
 }
 
-/// Returns the columns that `src/db/schema.rs` states.
-pub fn stated() -> Vec<Column> {
+/// Returns the columns that `src/db/schema.rs` declares.
+pub fn declared() -> Vec<Column> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/schema.rs");
     let text = std::fs::read_to_string(path).expect("src/db/schema.rs");
     let mut columns = Vec::new();

@@ -1,7 +1,10 @@
-//! The bounds of a call: for a connection, for a statement, for a lock. Past them it
-//! is refused for now: 503 with `Retry-After`.
+//! The timeouts of a database call: for a connection, a statement, a lock, and the whole call.
+//! A call that exceeds one fails with 503 and `Retry-After`.
+//!
+//! Each test sets the timeout that it is about, and the others far beyond [`SLACK`].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -13,19 +16,19 @@ use numeneon::db::AnyConnection;
 use numeneon::db::schema::{inboxes, users};
 use numeneon::error::{Error, Result};
 use numeneon::ids::UserId;
-use rstest::rstest;
+use rstest_reuse::apply;
 
-use super::scratch::{Scratch, hold_locked};
-use crate::support::{Database, Instance, LIMIT, Person, SECRET_KEY};
-use crate::wait::within;
+use super::scratch::{Scratch, both_databases, lock};
+use crate::support::wait::{SLACK, until};
+use crate::support::{Database, Instance, Person, SECRET_KEY};
 
-/// What a busy machine may add to a bound.
-const SLACK: Duration = Duration::from_secs(1);
+/// A timeout that no test reaches.
+const NEVER_MS: &str = "600000";
 
-/// Checks that the call was refused for now.
+/// Checks that the call failed temporarily.
 #[track_caller]
-pub fn refused<T: std::fmt::Debug>(answer: Result<T>) {
-    let error = answer.expect_err("refused");
+pub fn refused<T: std::fmt::Debug>(response: Result<T>) {
+    let error = response.expect_err("a temporary failure");
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     let response = error.error_response();
     assert_eq!(response.status(), 503);
@@ -33,18 +36,20 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T>) {
     assert!(retry_after.and_then(|seconds| seconds.parse::<u64>().ok()).is_some_and(|seconds| seconds > 0));
 }
 
-/// Checks that `took` is the bound, give or take.
+/// Checks that the call ended because of this timeout.
 #[track_caller]
-pub fn about(took: Duration, bound: Duration) {
-    assert!(took >= bound.mul_f64(0.9) && took < bound + SLACK, "{took:?} is not about {bound:?}");
+pub fn timed_out(elapsed: Duration, timeout: Duration) {
+    let expected = timeout.mul_f64(0.9)..timeout + SLACK;
+    assert!(expected.contains(&elapsed), "ended after {elapsed:?}, and the timeout is {timeout:?}");
 }
 
-#[rstest]
-#[case::sqlite(Database::sqlite())]
-#[case::postgres(Database::postgres())]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_waits_a_bounded_time_for_a_connection(#[case] database: Database) {
-    let given = [("DATABASE_POOL_SIZE", "2"), ("DATABASE_WAIT_MS", "700")];
+#[apply(both_databases)]
+async fn a_call_that_gets_no_connection_times_out(database: Database) {
+    let given = [
+        ("DATABASE_POOL_SIZE", "2"),
+        ("DATABASE_WAIT_MS", "700"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", NEVER_MS),
+    ];
     let (_scratch, db) = Scratch::migrated(database, &given);
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Arc::new(std::sync::Mutex::new(released));
@@ -62,142 +67,129 @@ async fn a_call_waits_a_bounded_time_for_a_connection(#[case] database: Database
             })
         })
         .collect();
-    starts.recv().await.expect("one is held");
-    starts.recv().await.expect("both are held");
+    starts.recv().await.expect("one connection is in use");
+    starts.recv().await.expect("both connections are in use");
     assert_eq!((db.load().in_use, db.load().limit), (2, 2));
 
     let started = Instant::now();
     let (read, written) = tokio::join!(db.read(|_| Ok(())), db.transaction(|_| Ok(()), |outcome| outcome));
-    about(started.elapsed(), Duration::from_millis(700));
+    timed_out(started.elapsed(), Duration::from_millis(700));
     refused(read);
     refused(written);
 
     for _ in 0..2 {
-        release.send(()).expect("somebody holds a connection");
+        release.send(()).expect("a call waits");
     }
     for held in held {
-        held.await.expect("no panic").expect("a call within its bounds is answered");
+        held.await.expect("no panic").expect("a call within its timeouts succeeds");
     }
-    db.read(|_| Ok(())).await.expect("connections are free again");
+    db.read(|_| Ok(())).await.expect("the connections are free again");
     assert_eq!(db.load().in_use, 0, "and none is lost");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_statement_that_takes_too_long_is_ended_and_asked_once() {
+async fn a_statement_that_takes_too_long_is_cancelled_and_not_repeated() {
     let given = [("DATABASE_STATEMENT_TIMEOUT_MS", "800"), ("DATABASE_POOL_SIZE", "1")];
     let (_scratch, db) = Scratch::migrated(Database::postgres(), &given);
     let started = Instant::now();
-    refused(db.read(|conn| Ok(diesel::sql_query("SELECT pg_sleep(30)").execute(conn)?)).await);
-    about(started.elapsed(), Duration::from_millis(800));
+    refused(db.read(|conn| Ok(diesel::sql_query("SELECT pg_sleep(300)").execute(conn)?)).await);
+    timed_out(started.elapsed(), Duration::from_millis(800));
     let started = Instant::now();
-    let sleeps = |conn: &mut AnyConnection| Ok(diesel::sql_query("SELECT pg_sleep(30)").execute(conn)?);
+    let sleeps = |conn: &mut AnyConnection| Ok(diesel::sql_query("SELECT pg_sleep(300)").execute(conn)?);
     refused(db.transaction(sleeps, |outcome| outcome).await);
-    about(started.elapsed(), Duration::from_millis(800));
+    timed_out(started.elapsed(), Duration::from_millis(800));
     db.read(|_| Ok(())).await.expect("the only connection is replaced");
 }
 
-#[rstest]
-#[case::sqlite(Database::sqlite())]
-#[case::postgres(Database::postgres())]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_hangs_is_answered_at_its_limit(#[case] database: Database) {
-    let given = [
-        ("DATABASE_STATEMENT_TIMEOUT_MS", "500"),
-        ("DATABASE_POOL_SIZE", "1"),
-        ("DATABASE_WAIT_MS", "20000"),
-    ];
+#[apply(both_databases)]
+async fn a_call_that_hangs_times_out(database: Database) {
+    let given = [("DATABASE_STATEMENT_TIMEOUT_MS", "500"), ("DATABASE_POOL_SIZE", "1")];
     let (_scratch, db) = Scratch::migrated(database, &given);
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
     let started = Instant::now();
     let hanging = db.read(move |_| {
-        // Ends also when the test ends early.
+        // Fails, and ends the call, when the test fails.
         let _ = released.lock().expect("no panic while locked").recv();
         Ok(())
     });
     refused(hanging.await);
-    about(started.elapsed(), Duration::from_millis(1_000));
+    timed_out(started.elapsed(), Duration::from_millis(1_000));
     drop(release);
-    db.read(|_| Ok(())).await.expect("its connection comes back, as soon as its thread does");
+    db.read(|_| Ok(())).await.expect("its connection is returned when its thread ends");
 }
 
-#[rstest]
-#[case::sqlite(Database::sqlite())]
-#[case::postgres(Database::postgres())]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_is_waited_for_a_bounded_time(#[case] database: Database) {
-    let given = [("DATABASE_LOCK_TIMEOUT_MS", "1500")];
+#[apply(both_databases)]
+async fn a_call_that_gets_no_lock_times_out(database: Database) {
+    let given = [("DATABASE_LOCK_TIMEOUT_MS", "1500"), ("DATABASE_STATEMENT_TIMEOUT_MS", NEVER_MS)];
     let (scratch, db) = Scratch::migrated(database, &given);
     scratch.add_user(1);
     let raise = || {
-        let act = |conn: &mut AnyConnection| {
+        let update = |conn: &mut AnyConnection| {
             let raised = diesel::update(inboxes::table.find(UserId::new(1)));
             Ok(raised.set(inboxes::last_seq.eq(inboxes::last_seq + 1)).execute(conn)?)
         };
-        db.transaction(act, |outcome| outcome)
+        db.transaction(update, |outcome| outcome)
     };
-    let held = hold_locked(&scratch.database.url(), "inboxes");
+    let held = lock(&scratch.database.url(), "inboxes");
     let started = Instant::now();
     refused(raise().await);
-    about(started.elapsed(), Duration::from_millis(1_500));
+    timed_out(started.elapsed(), Duration::from_millis(1_500));
     drop(held);
     assert_eq!(raise().await.expect("the lock is free"), 1);
 }
 
-#[rstest]
-#[case::sqlite(Database::sqlite())]
-#[case::postgres(Database::postgres())]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_beyond_the_pool_are_refused_while_the_reactor_stays_free(#[case] database: Database) {
+#[apply(both_databases)]
+async fn requests_without_a_connection_time_out_and_do_not_block_the_reactor(database: Database) {
     let given = [
         ("PORT", "0"),
         ("WORKERS", "1"),
         ("DATABASE_POOL_SIZE", "2"),
-        ("DATABASE_WAIT_MS", "500"),
-        ("DATABASE_LOCK_TIMEOUT_MS", "2500"),
-        ("DATABASE_STATEMENT_TIMEOUT_MS", "2500"),
+        ("DATABASE_WAIT_MS", "2000"),
+        ("DATABASE_LOCK_TIMEOUT_MS", "10000"),
+        ("DATABASE_STATEMENT_TIMEOUT_MS", "10000"),
         ("SHUTDOWN_DELAY_SECONDS", "0"),
         ("SHUTDOWN_SPREAD_SECONDS", "0"),
         ("SECRET_KEY", SECRET_KEY),
     ];
+    const MESSAGES: usize = 20;
     let mut settings = BTreeMap::from(given.map(|(name, value)| (name, value.to_owned())));
     settings.insert("DATABASE_URL", database.url());
     let instance = Instance::wait(Instance::start(settings));
     let (ada, bob) = (Person::sign_up(&instance, "ada").await, Person::sign_up(&instance, "bob").await);
     let body = serde_json::json!({ "receiver_id": bob.id, "content": "hello" });
 
-    let held = hold_locked(&database.url(), "messages");
-    let all = join_all((0..20).map(|_| async {
+    let held = lock(&database.url(), "messages");
+    let pending = AtomicUsize::new(MESSAGES);
+    let messages = join_all((0..MESSAGES).map(|_| async {
         let started = Instant::now();
-        let answer = instance.post("/api/messages/").by(&ada).json(&body).await;
-        (answer, started.elapsed())
+        let response = instance.post("/api/messages/").by(&ada).json(&body).await;
+        pending.fetch_sub(1, Ordering::SeqCst);
+        (response, started.elapsed())
     }));
-    let meanwhile = async {
+    // Two messages wait for the lock, for ten seconds. Whatever waited for them in the reactor
+    // would be answered after them.
+    let others = async {
         for _ in 0..20 {
-            let started = Instant::now();
             instance.get("/healthz").await.is(200);
-            let took = started.elapsed();
-            assert!(took < Duration::from_millis(500), "the reactor waits: {took:?}");
         }
+        assert!(pending.load(Ordering::SeqCst) >= 2, "the reactor was blocked");
     };
-    let (answers, ()) = tokio::join!(all, meanwhile);
-    for (answer, took) in answers {
-        answer.details(503, "Service temporarily unavailable.");
-        assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().is_ok()));
-        // Twice a wait for a connection, for the token and for the message, and a lock.
-        assert!(took < Duration::from_millis(500 + 500 + 2_500) + SLACK, "{took:?}");
+    let (responses, ()) = tokio::join!(messages, others);
+    for (response, elapsed) in responses {
+        response.has_detail(503, "Service temporarily unavailable.");
+        assert!(response.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().is_ok()));
+        // Two waits for a connection, for the token and for the message, and one for a lock.
+        assert!(elapsed < Duration::from_secs(2 + 2 + 10) + SLACK, "{elapsed:?}");
     }
     drop(held);
     let sent = async || instance.post("/api/messages/").by(&ada).json(&body).await.status == 201;
-    within(LIMIT, "service is back", sent).await;
+    until("messages are accepted again", sent).await;
 }
 
-#[rstest]
-#[case::sqlite(Database::sqlite())]
-#[case::postgres(Database::postgres())]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_calls_share_few_connections(#[case] database: Database) {
-    let given = [("DATABASE_POOL_SIZE", "3"), ("DATABASE_WAIT_MS", "20000")];
+#[apply(both_databases)]
+async fn many_calls_share_few_connections(database: Database) {
+    let given = [("DATABASE_POOL_SIZE", "3")];
     let (scratch, db) = Scratch::migrated(database, &given);
     scratch.add_user(1);
     let calls = (0..200).map(|_| {
@@ -205,7 +197,7 @@ async fn many_calls_share_few_connections(#[case] database: Database) {
         tokio::spawn(async move { db.read(|conn| Ok(users::table.count().get_result::<i64>(conn)?)).await })
     });
     for count in join_all(calls).await {
-        assert_eq!(count.expect("no panic").expect("an answer"), 1);
+        assert_eq!(count.expect("no panic").expect("a count"), 1);
     }
     assert!(db.load().limit == 3 && db.load().in_use == 0);
 }

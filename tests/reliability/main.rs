@@ -1,22 +1,22 @@
-//! Nothing acknowledged is lost, whatever is killed: events heal, stops are graceful,
-//! and who does not read costs only themselves.
+//! Reliability: no acknowledged event is lost whatever is killed, shutdowns are graceful, and slow
+//! clients do not affect others.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod degradations;
 mod event_recovery;
 mod kept_connections;
+mod observability;
 #[path = "../support/private_redis.rs"]
 mod private_redis;
 #[path = "../support/process.rs"]
 mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod shutdown;
 mod slow_clients;
 mod slow_reader;
-mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/wait.rs"]
-mod wait;
-mod observability;
+
+use support::{system, wait};

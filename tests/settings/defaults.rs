@@ -1,4 +1,4 @@
-//! What is so if nothing is set, and where settings come from.
+//! The defaults of settings, and the sources of their values.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::process::Program;
 use crate::support::SECRET_KEY;
 
-/// Settings of a cluster, with nothing set but what must be.
+/// Returns the settings of a cluster with only the required ones set.
 fn cluster() -> Settings {
     let lookup = |name: &str| match name {
         "DATABASE_URL" => Some("postgres://somebody@db/numeneon".to_owned()),
@@ -16,22 +16,22 @@ fn cluster() -> Settings {
         "SECRET_KEY" => Some(SECRET_KEY.to_owned()),
         _ => None,
     };
-    Settings::from_lookup(&lookup).expect("good settings")
+    Settings::from_lookup(&lookup).expect("valid settings")
 }
 
 fn rate(count: u32, seconds: u64) -> Rate {
-    let burst = count.try_into().expect("some");
+    let burst = count.try_into().expect("a positive count");
     Rate { burst, period: Duration::from_secs(seconds) }
 }
 
-/// Settings of a laptop, with this set.
-fn laptop(folder: &TempDir, given: &[(&str, &str)]) -> Settings {
+/// Returns the settings of a standalone instance with these set.
+fn standalone(folder: &TempDir, given: &[(&str, &str)]) -> Settings {
     let database = format!("sqlite://{}", folder.path().join("numeneon.sqlite3").display());
     let lookup = |name: &str| {
         let given = given.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned());
         given.or_else(|| (name == "DATABASE_URL").then(|| database.clone()))
     };
-    Settings::from_lookup(&lookup).expect("good settings")
+    Settings::from_lookup(&lookup).expect("valid settings")
 }
 
 #[test]
@@ -82,17 +82,21 @@ fn every_setting_has_its_default() {
 }
 
 #[test]
-fn a_laptop_needs_no_setting() {
+fn a_standalone_instance_needs_no_settings() {
     let folder = TempDir::new().expect("a folder");
-    let settings = laptop(&folder, &[]);
+    let settings = standalone(&folder, &[]);
     assert!(matches!(settings.database.url, DatabaseUrl::Sqlite(_)));
     assert!(settings.redis_url.is_none());
     assert!(settings.demo);
-    assert_eq!(settings.shutdown.delay + settings.shutdown.spread, Duration::ZERO, "nobody waits there");
+    assert_eq!(
+        settings.shutdown.delay + settings.shutdown.spread,
+        Duration::ZERO,
+        "nobody has to be waited for"
+    );
 }
 
 #[test]
-fn the_graceful_stop_fits_into_what_render_allows() {
+fn the_graceful_shutdown_is_shorter_than_render_allows() {
     let shutdown = cluster().shutdown;
     let render =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/render.yaml")).expect("render.yaml");
@@ -102,16 +106,16 @@ fn the_graceful_stop_fits_into_what_render_allows() {
 }
 
 #[test]
-fn an_empty_value_counts_as_none() {
+fn an_empty_value_is_like_none() {
     let folder = TempDir::new().expect("a folder");
     let names: Vec<_> =
         SETTINGS.iter().map(|setting| (setting.name, " ")).filter(|it| it.0 != "DATABASE_URL").collect();
-    let settings = laptop(&folder, &names);
-    assert_eq!(format!("{settings:?}"), format!("{:?}", laptop(&folder, &[])));
+    let settings = standalone(&folder, &names);
+    assert_eq!(format!("{settings:?}"), format!("{:?}", standalone(&folder, &[])));
 }
 
 #[test]
-fn a_value_that_is_set_wins() {
+fn a_value_that_is_set_overrides_the_default() {
     let folder = TempDir::new().expect("a folder");
     let given = [
         ("HOST", "0.0.0.0"),
@@ -131,7 +135,7 @@ fn a_value_that_is_set_wins() {
         ("DEMO", "off"),
         ("LOG_FORMAT", "json"),
     ];
-    let settings = laptop(&folder, &given);
+    let settings = standalone(&folder, &given);
     assert_eq!(
         (settings.server.host.as_str(), settings.server.port, settings.server.workers),
         ("0.0.0.0", 0, 3)
@@ -151,21 +155,21 @@ fn a_value_that_is_set_wins() {
 }
 
 #[test]
-fn settings_come_from_a_file_for_names_that_the_environment_lacks() {
+fn settings_that_the_environment_lacks_come_from_a_file() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join(".env"), "# A comment\nPORT=0\nLOG_FORMAT=\"text\"\nLOG=off\n")
         .expect("a file");
-    let process = Program::within(&folder).with("LOG", "info").start();
+    let process = Program::in_folder(&folder).with("LOG", "info").start();
     let log = process.log();
-    assert!(log.iter().all(|line| !line.starts_with('{')), "LOG_FORMAT is the file's: {log:?}");
-    assert!(log.iter().any(|line| line.contains("serving")), "LOG is the environment's: {log:?}");
+    assert!(log.iter().all(|line| !line.starts_with('{')), "LOG_FORMAT is from the file: {log:?}");
+    assert!(log.iter().any(|line| line.contains("serving")), "LOG is from the environment: {log:?}");
     assert!(folder.path().join("numeneon.sqlite3").exists(), "DATABASE_URL is the default");
 }
 
 #[test]
-fn a_port_of_nought_takes_a_free_one_each_time() {
+fn port_0_takes_a_free_port_each_time() {
     let folder = TempDir::new().expect("a folder");
-    let program = Program::within(&folder).with("PORT", "0");
+    let program = Program::in_folder(&folder).with("PORT", "0");
     let (one, other) = (program.start(), program.start());
     assert_ne!(one.port(), other.port());
 }

@@ -1,4 +1,4 @@
-//! A wrong setting ends the start: exit code 1 and one line that names it.
+//! An invalid setting ends the program: exit code 1, and one line that names the setting.
 
 use std::process::Output;
 
@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use crate::process::Program;
 use crate::support::SECRET_KEY;
 
-/// Wrong values of each setting that can have one.
-const WRONG: &[(&str, &[&str])] = &[
+/// Invalid values of each setting that can have one.
+const INVALID: &[(&str, &[&str])] = &[
     ("HOST", &["256.0.0.1", "no host"]),
     ("PORT", &["-1", "65536", "http", "80 80", "8000.0"]),
     ("WORKERS", &["0", "1025", "many"]),
@@ -92,8 +92,8 @@ const WRONG: &[(&str, &[&str])] = &[
     ("LOG_FORMAT", &["xml", "JSON"]),
 ];
 
-/// Settings of which any text is a good one; the key has tests of its own.
-const NEVER_WRONG: &[&str] = &[
+/// Settings of which every value is valid; the key has tests of its own.
+const ALWAYS_VALID: &[&str] = &[
     "ALLOWED_ORIGINS",
     "ALLOWED_HOSTS",
     "ALLOWED_WS_ORIGINS",
@@ -102,7 +102,7 @@ const NEVER_WRONG: &[&str] = &[
     "SECRET_KEY_FALLBACKS",
 ];
 
-/// Checks that the program refused to start with one line about this, and returns it.
+/// Checks that the program refused to start with one line about this setting, and returns the line.
 #[track_caller]
 pub fn refused(output: &Output, name: &str) -> String {
     let text = String::from_utf8(output.stderr.clone()).expect("a text");
@@ -110,17 +110,17 @@ pub fn refused(output: &Output, name: &str) -> String {
     assert!(output.stdout.is_empty(), "{:?}", output.stdout);
     assert!(text.starts_with(&format!("numeneon: {name}: ")), "{text}");
     assert_eq!(text.matches('\n').count(), 1, "one line: {text:?}");
-    assert!(text.len() > "numeneon: : \n".len() + name.len() + 5, "it says what is wrong: {text}");
+    assert!(text.len() > "numeneon: : \n".len() + name.len() + 5, "the line names the problem: {text}");
     text
 }
 
 #[test]
-fn each_wrong_value_ends_the_start_with_one_line_that_names_it() {
+fn each_invalid_value_is_an_error_of_one_line_that_names_the_setting() {
     let folder = TempDir::new().expect("a folder");
-    for (name, values) in WRONG {
+    for (name, values) in INVALID {
         for value in *values {
             refused(
-                &Program::within(&folder).with("PORT", "0").with("LOG", "off").with(name, value).run(&[]),
+                &Program::in_folder(&folder).with("PORT", "0").with("LOG", "off").with(name, value).run(&[]),
                 name,
             );
         }
@@ -129,20 +129,20 @@ fn each_wrong_value_ends_the_start_with_one_line_that_names_it() {
 }
 
 #[test]
-fn wrong_values_of_every_setting_are_tried() {
-    let mut tried: Vec<&str> =
-        WRONG.iter().map(|(name, _)| *name).chain(NEVER_WRONG.iter().copied()).collect();
-    let mut known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    tried.sort_unstable();
-    known.sort_unstable();
-    assert_eq!(tried, known);
+fn every_setting_is_tested_with_invalid_values() {
+    let mut tested: Vec<&str> =
+        INVALID.iter().map(|(name, _)| *name).chain(ALWAYS_VALID.iter().copied()).collect();
+    let mut defined: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    tested.sort_unstable();
+    defined.sort_unstable();
+    assert_eq!(tested, defined);
 }
 
 #[test]
-fn what_a_build_cannot_do_is_refused_with_the_feature_that_it_lacks() {
+fn a_setting_that_needs_a_feature_of_the_build_is_an_error_that_names_the_feature() {
     let folder = TempDir::new().expect("a folder");
     let run = |name, value| {
-        let program = Program::within(&folder).with("PORT", "0").with("LOG", "off").with(name, value);
+        let program = Program::in_folder(&folder).with("PORT", "0").with("LOG", "off").with(name, value);
         refused(&program.run(&[]), name)
     };
     if !cfg!(feature = "otlp") {
@@ -158,54 +158,54 @@ fn what_a_build_cannot_do_is_refused_with_the_feature_that_it_lacks() {
 }
 
 #[test]
-fn migrating_refuses_wrong_settings_too() {
+fn migrate_checks_the_settings_too() {
     let folder = TempDir::new().expect("a folder");
     refused(
-        &Program::within(&folder).with("DATABASE_POOL_SIZE", "none").run(&["migrate"]),
+        &Program::in_folder(&folder).with("DATABASE_POOL_SIZE", "none").run(&["migrate"]),
         "DATABASE_POOL_SIZE",
     );
 }
 
 #[test]
-fn a_wrong_value_in_the_file_is_named_as_well() {
+fn an_invalid_value_in_the_file_is_an_error_too() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join(".env"), "WORKERS=none\n").expect("a file");
-    refused(&Program::within(&folder).run(&[]), "WORKERS");
-    std::fs::write(folder.path().join(".env"), "this is no setting\n").expect("a file");
-    refused(&Program::within(&folder).run(&[]), ".env");
+    refused(&Program::in_folder(&folder).run(&[]), "WORKERS");
+    std::fs::write(folder.path().join(".env"), "this is not a setting\n").expect("a file");
+    refused(&Program::in_folder(&folder).run(&[]), ".env");
 }
 
 #[test]
-fn a_database_file_in_no_folder_is_the_fault_of_its_url() {
+fn a_database_file_in_a_missing_folder_is_an_error_in_its_url() {
     let folder = TempDir::new().expect("a folder");
     refused(
-        &Program::within(&folder).with("DATABASE_URL", "sqlite:///no/such/folder/a.db").run(&[]),
+        &Program::in_folder(&folder).with("DATABASE_URL", "sqlite:///no/such/folder/a.db").run(&[]),
         "DATABASE_URL",
     );
-    let given = Program::within(&folder).with("SECRET_KEY", SECRET_KEY).with("PORT", "0");
+    let given = Program::in_folder(&folder).with("SECRET_KEY", SECRET_KEY).with("PORT", "0");
     refused(&given.with("DATABASE_URL", "sqlite:///no/such/folder/a.db").run(&[]), "DATABASE_URL");
 }
 
 #[test]
-fn a_database_that_cannot_be_reached_ends_the_start_with_one_line() {
+fn a_database_that_cannot_be_reached_is_an_error_of_one_line() {
     let folder = TempDir::new().expect("a folder");
-    let program = Program::within(&folder).with("SECRET_KEY", SECRET_KEY).with("PORT", "0");
+    let program = Program::in_folder(&folder).with("SECRET_KEY", SECRET_KEY).with("PORT", "0");
     refused(&program.with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing").run(&[]), "DATABASE_URL");
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_that_is_in_use_is_an_error() {
     let folder = TempDir::new().expect("a folder");
-    let first = Program::within(&folder).with("PORT", "0").start();
-    let second = Program::within(&folder).with("LOG", "off").with("PORT", &first.port().to_string());
+    let first = Program::in_folder(&folder).with("PORT", "0").start();
+    let second = Program::in_folder(&folder).with("LOG", "off").with("PORT", &first.port().to_string());
     refused(&second.run(&[]), "PORT");
 }
 
 #[test]
-fn unknown_arguments_are_refused_with_one_line() {
+fn unknown_arguments_are_an_error_of_one_line() {
     let folder = TempDir::new().expect("a folder");
     for arguments in [&["sevre"][..], &["--port", "80"], &["serve", "now"]] {
-        let output = Program::within(&folder).run(arguments);
+        let output = Program::in_folder(&folder).run(arguments);
         let text = String::from_utf8(output.stderr).expect("a text");
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");

@@ -1,4 +1,4 @@
-//! Settings, as an operator meets them: defaults, refusals, secrets, the key.
+//! Settings and commands of the program, as operators use them.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,5 +12,3 @@ mod invalid_settings;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/wait.rs"]
-mod wait;

@@ -1,4 +1,4 @@
-//! What tokens are signed with.
+//! The key with which tokens are signed.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,56 +10,56 @@ use super::invalid_settings::refused;
 use crate::process::{Process, Program};
 use crate::support::{PASSWORD, SECRET_KEY};
 
-/// Signs Ada in and returns her access token.
+/// Logs Ada in and returns her access token.
 async fn token(process: &Process) -> String {
     let body = serde_json::json!({ "email": "ada@example.com", "password": PASSWORD });
-    let tokens = process.call("POST", "/api/auth/login/").json(&body).await.is(200);
+    let tokens = process.request("POST", "/api/auth/login/").json(&body).await.is(200);
     tokens["access"].as_str().expect("a token").to_owned()
 }
 
 #[tokio::test]
-async fn a_laptop_makes_a_key_once_and_keeps_it_for_its_owner_only() {
+async fn a_standalone_instance_generates_a_key_once_in_a_file_that_only_its_owner_may_read() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("numeneon.secret");
-    let program = Program::within(&folder).with("PORT", "0");
+    let program = Program::in_folder(&folder).with("PORT", "0");
     let mut process = program.start();
     process.sign_up("ada").await;
     let token = token(&process).await;
     process.kill();
 
-    let key = std::fs::read_to_string(&file).expect("the key is beside the database");
+    let key = std::fs::read_to_string(&file).expect("the key is in the folder of the database");
     assert!(key.len() >= 32, "{} bytes", key.len());
     let mode = std::fs::metadata(&file).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let process = program.start();
-    process.call("GET", "/api/auth/me/").bearer(&token).await.is(200);
+    process.request("GET", "/api/auth/me/").bearer(&token).await.is(200);
     assert_eq!(std::fs::read_to_string(&file).expect("the key"), key);
 }
 
 #[test]
-fn each_laptop_has_a_key_of_its_own() {
-    let made = || {
+fn each_standalone_instance_generates_a_key_of_its_own() {
+    let generate = || {
         let folder = TempDir::new().expect("a folder");
         let database = format!("sqlite://{}", folder.path().join("a.sqlite3").display());
         let lookup = |name: &str| (name == "DATABASE_URL").then(|| database.clone());
-        let settings = Settings::from_lookup(&lookup).expect("good settings");
+        let settings = Settings::from_lookup(&lookup).expect("valid settings");
         settings.auth.secret_key.expose_secret().to_owned()
     };
-    assert_ne!(made(), made());
+    assert_ne!(generate(), generate());
 }
 
 #[tokio::test]
 async fn processes_that_start_at_once_share_the_key() {
     for _ in 0..5 {
         let folder = TempDir::new().expect("a folder");
-        let program = Program::within(&folder).with("PORT", "0").with("WORKERS", "1");
+        let program = Program::in_folder(&folder).with("PORT", "0").with("WORKERS", "1");
         let launched: Vec<Process> = (0..4).map(|_| program.launch()).collect();
-        let processes: Vec<Process> = launched.into_iter().map(Process::serving).collect();
+        let processes: Vec<Process> = launched.into_iter().map(Process::listening).collect();
         processes[0].sign_up("ada").await;
         let token = token(&processes[0]).await;
         for process in &processes {
-            process.call("GET", "/api/auth/me/").bearer(&token).await.is(200);
+            process.request("GET", "/api/auth/me/").bearer(&token).await.is(200);
         }
         let files = std::fs::read_dir(folder.path()).expect("the folder");
         let names: Vec<_> = files.map(|file| file.expect("a file").file_name()).collect();
@@ -68,19 +68,19 @@ async fn processes_that_start_at_once_share_the_key() {
 }
 
 #[test]
-fn an_empty_key_file_is_refused_with_what_to_do() {
+fn an_empty_key_file_is_refused_with_the_name_of_the_file() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("numeneon.secret"), "").expect("a file");
-    let line = refused(&Program::within(&folder).run(&[]), "SECRET_KEY");
+    let line = refused(&Program::in_folder(&folder).run(&[]), "SECRET_KEY");
     assert!(line.contains("numeneon.secret"), "{line}");
 }
 
 #[test]
-fn with_postgres_or_redis_a_missing_or_short_key_ends_the_start() {
+fn with_postgres_or_redis_a_missing_or_short_key_is_refused() {
     let folder = TempDir::new().expect("a folder");
     for (name, value) in [("DATABASE_URL", "postgres://somebody@db/numeneon"), ("REDIS_URL", "redis://cache")]
     {
-        let program = Program::within(&folder).with("PORT", "0").with(name, value);
+        let program = Program::in_folder(&folder).with("PORT", "0").with(name, value);
         let line = refused(&program.run(&[]), "SECRET_KEY");
         assert!(line.contains("32"), "{line}");
         refused(&program.clone().with("SECRET_KEY", "   ").run(&[]), "SECRET_KEY");
@@ -88,7 +88,7 @@ fn with_postgres_or_redis_a_missing_or_short_key_ends_the_start() {
         assert_eq!(short.len(), 31);
         let line = refused(&program.clone().with("SECRET_KEY", short).run(&[]), "SECRET_KEY");
         assert!(line.contains("32") && !line.contains(short), "{line}");
-        assert!(!folder.path().join("numeneon.secret").exists(), "none is made up");
+        assert!(!folder.path().join("numeneon.secret").exists(), "no key is generated");
     }
 }
 
@@ -101,16 +101,16 @@ fn thirty_two_bytes_are_enough_for_a_cluster() {
         "SECRET_KEY" => Some(key.to_owned()),
         _ => None,
     };
-    let settings = Settings::from_lookup(&lookup).expect("good settings");
+    let settings = Settings::from_lookup(&lookup).expect("valid settings");
     assert_eq!(settings.auth.secret_key.expose_secret(), key);
 }
 
 #[tokio::test]
-async fn a_key_that_is_given_is_the_one_that_signs() {
+async fn a_key_that_is_set_signs_the_tokens() {
     let folder = TempDir::new().expect("a folder");
-    let process = Program::within(&folder).with("PORT", "0").with("SECRET_KEY", SECRET_KEY).start();
+    let process = Program::in_folder(&folder).with("PORT", "0").with("SECRET_KEY", SECRET_KEY).start();
     let ada = process.sign_up("ada").await;
-    // The test's own signature, by the key that was given.
-    process.call("GET", "/api/auth/me/").by(&ada).await.is(200);
+    // Ada's token was signed by the test, with the key that is set.
+    process.request("GET", "/api/auth/me/").by(&ada).await.is(200);
     assert!(!folder.path().join("numeneon.secret").exists());
 }

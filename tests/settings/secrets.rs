@@ -1,4 +1,4 @@
-//! What is secret is printed nowhere: not by `Debug`, not in refusals, not in the log.
+//! Secrets are never printed: not by `Debug`, not in errors about settings, not in the log.
 
 use numeneon::settings::Settings;
 use rstest::rstest;
@@ -6,22 +6,22 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::process::Program;
-use crate::support::{Dial, LIMIT, PASSWORD, SECRET_KEY};
-use crate::wait::within;
+use crate::support::until;
+use crate::support::{Handshake, PASSWORD, SECRET_KEY};
 
 #[test]
-fn debug_shows_no_secret() {
+fn debug_prints_no_secret() {
     let lookup = |name: &str| match name {
         "DATABASE_URL" => Some("postgres://somebody:hunter2@db/numeneon".to_owned()),
         "REDIS_URL" => Some("redis://:hunter2@cache".to_owned()),
         "SECRET_KEY" => Some(SECRET_KEY.to_owned()),
         "METRICS_TOKEN" => Some("hunter2".to_owned()),
         "SERVICE_KEYS" => Some("posts:hunter2-hunter2-hunter2-hunter2-hunter2".to_owned()),
-        // Other builds refuse it.
+        // Builds without the feature refuse it.
         "OTLP_ENDPOINT" if cfg!(feature = "otlp") => Some("http://host:4318/hunter2".to_owned()),
         _ => None,
     };
-    let settings = Settings::from_lookup(&lookup).expect("good settings");
+    let settings = Settings::from_lookup(&lookup).expect("valid settings");
     for text in [format!("{settings:?}"), format!("{settings:#?}"), format!("{:?}", settings.clone())] {
         assert!(!text.contains("hunter2") && !text.contains(SECRET_KEY), "{text}");
     }
@@ -47,9 +47,9 @@ fn debug_shows_no_secret() {
 #[case("SERVICE_KEYS", "posts:hunter2")]
 #[case("SERVICE_KEYS", "hunter2 :hunter2-hunter2-hunter2-hunter2-hunter2")]
 #[case("SERVICE_KEYS", "a:hunter2-hunter2-hunter2-hunter2-hunter2,b:hunter2-hunter2-hunter2-hunter2-hunter2")]
-fn refusals_show_no_secret(#[case] name: &str, #[case] value: &str) {
+fn errors_about_settings_print_no_secret(#[case] name: &str, #[case] value: &str) {
     let folder = TempDir::new().expect("a folder");
-    let program = Program::within(&folder).with("PORT", "0").with("LOG", "trace");
+    let program = Program::in_folder(&folder).with("PORT", "0").with("LOG", "trace");
     let cluster = [("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing"), ("SECRET_KEY", SECRET_KEY)];
     let output = program.with_all(&cluster).with(name, value).run(&[]);
     let text = String::from_utf8(output.stderr).expect("a text");
@@ -57,10 +57,11 @@ fn refusals_show_no_secret(#[case] name: &str, #[case] value: &str) {
     assert!(!text.contains("hunter2") && !text.contains(SECRET_KEY), "{text}");
 }
 
-/// Does with tokens and passwords all that clients do, and some things wrong.
-async fn live(log: &str) -> (Vec<String>, Vec<String>) {
+/// Uses tokens and passwords in every way that clients do, valid and invalid, and returns the log
+/// and the secrets.
+async fn use_secrets(log: &str) -> (Vec<String>, Vec<String>) {
     let folder = TempDir::new().expect("a folder");
-    let program = Program::within(&folder).with("PORT", "0").with("LOG", log);
+    let program = Program::in_folder(&folder).with("PORT", "0").with("LOG", log);
     let mut process = program
         .with("SECRET_KEY", SECRET_KEY)
         .with("METRICS_TOKEN", "a metrics token")
@@ -68,28 +69,28 @@ async fn live(log: &str) -> (Vec<String>, Vec<String>) {
         .start();
     let (ada, bob) = (process.sign_up("ada").await, process.sign_up("bob").await);
     let credentials = json!({ "email": "ada@example.com", "password": PASSWORD });
-    let tokens = process.call("POST", "/api/auth/login/").json(&credentials).await.is(200);
+    let tokens = process.request("POST", "/api/auth/login/").json(&credentials).await.is(200);
     let refresh = tokens["refresh"].as_str().expect("a token").to_owned();
-    process.call("POST", "/api/auth/token/refresh/").json(&json!({ "refresh": refresh })).await.is(200);
+    process.request("POST", "/api/auth/token/refresh/").json(&json!({ "refresh": refresh })).await.is(200);
     let wrong = json!({ "email": "ada@example.com", "password": "a wrong password" });
-    process.call("POST", "/api/auth/login/").json(&wrong).await.is(401);
-    process.call("GET", &format!("/api/auth/me/?token={}", ada.access)).await.is(401);
-    process.call("GET", "/api/auth/me/").bearer(&format!("{}x", ada.access)).await.is(401);
-    process.watch("/metrics").bearer("a metrics token").await;
+    process.request("POST", "/api/auth/login/").json(&wrong).await.is(401);
+    process.request("GET", &format!("/api/auth/me/?token={}", ada.access)).await.is(401);
+    process.request("GET", "/api/auth/me/").bearer(&format!("{}x", ada.access)).await.is(401);
+    process.on_metrics_port("/metrics").bearer("a metrics token").await;
 
-    let mut socket = process.dial(&bob).open().await;
+    let mut socket = process.handshake(&bob).open().await;
     process.message(&ada, &bob, "a private message").await.is(201);
     socket.next().await;
-    socket.say("a private remark").await;
+    socket.send_text("a private remark").await;
     socket.next().await;
     socket.close().await;
     let by_protocol = format!("numeneon.v1, bearer.{}", bob.access);
-    Dial::new(process.port()).subprotocols(&by_protocol).open().await.close().await;
-    let refused = Dial::new(process.port()).token(&refresh).upgrade().await;
+    Handshake::new(process.port()).subprotocols(&by_protocol).open().await.close().await;
+    let refused = Handshake::new(process.port()).token(&refresh).upgrade().await;
     assert!(refused.is_err());
 
     process.terminate();
-    assert_eq!(process.ended(LIMIT).code(), Some(0));
+    assert_eq!(process.exited().code(), Some(0));
     let secrets = [
         &ada.access,
         &bob.access,
@@ -105,15 +106,15 @@ async fn live(log: &str) -> (Vec<String>, Vec<String>) {
 }
 
 #[rstest]
-#[case::of_this_service("info,numeneon=trace")]
-#[case::of_all("trace")]
+#[case::of_the_service("info,numeneon=trace")]
+#[case::of_all_libraries("trace")]
 #[tokio::test]
-async fn the_most_talkative_log_holds_no_token_no_password_and_no_message(#[case] log: &str) {
-    let (lines, secrets) = live(log).await;
+async fn the_most_verbose_log_has_no_token_no_password_and_no_message(#[case] log: &str) {
+    let (lines, secrets) = use_secrets(log).await;
     assert!(lines.len() > 2, "{lines:?}");
     for line in &lines {
         for secret in &secrets {
-            // Of a token, its signature tells whether it is there.
+            // The signature identifies a token.
             let part = secret.rsplit('.').next().unwrap_or(secret);
             assert!(!line.contains(part), "{secret} is in the log: {line}");
         }
@@ -121,20 +122,20 @@ async fn the_most_talkative_log_holds_no_token_no_password_and_no_message(#[case
 }
 
 #[tokio::test]
-async fn a_fault_of_the_server_is_in_the_log_and_not_in_the_answer() {
+async fn the_cause_of_a_server_error_is_in_the_log_and_not_in_the_response() {
     let folder = TempDir::new().expect("a folder");
-    let process = Program::within(&folder).with("PORT", "0").with("SECRET_KEY", SECRET_KEY).start();
+    let process = Program::in_folder(&folder).with("PORT", "0").with("SECRET_KEY", SECRET_KEY).start();
     let ada = process.sign_up("ada").await;
     let file = folder.path().join("numeneon.sqlite3");
     let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(&file.display().to_string())
-        .expect("it opens");
+        .expect("a connection");
     diesel::connection::SimpleConnection::batch_execute(
         &mut conn,
         "ALTER TABLE messages RENAME TO elsewhere",
     )
-    .expect("it obeys");
-    process.call("GET", "/api/messages/").by(&ada).await.details(500, "Internal server error.");
-    within(LIMIT, "the cause is in the log", async || {
+    .expect("the statement is executed");
+    process.request("GET", "/api/messages/").by(&ada).await.has_detail(500, "Internal server error.");
+    until("the cause is in the log", async || {
         process.log().iter().any(|line| line.contains("no such table"))
     })
     .await;

@@ -1,5 +1,5 @@
-//! The [`Description`] is what `docs/asyncapi.yaml` says of the socket. Every frame that a
-//! test is sent or sends, every close and every refused handshake is held against it.
+//! The [`Description`] is what `docs/asyncapi.yaml` specifies of the socket. Every frame that a
+//! test receives or sends, every close and every refused handshake is checked against it.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,18 +8,18 @@ use jsonschema::{Draft, Validator};
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
-/// Returns the description. It is read once.
+/// Returns the description. It is parsed once.
 pub fn description() -> &'static Description {
-    static READ: LazyLock<Description> = LazyLock::new(Description::read);
-    &READ
+    static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
+    &DESCRIPTION
 }
 
-/// What the document says, ready to be held against what happens.
+/// The document, compiled into validators.
 pub struct Description {
-    /// All of it.
+    /// The whole document.
     pub document: Value,
-    told: Vec<Frame>,
-    said: Vec<Frame>,
+    server_frames: Vec<Frame>,
+    client_frames: Vec<Frame>,
     closes: BTreeSet<(u16, String)>,
     refusals: Vec<Refusal>,
 }
@@ -31,11 +31,11 @@ struct Frame {
     payload: Validator,
 }
 
-/// A way in which handshakes are refused.
+/// A status with which handshakes are refused.
 struct Refusal {
     status: u64,
     headers: Vec<String>,
-    /// The texts that it has, if the document lists them.
+    /// The texts of the body, if the document lists them.
     details: Vec<String>,
     detail: Validator,
 }
@@ -46,38 +46,42 @@ impl Description {
         let document: Value = serde_saphyr::from_str(text).expect("docs/asyncapi.yaml is YAML");
         let channel = &document["channels"]["notifications"];
         let mut description = Self {
-            told: Vec::new(),
-            said: Vec::new(),
+            server_frames: Vec::new(),
+            client_frames: Vec::new(),
             closes: closes(channel),
             refusals: list(&channel["x-refusals"]).iter().map(|it| refusal(&document, it)).collect(),
             document: Value::Null,
         };
         for (name, operation) in members(&document["operations"]) {
             let frames = |of: &Value| list(&of["messages"]).iter().map(|it| frame(&document, it)).collect();
-            let (told, said): (Vec<_>, Vec<_>) = match operation["action"].as_str() {
+            let (by_server, by_client): (Vec<_>, Vec<_>) = match operation["action"].as_str() {
                 Some("send") => (frames(operation), Vec::new()),
                 Some("receive") => (frames(&operation["reply"]), frames(operation)),
-                other => panic!("{name}: {other:?} is no action"),
+                other => panic!("{name}: the action {other:?} is unknown"),
             };
-            description.told.extend(told);
-            description.said.extend(said);
+            description.server_frames.extend(by_server);
+            description.client_frames.extend(by_client);
         }
         description.document = document;
         description
     }
 
-    /// Returns the names of all frames of the server, or of clients.
-    pub fn names(&self, of_server: bool) -> BTreeSet<&str> {
-        let frames = if of_server { &self.told } else { &self.said };
-        frames.iter().map(|frame| frame.name.as_str()).collect()
+    /// Returns the names of all frames that the server sends.
+    pub fn server_frame_names(&self) -> BTreeSet<&str> {
+        self.server_frames.iter().map(|frame| frame.name.as_str()).collect()
     }
 
-    /// Returns every close code with every reason.
+    /// Returns the names of all frames that clients send.
+    pub fn client_frame_names(&self) -> BTreeSet<&str> {
+        self.client_frames.iter().map(|frame| frame.name.as_str()).collect()
+    }
+
+    /// Returns every close code with each of its reasons.
     pub const fn closes(&self) -> &BTreeSet<(u16, String)> {
         &self.closes
     }
 
-    /// Returns every status of a refused handshake with every text that is listed for it.
+    /// Returns every status of a refused handshake with each text that is listed for it.
     pub fn refusals(&self) -> BTreeSet<(u16, String)> {
         let pairs = |it: &Refusal| {
             let status = u16::try_from(it.status).expect("a status");
@@ -86,66 +90,69 @@ impl Description {
         self.refusals.iter().flat_map(pairs).collect()
     }
 
-    /// Returns which frame of the server this is; fails if it is none, or not as described.
+    /// Returns the name of a frame that the server has sent; fails if the frame does not match
+    /// the document.
     #[track_caller]
-    pub fn told(&self, text: &str) -> &str {
+    pub fn server_frame(&self, text: &str) -> &str {
         let value: Value = serde_json::from_str(text)
-            .unwrap_or_else(|error| panic!("the server sent what is not JSON: {error}: {text}"));
-        // A type that is none of the service's own is another service's.
-        let of_type = |name: &Value| self.told.iter().find(|frame| *name == *frame.name);
+            .unwrap_or_else(|error| panic!("the server sent a frame that is not JSON: {error}: {text}"));
+        // A type that is not one of the service's own belongs to an announcement.
+        let of_type = |name: &Value| self.server_frames.iter().find(|frame| *name == *frame.name);
         let frame = of_type(&value["type"]).or_else(|| of_type(&json!("announcement")));
         let frame = frame.expect("docs/asyncapi.yaml has announcements");
         let faults = faults(&frame.payload, &value);
-        assert!(faults.is_empty(), "docs/asyncapi.yaml: {text} is no {}:\n{faults}", frame.name);
+        assert!(faults.is_empty(), "docs/asyncapi.yaml: {text} is not a valid {}:\n{faults}", frame.name);
         &frame.name
     }
 
-    /// Returns which frame of a client this is; fails if it is none or several.
+    /// Returns the name of a frame that a client sends; fails if the frame does not match
+    /// exactly one of the document's.
     #[track_caller]
-    pub fn said(&self, text: &str) -> &str {
+    pub fn client_frame(&self, text: &str) -> &str {
         let value = serde_json::from_str(text);
         let is_json = value.is_ok();
         let value = value.unwrap_or_else(|_| json!(text));
-        let fits = |frame: &&Frame| frame.is_json == is_json && frame.payload.is_valid(&value);
-        let fitting: Vec<_> = self.said.iter().filter(fits).map(|frame| frame.name.as_str()).collect();
-        let [name] = fitting[..] else {
-            panic!("docs/asyncapi.yaml: of a client's frames {text} is {fitting:?}");
+        let matches = |frame: &&Frame| frame.is_json == is_json && frame.payload.is_valid(&value);
+        let matching: Vec<_> =
+            self.client_frames.iter().filter(matches).map(|frame| frame.name.as_str()).collect();
+        let [name] = matching[..] else {
+            panic!("docs/asyncapi.yaml: {text} matches the client frames {matching:?}");
         };
         name
     }
 
-    /// Fails if the server does not close so.
+    /// Fails if the document does not have this close code with this reason.
     #[track_caller]
-    pub fn closed(&self, code: u16, reason: &str) {
+    pub fn check_close(&self, code: u16, reason: &str) {
         let described = self.closes.contains(&(code, reason.to_owned()));
-        assert!(described, "docs/asyncapi.yaml: no close code {code} for {reason:?}");
+        assert!(described, "docs/asyncapi.yaml does not have the close code {code} with {reason:?}");
     }
 
-    /// Returns the status of a refused handshake and its text; fails if none is refused so.
+    /// Returns the status and the text of a refused handshake; fails if they do not match the
+    /// document.
     #[track_caller]
-    pub fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> (u16, String) {
-        let whole: Value = serde_json::from_slice(body).expect("a body of JSON");
-        let (text, keys) = (whole["detail"].as_str().expect("a text"), members(&whole).len());
-        let fits = |refusal: &&Refusal| {
+    pub fn check_refusal(&self, status: u16, headers: &HeaderMap, bytes: &[u8]) -> (u16, String) {
+        let body: Value = serde_json::from_slice(bytes).expect("a body of JSON");
+        let (text, keys) = (body["detail"].as_str().expect("a text"), members(&body).len());
+        let matches = |refusal: &&Refusal| {
             refusal.status == u64::from(status)
-                && refusal.detail.is_valid(&whole["detail"])
+                && refusal.detail.is_valid(&body["detail"])
                 && refusal.headers.iter().all(|name| headers.contains_key(name))
         };
-        let fitting = self.refusals.iter().filter(fits).count();
-        assert_eq!(
-            (fitting, keys),
-            (1, 1),
-            "docs/asyncapi.yaml: no handshake is refused by {status} {whole}"
-        );
+        let matching = self.refusals.iter().filter(matches).count();
+        assert_eq!((matching, keys), (1, 1), "docs/asyncapi.yaml does not have the refusal {status} {body}");
         (status, text.to_owned())
     }
 
-    /// Checks that each example of a message or schema is one, and returns how many there are.
+    /// Checks that each example of a message or schema is valid, and returns their number.
     pub fn check_examples(&self) -> usize {
         let mut count = 0;
         let mut check = |place: String, example: &Value| {
             let faults = faults(&validator(&self.document, &json!({ "$ref": place })), example);
-            assert!(faults.is_empty(), "docs/asyncapi.yaml: {place}: {example} is no example:\n{faults}");
+            assert!(
+                faults.is_empty(),
+                "docs/asyncapi.yaml: {place}: the example {example} is invalid:\n{faults}"
+            );
             count += 1;
         };
         for (name, message) in members(&self.document["components"]["messages"]) {
@@ -162,11 +169,11 @@ impl Description {
     }
 }
 
-/// Follows `$ref` within the document, also if it leads to another one.
+/// Follows a `$ref` within the document, and the one that it may lead to.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(place) = value["$ref"].as_str() else { return value };
-    let pointer = place.strip_prefix('#').expect("a place in this document");
-    resolve(document, document.pointer(pointer).unwrap_or_else(|| panic!("{place} is not there")))
+    let pointer = place.strip_prefix('#').expect("a reference within the document");
+    resolve(document, document.pointer(pointer).unwrap_or_else(|| panic!("{place} does not exist")))
 }
 
 fn frame(document: &Value, reference: &Value) -> Frame {
@@ -182,7 +189,7 @@ fn closes(channel: &Value) -> BTreeSet<(u16, String)> {
         let code = entry["code"].as_u64().and_then(|it| u16::try_from(it).ok()).expect("a close code");
         for reason in list(&entry["reasons"]) {
             let is_new = closes.insert((code, text(reason)));
-            assert!(is_new, "docs/asyncapi.yaml: {code} {reason} is there twice");
+            assert!(is_new, "docs/asyncapi.yaml has {code} {reason} twice");
         }
     }
     closes
@@ -198,12 +205,14 @@ fn refusal(document: &Value, entry: &Value) -> Refusal {
     }
 }
 
-/// AsyncAPI's schemas are those of JSON Schema, draft 7. They refer to each other by their
-/// places in the document, so it goes along.
+/// Compiles a schema. AsyncAPI's schemas are those of JSON Schema, draft 7; they refer to each
+/// other by their place in the document, so the validator needs its components as well.
 fn validator(document: &Value, schema: &Value) -> Validator {
-    let whole = json!({ "allOf": [schema], "components": document["components"] });
+    let schema_in_document = json!({ "allOf": [schema], "components": document["components"] });
     let options = jsonschema::options().with_draft(Draft::Draft7).should_validate_formats(true);
-    options.build(&whole).unwrap_or_else(|error| panic!("docs/asyncapi.yaml: {schema} is no schema: {error}"))
+    options
+        .build(&schema_in_document)
+        .unwrap_or_else(|error| panic!("docs/asyncapi.yaml: {schema} is not a schema: {error}"))
 }
 
 fn faults(validator: &Validator, value: &Value) -> String {

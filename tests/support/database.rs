@@ -1,10 +1,12 @@
-//! A [`Database`] is made for one test and dropped with it.
+//! A [`Database`] is created for one test and dropped with it.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, SqliteConnection};
 use tempfile::TempDir;
+
+use super::redaction::redact_panics;
 
 /// A database of one test.
 pub enum Database {
@@ -13,13 +15,13 @@ pub enum Database {
 }
 
 #[derive(QueryableByName)]
-struct Number {
+struct NumberRow {
     #[diesel(sql_type = BigInt)]
     value: i64,
 }
 
 #[derive(QueryableByName)]
-struct Line {
+struct TextRow {
     #[diesel(sql_type = Text)]
     value: String,
 }
@@ -30,9 +32,10 @@ impl Database {
     }
 
     pub fn postgres() -> Self {
+        redact_panics();
         let superuser = super::redis::server("TEST_POSTGRES_URL");
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-        let mut conn = PgConnection::establish(&superuser).expect("TEST_POSTGRES_URL lets nobody in");
+        let mut conn = PgConnection::establish(&superuser).expect("a connection to TEST_POSTGRES_URL");
         conn.batch_execute(&format!("CREATE DATABASE {name}")).expect("a new database");
         Self::Postgres { superuser, name }
     }
@@ -48,9 +51,9 @@ impl Database {
         }
     }
 
-    /// Gives the people of this database ids of their own: all tests share one Redis,
-    /// in which a group is named by a person's id.
-    pub fn keep_ids_apart(&self) {
+    /// Begins the ids of users at a random number: all tests share one Redis, in which groups
+    /// are named by the ids of users.
+    pub fn use_distinct_ids(&self) {
         if let Self::Postgres { .. } = self {
             let first = fastrand::u64(1..1 << 40);
             self.execute(&format!("ALTER TABLE users ALTER COLUMN id RESTART WITH {first}"));
@@ -59,40 +62,43 @@ impl Database {
 
     pub fn execute(&self, statements: &str) {
         let done = match self {
-            Self::Sqlite(_) => self.open_sqlite().batch_execute(statements),
-            Self::Postgres { .. } => self.open_postgres().batch_execute(statements),
+            Self::Sqlite(_) => self.connect_sqlite().batch_execute(statements),
+            Self::Postgres { .. } => self.connect_postgres().batch_execute(statements),
         };
         done.expect(statements);
     }
 
-    pub fn number(&self, query: &str) -> i64 {
-        let query = diesel::sql_query(format!("SELECT CAST(({query}) AS BIGINT) AS value"));
-        let found = match self {
-            Self::Sqlite(_) => query.get_result::<Number>(&mut self.open_sqlite()),
-            Self::Postgres { .. } => query.get_result::<Number>(&mut self.open_postgres()),
+    /// Returns the number that an expression of SQL yields.
+    pub fn number(&self, expression: &str) -> i64 {
+        let query = diesel::sql_query(format!("SELECT CAST(({expression}) AS BIGINT) AS value"));
+        let row = match self {
+            Self::Sqlite(_) => query.get_result::<NumberRow>(&mut self.connect_sqlite()),
+            Self::Postgres { .. } => query.get_result::<NumberRow>(&mut self.connect_postgres()),
         };
-        found.expect("a number").value
+        row.expect("a number").value
     }
 
-    pub fn text(&self, query: &str) -> String {
-        let query = diesel::sql_query(format!("SELECT CAST(({query}) AS TEXT) AS value"));
-        let found = match self {
-            Self::Sqlite(_) => query.get_result::<Line>(&mut self.open_sqlite()),
-            Self::Postgres { .. } => query.get_result::<Line>(&mut self.open_postgres()),
+    /// Returns the text that an expression of SQL yields.
+    pub fn text(&self, expression: &str) -> String {
+        let query = diesel::sql_query(format!("SELECT CAST(({expression}) AS TEXT) AS value"));
+        let row = match self {
+            Self::Sqlite(_) => query.get_result::<TextRow>(&mut self.connect_sqlite()),
+            Self::Postgres { .. } => query.get_result::<TextRow>(&mut self.connect_postgres()),
         };
-        found.expect("a text").value
+        row.expect("a text").value
     }
 
-    fn open_sqlite(&self) -> SqliteConnection {
+    fn connect_sqlite(&self) -> SqliteConnection {
         let url = self.url();
         let path = url.strip_prefix("sqlite://").unwrap_or(&url);
         let mut conn = SqliteConnection::establish(path).expect("the database opens");
-        conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON").expect("it obeys");
+        let pragmas = "PRAGMA busy_timeout = 30000; PRAGMA foreign_keys = ON";
+        conn.batch_execute(pragmas).expect("the pragmas are set");
         conn
     }
 
-    fn open_postgres(&self) -> PgConnection {
-        PgConnection::establish(&self.url()).expect("the database opens")
+    fn connect_postgres(&self) -> PgConnection {
+        PgConnection::establish(&self.url()).expect("a connection to the database")
     }
 }
 
@@ -101,7 +107,7 @@ impl Drop for Database {
         if let Self::Postgres { superuser, name } = self
             && let Ok(mut conn) = PgConnection::establish(superuser)
         {
-            // The servers end with the tests, and what is left with them.
+            // A database that is not dropped here is gone with its server.
             let _ = conn.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
     }

@@ -1,5 +1,4 @@
-//! An [`Instance`] of the service, within this process and with a runtime of its own,
-//! as in a process of its own.
+//! An [`Instance`] of the service, within this process but with a runtime of its own.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -11,9 +10,9 @@ use numeneon::settings::Settings;
 use reqwest::Method;
 use tokio::sync::oneshot;
 
-use super::{Call, Dial, Person, Socket};
+use super::{Handshake, Person, Request, Socket};
 
-/// One instance; it stops gracefully when this is dropped.
+/// One instance; it shuts down gracefully when this is dropped.
 pub struct Instance {
     port: u16,
     metrics_port: Option<u16>,
@@ -22,7 +21,7 @@ pub struct Instance {
     client: reqwest::Client,
 }
 
-/// An instance that starts.
+/// An instance that does not listen yet.
 pub struct Starting {
     ports: mpsc::Receiver<(u16, Option<u16>)>,
     stop: oneshot::Sender<()>,
@@ -31,11 +30,13 @@ pub struct Starting {
 
 impl Instance {
     pub fn start(settings: BTreeMap<&'static str, String>) -> Starting {
-        super::logs::keep();
+        super::redact_panics();
+        super::logs::capture();
         let (port_sender, ports) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
-            let settings = Settings::from_lookup(&|name| settings.get(name).cloned()).expect("good settings");
+            let settings =
+                Settings::from_lookup(&|name| settings.get(name).cloned()).expect("valid settings");
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
             runtime.block_on(async move {
@@ -43,7 +44,7 @@ impl Instance {
                 let metrics_port = app.metrics_address().map(|address| address.port());
                 port_sender.send((app.port(), metrics_port)).expect("the test waits for the ports");
                 let stop = async { drop(stopped.await) };
-                app.run_until_stopped(stop).await.expect("the instance stops gracefully");
+                app.run_until_stopped(stop).await.expect("the instance shuts down gracefully");
             });
             runtime.shutdown_timeout(Duration::from_secs(1));
         });
@@ -52,11 +53,11 @@ impl Instance {
 
     pub fn wait(starting: Starting) -> Self {
         let Starting { ports, stop, thread } = starting;
-        let (port, metrics_port) = ports.recv_timeout(super::LIMIT).expect("the instance starts");
+        let (port, metrics_port) = ports.recv_timeout(super::TIMEOUT).expect("the instance starts");
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .timeout(super::LIMIT)
+            .timeout(super::TIMEOUT)
             .build()
             .expect("an HTTP client");
         Self { port, metrics_port, stop: Some(stop), thread: Some(thread), client }
@@ -66,63 +67,63 @@ impl Instance {
         self.port
     }
 
-    /// Begins a request to the port for those who watch, which METRICS_ADDRESS opens.
-    pub fn watch(&self, path: &str) -> Call {
+    /// Begins a GET request to the metrics server, which METRICS_ADDRESS enables.
+    pub fn on_metrics_port(&self, path: &str) -> Request {
         let port = self.metrics_port.expect("METRICS_ADDRESS is set");
-        Call::new(self.client.get(format!("http://127.0.0.1:{port}{path}")))
+        Request::new(self.client.get(format!("http://127.0.0.1:{port}{path}")))
     }
 
     /// Begins a request; it is sent when it is awaited.
-    pub fn call(&self, method: &str, path: &str) -> Call {
+    pub fn request(&self, method: &str, path: &str) -> Request {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        Call::new(self.client.request(method, format!("http://127.0.0.1:{}{path}", self.port)))
+        Request::new(self.client.request(method, format!("http://127.0.0.1:{}{path}", self.port)))
     }
 
-    pub fn get(&self, path: &str) -> Call {
-        self.call("GET", path)
+    pub fn get(&self, path: &str) -> Request {
+        self.request("GET", path)
     }
 
-    pub fn post(&self, path: &str) -> Call {
-        self.call("POST", path)
+    pub fn post(&self, path: &str) -> Request {
+        self.request("POST", path)
     }
 
-    pub fn patch(&self, path: &str) -> Call {
-        self.call("PATCH", path)
+    pub fn patch(&self, path: &str) -> Request {
+        self.request("PATCH", path)
     }
 
-    pub fn put(&self, path: &str) -> Call {
-        self.call("PUT", path)
+    pub fn put(&self, path: &str) -> Request {
+        self.request("PUT", path)
     }
 
-    pub fn delete(&self, path: &str) -> Call {
-        self.call("DELETE", path)
+    pub fn delete(&self, path: &str) -> Request {
+        self.request("DELETE", path)
     }
 
     /// Begins a handshake for a socket.
-    pub fn dial(&self) -> Dial {
-        Dial::new(self.port)
+    pub fn handshake(&self) -> Handshake {
+        Handshake::new(self.port)
     }
 
-    /// Opens a socket for somebody, who is greeted on it.
+    /// Opens a socket of a person and receives the greeting.
     pub async fn socket(&self, person: &Person) -> Socket {
-        self.dial().token(&person.access).open().await
+        self.handshake().token(&person.access).open().await
     }
 
-    /// Opens a socket for somebody who has everything up to this number.
+    /// Opens a socket of a person who has received every event up to the cursor.
     pub async fn resume(&self, person: &Person, cursor: i64) -> Socket {
-        self.dial().token(&person.access).query("cursor", &cursor.to_string()).open().await
+        self.handshake().token(&person.access).query("cursor", &cursor.to_string()).open().await
     }
 
-    /// Sends a message for somebody and returns it.
+    /// Sends a message from one person to another and returns it.
     pub async fn message(&self, sender: &Person, receiver: &Person, content: &str) -> serde_json::Value {
         let body = serde_json::json!({ "receiver_id": receiver.id, "content": content });
         self.post("/api/messages/").by(sender).json(&body).await.is(201)
     }
 
-    /// Asks the instance to stop, and does not wait for it.
-    pub fn begin_to_stop(&mut self) {
+    /// Begins the graceful shutdown, and does not wait for its end.
+    pub fn request_stop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // It may have ended by itself.
+            // The instance may have stopped already.
             let _ = stop.send(());
         }
     }
@@ -130,7 +131,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.begin_to_stop();
+        self.request_stop();
         let ended = self.thread.take().map(JoinHandle::join);
         if matches!(ended, Some(Err(_))) && !thread::panicking() {
             panic!("an instance ended in a panic");

@@ -1,11 +1,11 @@
-//! A [`Person`] is somebody with an account.
+//! A [`Person`] is a user of the service, with an access token.
 
 use serde_json::{Value, json};
 
 use super::token::{claims, forge};
 use super::{Instance, SECRET_KEY};
 
-/// Somebody with an account, signed in.
+/// A user, signed in.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: i64,
@@ -14,11 +14,11 @@ pub struct Person {
     pub access: String,
 }
 
-/// Everybody's password.
+/// The password of every user.
 pub const PASSWORD: &str = "correct horse";
 
 impl Person {
-    /// Signs somebody up; Ada is called Ada Ample and writes from ada@example.com.
+    /// Signs a user up. The user `ada` has the name Ada Ample and the email ada@example.com.
     pub async fn sign_up(instance: &Instance, username: &str) -> Self {
         let email = format!("{username}@example.com");
         let mut name = username.to_owned();
@@ -26,19 +26,19 @@ impl Person {
         let body = json!({
             "username": username, "email": email, "password": PASSWORD, "display_name": format!("{name} Ample"),
         });
-        let answer = instance.post("/api/auth/signup/").json(&body).await.is(201);
-        let id = answer["user"]["id"].as_i64().expect("the new user's id");
-        Self::known(id, username, &email)
+        let response = instance.post("/api/auth/signup/").json(&body).await.is(201);
+        let id = response["user"]["id"].as_i64().expect("the new user's id");
+        Self::existing(id, username, &email)
     }
 
-    /// Somebody whose account was made in another way.
-    pub fn known(id: i64, username: &str, email: &str) -> Self {
-        // Signing in costs a hash each time; its tokens have tests of their own.
+    /// Returns a user whose account exists already.
+    pub fn existing(id: i64, username: &str, email: &str) -> Self {
+        // Logging in would cost a password hash each time. It has tests of its own.
         let access = forge(SECRET_KEY, &claims(id));
         Self { id, username: username.to_owned(), email: email.to_owned(), access }
     }
 
-    /// The first name with which somebody signed up.
+    /// The first name of a user whom [`Person::sign_up`] has signed up.
     pub fn first_name(&self) -> String {
         let mut name = self.username.clone();
         name[..1].make_ascii_uppercase();
@@ -46,19 +46,19 @@ impl Person {
     }
 
     /// `{id, username}`
-    pub fn brief(&self) -> Value {
+    pub fn summary(&self) -> Value {
         json!({ "id": self.id, "username": self.username })
     }
 
     /// `{id, username, first_name, last_name}`
-    pub fn person(&self) -> Value {
+    pub fn with_name(&self) -> Value {
         let Self { id, username, .. } = self;
         json!({ "id": id, "username": username, "first_name": self.first_name(), "last_name": "Ample" })
     }
 
-    /// A person with the key `profile_picture`.
-    pub fn pictured(&self, picture: Option<&str>) -> Value {
-        let mut person = self.person();
+    /// `{id, username, first_name, last_name, profile_picture}`
+    pub fn with_picture(&self, picture: Option<&str>) -> Value {
+        let mut person = self.with_name();
         person["profile_picture"] = json!(picture);
         person
     }

@@ -1,4 +1,4 @@
-//! A [`PrivateRedis`] is a server of one test, to be killed, frozen and restarted.
+//! A [`PrivateRedis`] is a Redis server of one test, which may kill, freeze and restart it.
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::wait::{block_until, free_port, signal};
+use super::system::{free_port, signal};
+use super::wait::{TIMEOUT, block_until};
 
-/// A Redis server that keeps nothing; it ends when this is dropped.
+/// A Redis server without persistence; it is killed when this is dropped.
 pub struct PrivateRedis {
     server: Option<Child>,
     port: u16,
@@ -20,18 +21,19 @@ impl PrivateRedis {
     pub fn start() -> Self {
         let folder = TempDir::new().expect("a folder for a server");
         let mut redis = Self { server: None, port: free_port(), folder };
-        redis.start_again();
+        redis.restart();
         redis
     }
 
-    pub fn start_again(&mut self) {
+    /// Starts the server after it was killed, and waits until it replies.
+    pub fn restart(&mut self) {
         self.launch();
-        self.wait_ready();
+        self.wait_until_ready();
     }
 
     /// Starts the server without waiting for it.
     pub fn launch(&mut self) {
-        let program = if which("redis-server") { "redis-server" } else { "valkey-server" };
+        let program = if is_installed("redis-server") { "redis-server" } else { "valkey-server" };
         let server = Command::new(program)
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--save", "", "--appendonly", "no", "--maxclients", "5000"])
@@ -43,25 +45,27 @@ impl PrivateRedis {
         self.server = Some(server.expect("redis-server starts; scripts/install servers installs it"));
     }
 
-    pub fn wait_ready(&self) {
-        block_until(Duration::from_secs(20), "Redis answers", || {
+    pub fn wait_until_ready(&self) {
+        block_until(TIMEOUT, "Redis replies", || {
             let conn = self.client().get_connection_with_timeout(Duration::from_secs(1));
             conn.is_ok_and(|mut conn| redis::cmd("PING").exec(&mut conn).is_ok())
         });
     }
 
-    /// Ends the server as a crash would.
+    /// Ends the server as a crash does.
     pub fn kill(&mut self) {
         let mut server = self.server.take().expect("Redis runs");
         server.kill().expect("Redis runs");
-        server.wait().expect("Redis ends");
+        server.wait().expect("Redis exits");
     }
 
-    /// Stops the server's clock: it accepts connections and bytes, and answers nothing.
+    /// Suspends the server's process: the kernel still accepts connections and bytes, but
+    /// nothing replies.
     pub fn freeze(&self) {
         signal(self.pid(), "STOP");
     }
 
+    /// Resumes a server that was frozen.
     pub fn thaw(&self) {
         signal(self.pid(), "CONT");
     }
@@ -78,6 +82,10 @@ impl PrivateRedis {
         redis::Client::open(self.url()).expect("a URL of Redis")
     }
 
+    pub fn connect(&self) -> redis::Connection {
+        self.client().get_connection().expect("a connection to Redis")
+    }
+
     fn pid(&self) -> u32 {
         self.server.as_ref().expect("Redis runs").id()
     }
@@ -86,14 +94,14 @@ impl PrivateRedis {
 impl Drop for PrivateRedis {
     fn drop(&mut self) {
         if let Some(server) = &mut self.server {
-            // It may have ended by itself.
+            // The server may have exited already.
             let _ = server.kill();
             let _ = server.wait();
         }
     }
 }
 
-fn which(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

@@ -1,12 +1,14 @@
-//! [`PrivateServers`] are a PostgreSQL and a Redis of one test, to be killed, frozen
-//! and restarted.
+//! [`PrivateServers`] are a PostgreSQL and a Redis server of one test, which may kill, freeze
+//! and restart them.
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Servers started by `scripts/cluster`; they end when this is dropped.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster");
+
+/// Servers started by `scripts/cluster`; they are stopped when this is dropped.
 pub struct PrivateServers {
     folder: PathBuf,
     database_url: String,
@@ -15,7 +17,7 @@ pub struct PrivateServers {
 
 impl PrivateServers {
     pub fn start() -> Self {
-        // Not within a folder of mode 700: PostgreSQL runs as an account of its own.
+        // Not in a TempDir, whose mode is 700: PostgreSQL runs as another user.
         let name = format!("numeneon-servers-{}", uuid::Uuid::new_v4().simple());
         let folder = std::env::temp_dir().join(name);
         let mut servers = Self { folder, database_url: String::new(), redis_url: String::new() };
@@ -30,8 +32,7 @@ impl PrivateServers {
 
     /// Runs a command of `scripts/cluster` to its end.
     pub fn run(&self, arguments: &[&str]) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster");
-        let output = Command::new(script).args(arguments).arg("--dir").arg(&self.folder).output();
+        let output = Command::new(SCRIPT).args(arguments).arg("--dir").arg(&self.folder).output();
         let output = output.expect("scripts/cluster runs");
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -55,9 +56,8 @@ impl PrivateServers {
 
 impl Drop for PrivateServers {
     fn drop(&mut self) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster");
-        // Nothing is left to do about one that does not stop.
-        let _ = Command::new(script).args(["stop", "--dir"]).arg(&self.folder).output();
+        // A server that does not stop fails no test.
+        let _ = Command::new(SCRIPT).args(["stop", "--dir"]).arg(&self.folder).output();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::support::logs;
-use crate::support::{Call, Dial, LIMIT, NO_LIMITS, Person};
-use crate::wait::{block_until, signal};
+use crate::support::system::signal;
+use crate::support::wait::{TIMEOUT, block_until};
+use crate::support::{Handshake, LONG_DATABASE_TIMEOUTS, NO_LIMITS, Person, Request, Response};
+use crate::support::{logs, redact_panics};
 
-/// The program and what it is started with: no limits, these settings, and nothing else.
+/// The program with its environment: these settings, no rate limits, timeouts of the database that
+/// a busy machine does not reach, and nothing else.
 #[derive(Clone)]
 pub struct Program {
     settings: Vec<(String, String)>,
@@ -29,16 +30,17 @@ pub struct Process {
     port: u16,
     metrics_port: OnceLock<u16>,
     log: Arc<Mutex<Vec<String>>>,
-    reading: Option<JoinHandle<()>>,
+    log_reader: Option<JoinHandle<()>>,
     client: reqwest::Client,
 }
 
-/// Standard error is not read until this is dropped.
+/// The process's standard error is not read until this is dropped.
 pub struct Unread<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, Vec<String>>);
 
 impl Program {
-    /// The program with its working folder.
-    pub fn within(folder: &TempDir) -> Self {
+    /// The program with its working directory.
+    pub fn in_folder(folder: &TempDir) -> Self {
+        redact_panics();
         Self { settings: Vec::new(), folder: folder.path().to_owned() }
     }
 
@@ -56,57 +58,59 @@ impl Program {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_numeneon"));
         command.args(arguments).env_clear();
-        command.envs(NO_LIMITS.iter().copied()).envs(self.settings.iter().cloned());
+        command.envs(NO_LIMITS.iter().copied()).envs(LONG_DATABASE_TIMEOUTS.iter().copied());
+        command.envs(self.settings.iter().cloned());
         command.current_dir(&self.folder).stdin(Stdio::null());
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         let output = self.command(arguments).output().expect("the program runs");
-        if let Some(mut kept) = logs::file("run") {
-            kept.write_all(&output.stdout).expect("a log is kept");
-            kept.write_all(&output.stderr).expect("a log is kept");
+        if let Some(mut file) = logs::file("run") {
+            file.write_all(&output.stdout).expect("the output is written");
+            file.write_all(&output.stderr).expect("the output is written");
         }
         output
     }
 
-    /// Starts it, to serve.
+    /// Starts the service and waits until it listens.
     pub fn start(&self) -> Process {
-        self.launch().serving()
+        self.launch().listening()
     }
 
-    /// Starts it and does not wait until it serves.
+    /// Starts the service without waiting for it.
     pub fn launch(&self) -> Process {
         let mut command = self.command(&["serve"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the program starts");
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().expect("standard error"));
-        let writing = log.clone();
-        let mut kept = logs::file("process");
-        let reading = thread::spawn(move || {
+        let lines_read = log.clone();
+        let mut file = logs::file("process");
+        let log_reader = thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
-                if let Some(kept) = &mut kept {
-                    writeln!(kept, "{line}").expect("a log is kept");
+                if let Some(file) = &mut file {
+                    writeln!(file, "{line}").expect("the line is written");
                 }
-                writing.lock().expect("no panic while locked").push(line);
+                lines_read.lock().expect("no panic while locked").push(line);
             }
         });
-        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("an HTTP client");
-        Process { child, port: 0, metrics_port: OnceLock::new(), log, reading: Some(reading), client }
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().expect("an HTTP client");
+        Process { child, port: 0, metrics_port: OnceLock::new(), log, log_reader: Some(log_reader), client }
     }
 }
 
 impl Process {
-    /// Waits until it serves.
-    pub fn serving(mut self) -> Self {
+    /// Waits until the process listens.
+    pub fn listening(mut self) -> Self {
         let mut port = None;
-        block_until(LIMIT, "the program serves", || {
-            let ended = self.child.try_wait().expect("a process");
+        block_until(TIMEOUT, "the process listens", || {
+            let exited = self.child.try_wait().expect("a process");
             port = self.log().iter().find_map(|line| {
                 line.split_once("http://127.0.0.1:")?.1.split('"').next()?.trim().parse().ok()
             });
-            assert!(port.is_some() || ended.is_none(), "it ended: {:?}", self.log());
+            assert!(port.is_some() || exited.is_none(), "the process exited: {:?}", self.log());
             port.is_some()
         });
         self.port = port.expect("a port");
@@ -121,14 +125,14 @@ impl Process {
         self.port
     }
 
-    /// Returns the port for those who watch, which METRICS_ADDRESS opens.
+    /// Returns the port of the metrics server, which METRICS_ADDRESS enables.
     pub fn metrics_port(&self) -> u16 {
         *self.metrics_port.get_or_init(|| self.metrics_port_in_log())
     }
 
     fn metrics_port_in_log(&self) -> u16 {
         let mut port = None;
-        block_until(LIMIT, "it says where its metrics are", || {
+        block_until(TIMEOUT, "the address of the metrics server is in the log", || {
             port = self.log().iter().find_map(|line| {
                 let address = line.split_once("metrics.address")?.1;
                 let digits = address.split_once("127.0.0.1:")?.1;
@@ -139,72 +143,72 @@ impl Process {
         port.expect("a port")
     }
 
-    /// Begins a request to that port.
-    pub fn watch(&self, path: &str) -> Call {
-        Call::new(self.client.get(format!("http://127.0.0.1:{}{path}", self.metrics_port())))
+    /// Begins a GET request to the metrics server.
+    pub fn on_metrics_port(&self, path: &str) -> Request {
+        Request::new(self.client.get(format!("http://127.0.0.1:{}{path}", self.metrics_port())))
     }
 
-    /// Returns the lines of its log so far.
+    /// Returns the lines of the log so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("no panic while locked").clone()
     }
 
     /// Begins a request; it is sent when it is awaited.
-    pub fn call(&self, method: &str, path: &str) -> Call {
+    pub fn request(&self, method: &str, path: &str) -> Request {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        Call::new(self.client.request(method, format!("http://127.0.0.1:{}{path}", self.port)))
+        Request::new(self.client.request(method, format!("http://127.0.0.1:{}{path}", self.port)))
     }
 
-    /// Signs somebody up.
+    /// Signs a user up.
     pub async fn sign_up(&self, username: &str) -> Person {
         let email = format!("{username}@example.com");
         let body =
             serde_json::json!({ "username": username, "email": email, "password": crate::support::PASSWORD });
-        let answer = self.call("POST", "/api/auth/signup/").json(&body).await.is(201);
-        Person::known(answer["user"]["id"].as_i64().expect("an id"), username, &email)
+        let response = self.request("POST", "/api/auth/signup/").json(&body).await.is(201);
+        Person::existing(response["user"]["id"].as_i64().expect("an id"), username, &email)
     }
 
-    /// Sends a message for somebody.
-    pub async fn message(&self, sender: &Person, receiver: &Person, content: &str) -> crate::support::Answer {
+    /// Sends a message from one person to another.
+    pub async fn message(&self, sender: &Person, receiver: &Person, content: &str) -> Response {
         let body = serde_json::json!({ "receiver_id": receiver.id, "content": content });
-        self.call("POST", "/api/messages/").by(sender).json(&body).await
+        self.request("POST", "/api/messages/").by(sender).json(&body).await
     }
 
-    /// Begins a handshake for a socket of somebody.
-    pub fn dial(&self, person: &Person) -> Dial {
-        Dial::new(self.port).token(&person.access)
+    /// Begins a handshake for a socket of a person.
+    pub fn handshake(&self, person: &Person) -> Handshake {
+        Handshake::new(self.port).token(&person.access)
     }
 
-    /// Reads no more of its standard error; its log cannot be asked for meanwhile.
+    /// Stops reading the process's standard error; its log is not available meanwhile.
     pub fn stop_reading(&self) -> Unread<'_> {
         Unread(self.log.lock().expect("no panic while locked"))
     }
 
-    /// Asks it to stop.
+    /// Begins the graceful shutdown.
     pub fn terminate(&self) {
         signal(self.pid(), "TERM");
     }
 
-    /// Ends it as a crash would.
+    /// Ends the process as a crash does.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.ended(LIMIT);
+        self.child.kill().expect("the process runs");
+        self.exited();
     }
 
-    /// Waits until it has ended, with all of its log read.
-    pub fn ended(&mut self, limit: Duration) -> ExitStatus {
+    /// Waits until the process has exited and its whole log has been read.
+    pub fn exited(&mut self) -> ExitStatus {
         let mut status = None;
-        block_until(limit, "the program has ended", || {
+        block_until(TIMEOUT, "the process exits", || {
             status = self.child.try_wait().expect("a process");
             status.is_some()
         });
-        if let Some(reading) = self.reading.take() {
-            reading.join().expect("the log is read");
+        if let Some(log_reader) = self.log_reader.take() {
+            log_reader.join().expect("the log is read");
         }
         status.expect("a status")
     }
 
-    /// Returns the bytes that it holds in memory.
+    /// Returns the size of the process in memory.
     pub fn resident_bytes(&self) -> usize {
         self.status("VmRSS:") * 1024
     }
@@ -215,7 +219,7 @@ impl Process {
 
     fn status(&self, name: &str) -> usize {
         let path = Path::new("/proc").join(self.pid().to_string()).join("status");
-        let status = std::fs::read_to_string(path).expect("it runs");
+        let status = std::fs::read_to_string(path).expect("the process runs");
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of that name");
         line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
     }
@@ -223,7 +227,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,5 @@
-//! A [`Proxy`] stands between a client and a server on loopback and does to their
-//! connections what networks do.
+//! A [`Proxy`] stands between a client and a server on loopback and makes their connections
+//! fail as networks do.
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A listener on a port of its own that passes bytes on.
+/// A TCP proxy with a port of its own.
 pub struct Proxy {
     port: u16,
     shared: Arc<Shared>,
@@ -19,8 +19,8 @@ pub struct Proxy {
 struct Shared {
     connections: Mutex<Vec<Arc<Connection>>>,
     accepted: AtomicUsize,
-    silent: AtomicBool,
-    ended: AtomicBool,
+    hangs: AtomicBool,
+    stopped: AtomicBool,
 }
 
 /// One connection through the proxy.
@@ -29,26 +29,26 @@ struct Connection {
     server: TcpStream,
     /// Whether the client has sent SUBSCRIBE.
     subscribes: AtomicBool,
-    /// Whether what the server sends is thrown away.
-    deaf: AtomicBool,
+    /// Whether what the server sends is discarded.
+    muted: AtomicBool,
 }
 
 impl Proxy {
-    /// A proxy in front of this port.
-    pub fn before(server: u16) -> Self {
+    /// A proxy to the server on this port.
+    pub fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared::default());
         let accepting = shared.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if accepting.ended.load(Ordering::SeqCst) {
+                if accepting.stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 accepting.accepted.fetch_add(1, Ordering::SeqCst);
-                // A server that is away: the client finds its connection closed.
+                // If the server is down, the client finds its connection closed.
                 if let Ok(server) = TcpStream::connect(("127.0.0.1", server)) {
-                    accepting.take(client, server);
+                    accepting.forward(client, server);
                 }
             }
         });
@@ -59,33 +59,33 @@ impl Proxy {
         self.port
     }
 
-    /// Counts the connections so far.
+    /// Returns the number of connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
-    /// Throws away from now on what the server sends on the connections of this moment
-    /// that have sent SUBSCRIBE. Returns how many those are.
-    pub fn deafen_subscribers(&self) -> usize {
+    /// Discards from now on what the server sends on the present connections that have sent
+    /// SUBSCRIBE, and returns the number of these.
+    pub fn mute_subscribers(&self) -> usize {
         let connections = self.shared.connections.lock().expect("no panic while locked");
         let subscribers = connections.iter().filter(|it| it.subscribes.load(Ordering::SeqCst));
-        subscribers.map(|it| it.deaf.store(true, Ordering::SeqCst)).count()
+        subscribers.map(|it| it.muted.store(true, Ordering::SeqCst)).count()
     }
 
-    /// Swallows from now on what either side sends, and accepts connections without a
-    /// word, as a server does that hangs.
-    pub fn fall_silent(&self) {
-        self.shared.silent.store(true, Ordering::SeqCst);
+    /// Discards from now on what either side sends, but accepts connections, as a server does
+    /// that hangs.
+    pub fn hang(&self) {
+        self.shared.hangs.store(true, Ordering::SeqCst);
     }
 
-    /// Cuts what has hung, and passes bytes on again.
-    pub fn speak_again(&self) {
-        self.shared.silent.store(false, Ordering::SeqCst);
-        self.cut();
+    /// Closes the connections that hang, and forwards bytes again.
+    pub fn stop_hanging(&self) {
+        self.shared.hangs.store(false, Ordering::SeqCst);
+        self.disconnect_all();
     }
 
-    /// Cuts every connection of this moment.
-    pub fn cut(&self) {
+    /// Closes every present connection.
+    pub fn disconnect_all(&self) {
         for connection in self.shared.connections.lock().expect("no panic while locked").drain(..) {
             connection.close();
         }
@@ -94,36 +94,37 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
+        self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
-        self.cut();
+        self.disconnect_all();
     }
 }
 
 impl Shared {
-    fn take(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+    /// Forwards bytes between the two, by a thread for each direction.
+    fn forward(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
         let connection = Arc::new(Connection {
             client,
             server,
             subscribes: AtomicBool::new(false),
-            deaf: AtomicBool::new(false),
+            muted: AtomicBool::new(false),
         });
         self.connections.lock().expect("no panic while locked").push(connection.clone());
-        let (other, shared) = (connection.clone(), self.clone());
+        let (upstream, shared) = (connection.clone(), self.clone());
         thread::spawn(move || {
-            pass(&other.client, &other.server, |bytes| {
+            copy(&upstream.client, &upstream.server, |bytes| {
                 if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
-                    other.subscribes.store(true, Ordering::SeqCst);
+                    upstream.subscribes.store(true, Ordering::SeqCst);
                 }
-                !shared.silent.load(Ordering::SeqCst)
+                !shared.hangs.load(Ordering::SeqCst)
             });
-            other.close();
+            upstream.close();
         });
         let shared = self.clone();
         thread::spawn(move || {
-            let heard = || !connection.deaf.load(Ordering::SeqCst) && !shared.silent.load(Ordering::SeqCst);
-            pass(&connection.server, &connection.client, |_| heard());
+            let passes = || !connection.muted.load(Ordering::SeqCst) && !shared.hangs.load(Ordering::SeqCst);
+            copy(&connection.server, &connection.client, |_| passes());
             connection.close();
         });
     }
@@ -131,17 +132,17 @@ impl Shared {
 
 impl Connection {
     fn close(&self) {
-        // Either end may be gone already.
+        // Either end may have closed already.
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.server.shutdown(Shutdown::Both);
     }
 }
 
-/// Passes bytes on as long as both ends live; those that `goes_on` refuses are lost.
-fn pass(mut from: &TcpStream, mut to: &TcpStream, goes_on: impl Fn(&[u8]) -> bool) {
+/// Copies bytes until either end closes; discards those for which `passes` returns false.
+fn copy(mut from: &TcpStream, mut to: &TcpStream, passes: impl Fn(&[u8]) -> bool) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if goes_on(&buffer[..length]) && to.write_all(&buffer[..length]).is_err() {
+        if passes(&buffer[..length]) && to.write_all(&buffer[..length]).is_err() {
             return;
         }
     }

@@ -1,4 +1,5 @@
-//! A [`Call`] is a request in the making, and an [`Answer`] what came back.
+//! A [`Request`] is an HTTP request that has not been sent yet, and a [`Response`] the whole
+//! response to one.
 
 use std::future::IntoFuture;
 use std::pin::Pin;
@@ -9,16 +10,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Person;
+use super::redaction::redact_panics;
 
 /// A request; it is sent when it is awaited.
-pub struct Call(RequestBuilder);
+pub struct Request(RequestBuilder);
 
-impl Call {
-    pub const fn new(request: RequestBuilder) -> Self {
+impl Request {
+    pub fn new(request: RequestBuilder) -> Self {
+        redact_panics();
         Self(request)
     }
 
-    /// Makes the request somebody's.
+    /// Authenticates the request as a person's.
     pub fn by(self, person: &Person) -> Self {
         self.bearer(&person.access)
     }
@@ -47,41 +50,41 @@ impl Call {
         Self(self.0.multipart(form))
     }
 
-    /// Gives the request a body of a stated type.
+    /// Adds a body and its `Content-Type`.
     pub fn body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.header("content-type", content_type).untyped(body)
     }
 
-    /// Gives the request a body without a type.
+    /// Adds a body without a `Content-Type`.
     pub fn untyped(self, body: impl Into<Vec<u8>>) -> Self {
         Self(self.0.body(body.into()))
     }
 }
 
-impl IntoFuture for Call {
-    type Output = Answer;
-    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+impl IntoFuture for Request {
+    type Output = Response;
+    type IntoFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async {
-            let response = self.0.send().await.expect("an answer");
+            let response = self.0.send().await.expect("a response");
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let text = response.text().await.expect("the answer's body");
-            Answer { status, headers, text }
+            let text = response.text().await.expect("the response's body");
+            Response { status, headers, text }
         })
     }
 }
 
-/// What came back.
+/// A response with its whole body.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
-impl Answer {
-    /// Returns a header's text; several of one name are joined.
+impl Response {
+    /// Returns a header's value; several of one name are joined.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> =
             self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -91,8 +94,8 @@ impl Answer {
     /// Returns the body, which must be JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        let about = self.header("content-type");
-        assert_eq!(about.as_deref(), Some("application/json"), "{} {}", self.status, self.text);
+        let content_type = self.header("content-type");
+        assert_eq!(content_type.as_deref(), Some("application/json"), "{} {}", self.status, self.text);
         serde_json::from_str(&self.text).expect("a body of JSON")
     }
 
@@ -103,22 +106,22 @@ impl Answer {
         self.json()
     }
 
-    /// Checks status and body.
+    /// Checks the status and the body.
     #[track_caller]
-    pub fn says(&self, status: u16, body: Value) {
+    pub fn is_json(&self, status: u16, body: Value) {
         assert_eq!((self.status, self.json()), (status, body));
     }
 
-    /// Checks that it is the refusal of a rule: the text under `error`, and under
-    /// `detail` for clients that read that.
+    /// Checks that a rule of the domain rejected the request: the text under `error`, and
+    /// under `detail` for clients that read that.
     #[track_caller]
-    pub fn refuses(&self, status: u16, text: &str) {
-        self.says(status, serde_json::json!({ "error": text, "detail": text }));
+    pub fn is_error(&self, status: u16, text: &str) {
+        self.is_json(status, serde_json::json!({ "error": text, "detail": text }));
     }
 
-    /// Checks that it is an error of no route's own.
+    /// Checks that it is one of the errors that all routes share: the text under `detail`.
     #[track_caller]
-    pub fn details(&self, status: u16, text: &str) {
-        self.says(status, serde_json::json!({ "detail": text }));
+    pub fn has_detail(&self, status: u16, text: &str) {
+        self.is_json(status, serde_json::json!({ "detail": text }));
     }
 }

@@ -1,7 +1,5 @@
-//! A [`Socket`] is an open WebSocket to `/ws/notifications/`, as a client holds one. What goes
-//! over it must be as the [description](super::asyncapi) says.
-
-use std::time::Duration;
+//! A [`Socket`] is an open WebSocket to `/ws/notifications/`, as a client holds one. Every
+//! frame on it is checked against [docs/asyncapi.yaml](super::asyncapi).
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -13,10 +11,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{Instance, LIMIT, Person, description};
+use super::{Instance, Person, TIMEOUT, description, redact_panics};
 
-/// A handshake in the making.
-pub struct Dial {
+/// A handshake that has not been sent yet.
+pub struct Handshake {
     port: u16,
     path: String,
     query: Vec<(String, String)>,
@@ -24,8 +22,9 @@ pub struct Dial {
     receive_buffer_bytes: Option<u32>,
 }
 
-impl Dial {
+impl Handshake {
     pub fn new(port: u16) -> Self {
+        redact_panics();
         let path = "/ws/notifications/".to_owned();
         Self { port, path, query: Vec::new(), headers: Vec::new(), receive_buffer_bytes: None }
     }
@@ -53,20 +52,20 @@ impl Dial {
         self.header("sec-websocket-protocol", offered)
     }
 
-    /// Has the kernel hold less for a client that does not read.
+    /// Has the kernel buffer less for a client that does not read.
     pub fn receive_buffer_bytes(mut self, bytes: u32) -> Self {
         self.receive_buffer_bytes = Some(bytes);
         self
     }
 
-    /// Opens the socket and reads the greeting.
+    /// Opens the socket and receives the greeting.
     pub async fn open(self) -> Socket {
         let mut socket = self.upgrade().await.expect("the socket opens");
         socket.greeting = socket.next().await;
         socket
     }
 
-    /// Opens the socket and reads nothing.
+    /// Opens the socket and receives nothing.
     pub async fn upgrade(self) -> Result<Socket, Error> {
         let query: String =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.query).finish();
@@ -81,55 +80,55 @@ impl Dial {
         }
         let tcp = tcp.connect(([127, 0, 0, 1], self.port).into()).await?;
         let opened = tokio_tungstenite::client_async(request, tcp).await;
-        if let Err(Error::Http(answer)) = &opened {
-            let body = answer.body().as_deref().unwrap_or_default();
-            description().refused(answer.status().as_u16(), answer.headers(), body);
+        if let Err(Error::Http(response)) = &opened {
+            let body = response.body().as_deref().unwrap_or_default();
+            description().check_refusal(response.status().as_u16(), response.headers(), body);
         }
-        let (stream, answer) = opened?;
-        Ok(Socket { stream, headers: answer.headers().clone(), greeting: Value::Null })
+        let (stream, response) = opened?;
+        Ok(Socket { stream, headers: response.headers().clone(), greeting: Value::Null })
     }
 }
 
 /// An open socket.
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
-    /// What the handshake was answered with.
+    /// The headers of the response to the handshake.
     pub headers: HeaderMap,
     /// The first frame.
     pub greeting: Value,
 }
 
 impl Socket {
-    /// Returns the next frame other than pings, pongs included.
+    /// Receives the next frame other than a ping.
     pub async fn frame(&mut self) -> Message {
         loop {
-            let frame = timeout(LIMIT, self.stream.next()).await.expect("a frame in time");
-            let frame = frame.expect("the socket is open").expect("the connection holds");
+            let frame = timeout(TIMEOUT, self.stream.next()).await.expect("a frame in time");
+            let frame = frame.expect("an open socket").expect("an intact connection");
             match &frame {
                 Message::Ping(_) => continue,
-                Message::Text(text) => drop(description().told(text)),
-                Message::Close(Some(end)) => description().closed(end.code.into(), &end.reason),
+                Message::Text(text) => drop(description().server_frame(text)),
+                Message::Close(Some(close)) => description().check_close(close.code.into(), &close.reason),
                 _ => {}
             }
             return frame;
         }
     }
 
-    /// Returns the next text frame as it is; fails if the socket is closed instead.
+    /// Receives the next frame, which must be a text frame, and returns its text.
     pub async fn text(&mut self) -> String {
         match self.frame().await {
             Message::Text(text) => text.to_string(),
-            other => panic!("{other:?} came instead of a text"),
+            other => panic!("received {other:?} instead of a text frame"),
         }
     }
 
-    /// Returns the next text frame's value.
+    /// Receives the next frame, which must be a text frame of JSON, and returns its value.
     pub async fn next(&mut self) -> Value {
         let text = self.text().await;
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text:?} is no JSON: {error}"))
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text:?} is not JSON: {error}"))
     }
 
-    /// Returns the next so many frames.
+    /// Receives this many text frames of JSON.
     pub async fn next_many(&mut self, count: usize) -> Vec<Value> {
         let mut frames = Vec::with_capacity(count);
         while frames.len() < count {
@@ -138,14 +137,13 @@ impl Socket {
         frames
     }
 
-    /// Waits for the server's ping, with everything else an error.
-    pub async fn pinged(&mut self) {
-        let frame = timeout(LIMIT, self.stream.next()).await.expect("a ping in time");
+    /// Receives the next frame, which must be a ping, and replies with a pong.
+    pub async fn receive_ping(&mut self) {
+        let frame = timeout(TIMEOUT, self.stream.next()).await.expect("a ping in time");
         assert!(matches!(frame, Some(Ok(Message::Ping(_)))), "{frame:?}");
     }
 
-    /// Returns the code and the reason with which the server closes; frames before it
-    /// are passed over.
+    /// Receives frames until the server closes the socket, and returns its code and reason.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.frame().await {
@@ -155,25 +153,26 @@ impl Socket {
         }
     }
 
-    pub async fn say(&mut self, text: &str) {
+    pub async fn send_text(&mut self, text: &str) {
         self.send(Message::text(text)).await;
     }
 
     pub async fn send(&mut self, frame: Message) {
         if let Message::Text(text) = &frame {
-            description().said(text);
+            description().client_frame(text);
         }
-        timeout(LIMIT, self.stream.send(frame)).await.expect("sent in time").expect("the connection holds");
+        let sent = timeout(TIMEOUT, self.stream.send(frame)).await.expect("the frame is sent in time");
+        sent.expect("an intact connection");
     }
 
-    /// Says something and returns the answer.
-    pub async fn answer(&mut self, text: &str) -> Value {
-        self.say(text).await;
+    /// Sends a text frame and returns the reply.
+    pub async fn reply_to(&mut self, text: &str) -> Value {
+        self.send_text(text).await;
         self.next().await
     }
 
-    /// Shows that nothing is on its way to this socket: what happens next is the next
-    /// thing that it is told.
+    /// Checks that no frame is on its way to this socket: a message that is sent now is the
+    /// next frame.
     pub async fn has_nothing_before_a_message(
         &mut self,
         instance: &Instance,
@@ -189,31 +188,20 @@ impl Socket {
         );
     }
 
-    /// Reads the bare connection to its end without answering anything, pings
-    /// neither, and returns the last so many bytes.
-    pub async fn read_silently(self, tail: usize) -> Vec<u8> {
+    /// Reads the TCP stream to its end without replying to anything, not even to pings, and
+    /// returns the last so many bytes.
+    pub async fn read_without_replying(self, tail: usize) -> Vec<u8> {
         let mut tcp = self.stream.into_inner();
         let mut bytes = Vec::new();
-        // The end may be a reset: the server waits for no farewell.
-        let _ = timeout(LIMIT, tcp.read_to_end(&mut bytes)).await.expect("an end in time");
+        // The stream may end in a reset: the server does not wait for the client's close frame.
+        let _ = timeout(TIMEOUT, tcp.read_to_end(&mut bytes)).await.expect("the end in time");
         bytes.split_off(bytes.len().saturating_sub(tail))
     }
 
-    /// Closes from the client's side and waits for the server's answer.
+    /// Closes the socket from the client's side and waits for the server's close frame.
     pub async fn close(mut self) {
-        self.stream.close(None).await.expect("closed");
-        let over = async { while let Some(Ok(_)) = self.stream.next().await {} };
-        timeout(LIMIT, over).await.expect("the server answers");
+        self.stream.close(None).await.expect("the close frame is sent");
+        let end = async { while let Some(Ok(_)) = self.stream.next().await {} };
+        timeout(TIMEOUT, end).await.expect("the server closes too");
     }
-}
-
-/// Waits until something is so, asking again and again.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    let asking = async {
-        while !is_so().await {
-            // A pause between questions, not a wait for the answer.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(LIMIT, asking).await.unwrap_or_else(|_| panic!("in {LIMIT:?} it did not come to this: {what}"));
 }

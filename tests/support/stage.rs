@@ -1,24 +1,32 @@
-//! A [`Stage`] is everything that one test needs of the world.
+//! A [`Stage`] is the environment of one test: a database and the instances that use it.
 
 use std::collections::BTreeMap;
 
+use rstest_reuse::template;
+
 use super::database::Database;
 use super::redis;
-use super::{Instance, NO_LIMITS, Person, SECRET_KEY};
+use super::{Instance, LONG_DATABASE_TIMEOUTS, NO_LIMITS, Person, SECRET_KEY};
 
-/// The two ways in which the service runs.
+/// The two modes in which the service runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Mode {
     /// One instance on SQLite, with the in-memory channel layer.
-    Laptop,
+    Standalone,
     /// Two instances on PostgreSQL and Redis.
     Cluster,
 }
 
-pub use Kind::{Cluster, Laptop};
+pub use Mode::{Cluster, Standalone};
 
-/// A database of its own and the instances that use it. All of it is gone when this is
-/// dropped, also when the test fails.
+/// Runs a test in both modes.
+#[template]
+#[rstest::rstest]
+#[tokio::test]
+async fn both_modes(#[values(Mode::Standalone, Mode::Cluster)] mode: Mode) {}
+
+/// A database and the instances that use it. All of it is gone when this is dropped, also
+/// when the test fails.
 pub struct Stage {
     // Dropped in this order: the instances use the database.
     instances: Vec<Instance>,
@@ -26,16 +34,16 @@ pub struct Stage {
     settings: BTreeMap<&'static str, String>,
 }
 
-impl Kind {
-    /// Sets a stage with the default settings.
+impl Mode {
+    /// Starts a stage with the default settings.
     pub fn stage(self) -> Stage {
         self.stage_with(&[])
     }
 
-    /// Sets a stage with these settings.
+    /// Starts a stage with these settings.
     pub fn stage_with(self, given: &[(&'static str, &str)]) -> Stage {
         let database = match self {
-            Laptop => Database::sqlite(),
+            Standalone => Database::sqlite(),
             Cluster => Database::postgres(),
         };
         let mut settings = BTreeMap::from([
@@ -44,15 +52,13 @@ impl Kind {
             ("SECRET_KEY", SECRET_KEY.to_owned()),
             ("DATABASE_URL", database.url()),
             ("DATABASE_POOL_SIZE", "6".to_owned()),
-            // Under many tests at once a loan may have to wait for the machine.
-            ("DATABASE_WAIT_MS", "20000".to_owned()),
-            ("DATABASE_CONNECT_TIMEOUT_SECONDS", "20".to_owned()),
             ("SHUTDOWN_DELAY_SECONDS", "0".to_owned()),
             ("SHUTDOWN_SPREAD_SECONDS", "0".to_owned()),
             ("SHUTDOWN_REQUESTS_SECONDS", "0".to_owned()),
         ]);
-        // All tests come from one address; those of limits set them.
-        settings.extend(NO_LIMITS.iter().copied().map(|(name, value)| (name, value.to_owned())));
+        // All tests come from one address, and the machine may be busy.
+        let unlimited = NO_LIMITS.iter().chain(LONG_DATABASE_TIMEOUTS);
+        settings.extend(unlimited.map(|(name, value)| (*name, (*value).to_owned())));
         if self == Cluster {
             settings.insert("REDIS_URL", redis::url());
         }
@@ -60,24 +66,25 @@ impl Kind {
         let count = if self == Cluster { 2 } else { 1 };
         let starting: Vec<_> = (0..count).map(|_| Instance::start(settings.clone())).collect();
         let instances = starting.into_iter().map(Instance::wait).collect();
-        database.keep_ids_apart();
+        database.use_distinct_ids();
         Stage { instances, database, settings }
     }
 }
 
 impl Stage {
-    /// The instance that tests write through.
+    /// The first instance: tests send their requests to it.
     pub fn here(&self) -> &Instance {
         self.instances.first().expect("a stage has an instance")
     }
 
-    /// The instance that tests listen on: on a cluster another than [`Stage::here`].
+    /// The last instance: tests open their sockets on it. In cluster mode it is another than
+    /// [`Stage::here`].
     pub fn there(&self) -> &Instance {
         self.instances.last().expect("a stage has an instance")
     }
 
     /// All instances, one after the other and over again.
-    pub fn in_turn(&self) -> impl Iterator<Item = &Instance> {
+    pub fn round_robin(&self) -> impl Iterator<Item = &Instance> {
         self.instances.iter().cycle()
     }
 
@@ -86,32 +93,31 @@ impl Stage {
         &self.instances
     }
 
-    /// Starts one more instance, with further settings. [`Stage::there`] is it.
-    pub fn start_another(&mut self, given: &[(&'static str, &str)]) -> &Instance {
+    /// Starts one more instance, with further settings. From then on it is [`Stage::there`].
+    pub fn start_instance(&mut self, given: &[(&'static str, &str)]) -> &Instance {
         let mut settings = self.settings.clone();
         settings.extend(given.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.instances.push(Instance::wait(Instance::start(settings)));
         self.there()
     }
 
-    /// Takes the last instance off the stage, to be stopped by itself.
-    pub fn take_there(&mut self) -> Instance {
+    /// Removes the last instance from the stage, so that the test can stop it.
+    pub fn take_last(&mut self) -> Instance {
         self.instances.pop().expect("a stage has an instance")
     }
 
-    /// Signs somebody up, with this for a username.
+    /// Signs a user up.
     pub async fn person(&self, username: &str) -> Person {
         Person::sign_up(self.here(), username).await
     }
 
-    /// Signs several people up.
+    /// Signs several users up.
     pub async fn people<const N: usize>(&self, usernames: [&str; N]) -> [Person; N] {
         let people = futures_util::future::join_all(usernames.map(|name| self.person(name))).await;
         people.try_into().unwrap_or_else(|_| unreachable!("as many people as names"))
     }
 
-    /// Adds somebody with a stated name in the way of an import: no request, and a
-    /// password that nobody knows.
+    /// Inserts a user into the database, without a request and without a usable password.
     pub fn import(&self, username: &str, first_name: &str, last_name: &str) -> Person {
         let (email, search_key) = (
             format!("{username}@example.org"),
@@ -125,32 +131,32 @@ impl Stage {
              INSERT INTO inboxes (user_id) SELECT id FROM users WHERE username = '{username}'"
         ));
         let id = self.number(&format!("SELECT id FROM users WHERE username = '{username}'"));
-        Person::known(id, username, &email)
+        Person::existing(id, username, &email)
     }
 
-    /// Makes two people friends, as they would.
-    pub async fn befriend(&self, asker: &Person, asked: &Person) {
-        for (one, other) in [(asker, asked), (asked, asker)] {
+    /// Makes two people friends: one sends a request, and the other sends one back.
+    pub async fn befriend(&self, requester: &Person, addressee: &Person) {
+        for (one, other) in [(requester, addressee), (addressee, requester)] {
             self.here().post(&format!("/api/friends/request/{}/", other.id)).by(one).await.is(201);
         }
     }
 
-    /// Changes the database behind the service's back.
+    /// Executes SQL on the database, without the service.
     pub fn sql(&self, statements: &str) {
         self.database.execute(statements);
     }
 
-    /// Returns the number that a query asks for.
-    pub fn number(&self, query: &str) -> i64 {
-        self.database.number(query)
+    /// Returns the number that an expression of SQL yields.
+    pub fn number(&self, expression: &str) -> i64 {
+        self.database.number(expression)
     }
 
-    /// Returns the text that a query asks for.
-    pub fn text(&self, query: &str) -> String {
-        self.database.text(query)
+    /// Returns the text that an expression of SQL yields.
+    pub fn text(&self, expression: &str) -> String {
+        self.database.text(expression)
     }
 
-    /// Publishes to a person's group as another service would, by Redis itself.
+    /// Publishes to a person's group directly through Redis, as another service does.
     pub fn publish(&self, person: &Person, payloads: &[&str]) {
         redis::publish(&format!("user_{}", person.id), payloads);
     }
