@@ -64,10 +64,10 @@ async fn its_query_parameters_are_those_in_the_openapi_document() {
     let stage = Standalone.stage();
     let http = stage.here().get("/api/schema/").await.is(200);
     let parameters = http["paths"]["/ws/notifications/"]["get"]["parameters"].as_array().expect("a list");
-    let in_openapi: BTreeSet<_> = parameters.iter().filter_map(|it| it["name"].as_str()).collect();
+    let of_openapi: BTreeSet<_> = parameters.iter().filter_map(|it| it["name"].as_str()).collect();
     let query = &description().document["channels"]["notifications"]["bindings"]["ws"]["query"];
     let names = query["properties"].as_object().expect("names").keys();
-    assert_eq!(names.map(String::as_str).collect::<BTreeSet<_>>(), in_openapi);
+    assert_eq!(names.map(String::as_str).collect::<BTreeSet<_>>(), of_openapi);
 }
 
 /// A socket that records the names of the frames on it.

@@ -85,7 +85,7 @@ async fn pages_of_other_origins_may_read_no_response(#[case] origin: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn a_preflight_request_is_answered_for_any_path(
+async fn a_preflight_request_gets_a_response_for_any_path(
     #[values(
         "/api/auth/login/",
         "/api/auth/login",

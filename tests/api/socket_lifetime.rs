@@ -7,7 +7,7 @@ use crate::support::Mode::{self, Cluster};
 use crate::support::{both_modes, until};
 
 #[apply(both_modes)]
-async fn a_socket_that_answers_pings_stays_open(mode: Mode) {
+async fn a_socket_that_responds_to_pings_stays_open(mode: Mode) {
     // Were its pongs not counted, the socket would be closed after the fifth ping. A busy machine
     // may delay them by five seconds.
     let stage = mode.stage_with(&[("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "5")]);
@@ -21,7 +21,7 @@ async fn a_socket_that_answers_pings_stays_open(mode: Mode) {
 }
 
 #[apply(both_modes)]
-async fn a_client_that_answers_no_ping_is_closed(mode: Mode) {
+async fn a_client_that_responds_to_no_ping_is_closed(mode: Mode) {
     let stage = mode.stage_with(&[("SOCKET_PING_SECONDS", "1"), ("SOCKET_UNANSWERED_PINGS", "2")]);
     let bob = stage.person("bob").await;
     let tail = stage.there().socket(&bob).await.read_without_replying(200).await;
@@ -67,7 +67,7 @@ async fn an_instance_is_unready_as_soon_as_its_shutdown_begins(mode: Mode) {
 }
 
 #[apply(both_modes)]
-async fn a_close_by_the_client_is_answered(mode: Mode) {
+async fn a_close_by_the_client_is_returned(mode: Mode) {
     let stage = mode.stage_with(&[("METRICS_ADDRESS", "127.0.0.1:0")]);
     let bob = stage.person("bob").await;
     let sockets = || async { stage.there().on_metrics_port("/metrics").await.text };

@@ -168,7 +168,7 @@ async fn requests_without_a_connection_time_out_and_do_not_block_the_reactor(dat
         (response, started.elapsed())
     }));
     // Two messages wait for the lock, for ten seconds. Whatever waited for them in the reactor
-    // would be answered after them.
+    // would get a response after them.
     let others = async {
         for _ in 0..20 {
             instance.get("/healthz").await.is(200);
