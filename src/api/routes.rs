@@ -95,3 +95,21 @@ pub fn configure(service: &mut ServiceConfig, state: &State) {
 async fn unknown() -> Result<HttpResponse> {
     Err(Error::unknown_path())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::ENDPOINTS;
+
+    #[test]
+    fn schemas_of_one_name_are_equal() {
+        let mut schemas = BTreeMap::new();
+        for endpoint in ENDPOINTS {
+            for (name, schema) in (endpoint.describe)().components.into_iter().flat_map(|it| it.schemas) {
+                let first = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
+                assert!(*first == schema, "two schemas are named {name}");
+            }
+        }
+    }
+}

@@ -68,7 +68,6 @@ pub async fn refresh(body: Body, authenticator: Data<Authenticator>) -> Result<H
 #[derive(Serialize, ToSchema)]
 #[schema(as = Done)]
 struct Outcome {
-    #[schema(example = "Logged out.")]
     message: &'static str,
 }
 
