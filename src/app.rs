@@ -85,19 +85,7 @@ impl App {
         };
         let health = Health::new(db.clone(), layer.clone());
 
-        let mut tasks = JoinSet::new();
-        let position_check = PositionCheck::new(
-            roster.clone(),
-            layer.clone(),
-            db.clone(),
-            settings.position_check,
-            metrics.clone(),
-        );
-        tasks.spawn(position_check.run());
-        tasks.spawn(RevocationListener::new(roster.clone(), layer).run());
-        tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
-        tasks.spawn(roster.clone().ping_all(settings.socket));
-
+        let tasks = start_tasks(&settings, &roster, layer, &db, &metrics);
         let bounds = bounds(&settings);
         let state = State {
             access: Data::new(settings.access),
@@ -175,6 +163,24 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Starts the tasks that run beside requests.
+fn start_tasks(
+    settings: &Settings,
+    roster: &Roster,
+    layer: ChannelLayer,
+    db: &Db,
+    metrics: &Metrics,
+) -> JoinSet<()> {
+    let period = settings.position_check;
+    let check = PositionCheck::new(roster.clone(), layer.clone(), db.clone(), period, metrics.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(check.run());
+    tasks.spawn(RevocationListener::new(roster.clone(), layer).run());
+    tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
+    tasks.spawn(roster.clone().ping_all(settings.socket));
+    tasks
 }
 
 /// Returns the bounds of the server.

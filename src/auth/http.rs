@@ -5,11 +5,12 @@ use actix_web::web::Data;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::authenticator::Authenticator;
 use super::credentials::{
     PasswordChange, PasswordChangeForm, RefreshForm, SignIn, SignInForm, refresh_token,
 };
 use super::tokens::{TICKET_LIFETIME, TokenPair};
-use super::{Authenticator, Viewer};
+use super::viewer::Viewer;
 use crate::error::{Error, Kind, Result};
 use crate::request::body::Body;
 use crate::request::client_address::ClientAddress;

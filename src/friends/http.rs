@@ -10,7 +10,7 @@ use super::queries::{self, Pending, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::{Events, Person, UnitOfWork};
+use crate::events::{Events, Person};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
 use crate::request::response::{Detail, Rejection};
@@ -86,8 +86,8 @@ pub async fn request(
 ) -> Result<HttpResponse> {
     limits.friend_request(viewer.id).await?;
     let (requester, addressee) = (person(&viewer), UserId::from_digits(&user));
-    let request = move |unit: &mut UnitOfWork<'_>| commands::request(unit, &requester, addressee);
-    let message = match events.commit_retrying(request).await? {
+    let outcome = events.commit_retrying(move |unit| commands::request(unit, &requester, addressee)).await?;
+    let message = match outcome {
         Outcome::Requested => "Friend request sent",
         Outcome::Accepted => "Friend request accepted",
     };

@@ -51,6 +51,9 @@ impl<'ast> Visit<'ast> for Imports {
         self.add_tree(&[], &item.tree);
     }
 
+    /// A visibility names a module, and imports nothing.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         let line = path.segments[0].ident.span().start().line;
