@@ -60,8 +60,8 @@ const KEPT: &[&str] = &[
     "answer -> Text",
     "asked_by",
     // What nginx responds when no instance does.
-    "no instance answered.",
-    "the instance did not answer in time.",
+    "No instance answered.",
+    "The instance did not answer in time.",
     // Operations of docs/asyncapi.yaml.
     "tell:",
     "answerPing:",
