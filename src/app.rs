@@ -133,7 +133,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// If the server ends by itself.
+    /// Those of the server, if one ends it.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
         let Self { server, listener, metrics_server, health, roster, shutdown, mut tasks, .. } = self;
         let handle: ServerHandle = server.handle();
@@ -149,7 +149,7 @@ impl App {
         tracing::info!(sockets = roster.count(), "stopping: closing sockets");
         roster.close_all(shutdown.spread).await;
         tracing::info!("stopping: finishing requests");
-        listener::refuse_new_connections(&listener);
+        listener::drop_new_connections(&listener);
         drop(listener);
         sleep(ACCEPT_TIMEOUT).await;
         handle.stop(true).await;

@@ -1,4 +1,4 @@
-//! Every handler of the service, in one table. The URL of each is in its `#[utoipa::path]`;
+//! Every handler of the API, in one table; pages are added in [`configure`]. The URL of each is in its `#[utoipa::path]`;
 //! the router and the description are both made from the table. The
 //! [metrics server](crate::operations::metrics_server) has a router of its own.
 

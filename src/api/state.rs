@@ -23,7 +23,7 @@ use crate::telemetry::Metrics;
 
 macro_rules! state {
     ($($(#[$doc:meta])* $part:ident: $type:ty,)*) => {
-        /// Every part of the application that handlers work with. A cheap handle.
+        /// Every part of the application that handlers work with. Cheap to clone.
         #[derive(Clone)]
         pub struct State {
             $($(#[$doc])* pub $part: Data<$type>,)*

@@ -1,7 +1,7 @@
-//! The [`Authenticator`] verifies credentials, and issues, refreshes and revokes tokens.
+//! The [`Authenticator`] verifies credentials, and issues, refreshes and revokes tokens. It
+//! does not depend on HTTP.
 //!
-//! A sign-in that is refused takes the same time whether the email is unknown or the
-//! password wrong. It knows no HTTP: callers pass texts and addresses.
+//! A refused sign-in takes equally long for an unknown email and for a wrong password.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::limits::Limits;
 use crate::settings::Auth;
 use crate::telemetry::Metrics;
 
-/// How often issuing tokens is tried. Each further attempt comes a second later, because
-/// everything issued in the present one is revoked.
+/// The maximum number of attempts to issue tokens. Each waits for the next second of Unix
+/// time, because tokens of the current second are revoked.
 const MAX_ISSUE_ATTEMPTS: usize = 5;
 
 /// Refused sign-ins are delayed to a whole multiple of this time, which is more than twice
@@ -71,7 +71,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// Why it authenticates nobody.
+    /// [`AuthError`], by cause.
     pub async fn authenticate(
         &self,
         token: &str,
@@ -129,14 +129,14 @@ impl Authenticator {
         self.issue(Credential::Refresh(claims)).await
     }
 
-    /// Revokes a refresh token. Once revoked it stays so.
+    /// Revokes a refresh token. Repeating it has no effect.
     ///
     /// # Errors
     ///
     /// [`Error::Unauthenticated`] if it is not valid.
     pub async fn log_out(&self, token: &str) -> Result<()> {
         let claims = self.tokens.verify(token, TokenType::Refresh)?;
-        self.events.commit(move |unit| revocation::redeem(unit, &claims)).await?;
+        self.events.commit(move |unit| revocation::revoke_one(unit, &claims)).await?;
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Authenticator {
     /// # Errors
     ///
     /// [`Error::Fields`] if the old password is wrong, [`Error::RateLimited`] after too many
-    /// of them.
+    /// of them. After [`Error::Unavailable`] the password may have been changed all the same.
     pub async fn change_password(
         &self,
         account: &Account,
@@ -180,14 +180,14 @@ impl Authenticator {
             .commit(move |unit| commands::change_password(unit, user, &old_hash, &new_hash))
             .await?;
         if !is_changed {
-            // A concurrent change replaced it: what was typed is the old password no more.
-            return Err(Error::field("old_password", WRONG));
+            // The hash was replaced meanwhile: by another password, or by a rehash of this one.
+            return Err(Error::Conflict);
         }
         self.issue(credential).await
     }
 
-    /// Issues a ticket, which opens one socket and is revoked with the access token that was
-    /// issued in this second.
+    /// Issues a ticket, which opens one socket. `issued_at` is the `iat` of the access token that
+    /// requests it: the ticket is revoked with that token.
     ///
     /// # Errors
     ///
@@ -196,13 +196,14 @@ impl Authenticator {
         self.tokens.issue_ticket(user, issued_at)
     }
 
-    /// Redeems a ticket. Of many handshakes with the same one, one succeeds.
+    /// Redeems a ticket, which opens one socket: it is revoked. Of many handshakes with the same
+    /// one, one succeeds.
     ///
     /// # Errors
     ///
     /// [`TokenError::Revoked`] for the others.
     pub async fn redeem(&self, ticket: Claims) -> std::result::Result<(), AuthError> {
-        match self.events.commit(move |unit| revocation::redeem(unit, &ticket)).await {
+        match self.events.commit(move |unit| revocation::revoke_one(unit, &ticket)).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(AuthError::Token(TokenError::Revoked)),
             Err(error) => Err(AuthError::Failed(error)),
@@ -263,7 +264,7 @@ impl Authenticator {
         };
         // The sign-in has succeeded all the same: the next one tries again.
         if let Err(error) = replaced {
-            tracing::warn!(user.id = %user, cause = %error, "password rehash failed; keeping the old hash");
+            tracing::warn!(user.id = %user, cause = %error, "password rehash failed; old hash kept");
         }
     }
 

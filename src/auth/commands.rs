@@ -56,7 +56,7 @@ pub(super) fn grant(unit: &mut UnitOfWork<'_>, credential: &Credential) -> Resul
     Ok(match credential {
         Credential::Password(_, verified) if *verified != hash => Grant::HashChanged,
         Credential::Refresh(claims) if claims.issued_at < valid_from => Grant::Revoked,
-        Credential::Refresh(claims) if revocation::is_redeemed(unit.conn, &claims.jti)? => Grant::Revoked,
+        Credential::Refresh(claims) if revocation::is_revoked(unit.conn, &claims.jti)? => Grant::Revoked,
         _ if now < valid_from => Grant::NotBefore(valid_from),
         _ => Grant::Granted(user, now),
     })

@@ -7,7 +7,7 @@
 //! bound, and one that comes second sees the change. This holds as far as the clocks of
 //! the instances agree.
 //!
-//! [`redeem`] ends one token: a refresh token that is logged out, or a ticket that is used.
+//! [`revoke_one`] ends one token: a refresh token that is logged out, or a ticket that is used.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
@@ -23,7 +23,7 @@ use crate::timestamp::Timestamp;
 /// How many rows one call of [`prune`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
 
-/// How long a redeemed token is remembered after it expires, in minutes: an instance whose
+/// How long a revoked token is remembered after it expires, in minutes: an instance whose
 /// clock is behind still takes it for valid.
 const MAX_CLOCK_SKEW_MINUTES: i64 = 10;
 
@@ -43,9 +43,8 @@ pub(super) fn revoke_all(unit: &mut UnitOfWork<'_>, user: UserId) -> Result<()> 
     Ok(())
 }
 
-/// Redeems a token, which is refused from then on. Returns whether this call did it: of
-/// several at once, one does.
-pub(super) fn redeem(unit: &mut UnitOfWork<'_>, claims: &Claims) -> Result<bool> {
+/// Revokes one token. Returns whether this call did it: of several at once, one does.
+pub(super) fn revoke_one(unit: &mut UnitOfWork<'_>, claims: &Claims) -> Result<bool> {
     let expires_at = Timestamp::of_unix_seconds(claims.expires_at);
     let inserted = diesel::sql_query(
         "INSERT INTO spent_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING",
@@ -56,12 +55,12 @@ pub(super) fn redeem(unit: &mut UnitOfWork<'_>, claims: &Claims) -> Result<bool>
     Ok(inserted > 0)
 }
 
-/// Returns whether a token was redeemed.
-pub(super) fn is_redeemed(conn: &mut AnyConnection, jti: &str) -> Query<bool> {
+/// Returns whether a token was revoked by itself.
+pub(super) fn is_revoked(conn: &mut AnyConnection, jti: &str) -> Query<bool> {
     diesel::select(diesel::dsl::exists(spent_tokens::table.find(jti))).get_result(conn)
 }
 
-/// Deletes redeemed tokens that have expired, [`PRUNE_BATCH`] at most, and returns how
+/// Deletes revoked tokens that have expired, [`PRUNE_BATCH`] at most, and returns how
 /// many.
 pub fn prune(conn: &mut AnyConnection, now: Timestamp) -> Query<usize> {
     diesel::sql_query(

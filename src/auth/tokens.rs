@@ -59,7 +59,7 @@ pub enum TokenError {
     NoExpiry,
     /// It has no user id.
     NoUser,
-    /// It was revoked or redeemed before it expired.
+    /// It was revoked before it expired; a ticket, by opening a socket.
     Revoked,
 }
 

@@ -41,7 +41,7 @@ impl std::ops::Deref for Viewer {
 ///
 /// # Errors
 ///
-/// None of its own: a refusal is a response.
+/// Only those of `next`; a missing or invalid token is a response.
 pub async fn require<B: MessageBody>(
     authenticator: &Authenticator,
     request: ServiceRequest,

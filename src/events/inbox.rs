@@ -3,7 +3,7 @@
 //! Numbers are 1, 2, 3, … in the order of commits, without a gap. Retention deletes old
 //! envelopes from the front, by age and by number. Ages come from the clocks of several
 //! instances, so two at the front may be deleted in the other order; readers take a gap
-//! there for the end of the inbox.
+//! there for the oldest envelope.
 
 use std::collections::BTreeMap;
 
@@ -29,13 +29,13 @@ pub const PRUNE_BATCH: usize = 1_000;
 
 /// What is appended to the inboxes of some users.
 #[derive(Debug)]
-pub struct Entry {
-    /// Users who exist, each named once.
-    pub recipients: Vec<UserId>,
+pub(super) struct Entry {
+    /// Each named once. Those who do not exist get nothing.
+    pub(super) recipients: Vec<UserId>,
     /// The event's type.
-    pub name: String,
+    pub(super) name: String,
     /// The event's data as JSON text.
-    pub data: String,
+    pub(super) data: String,
 }
 
 /// Appends each entry to the inboxes of its recipients, under the next number of each, and
@@ -49,7 +49,7 @@ pub struct Entry {
 /// # Errors
 ///
 /// Those of the database.
-pub fn append_many(
+pub(super) fn append_many(
     conn: &mut AnyConnection,
     entries: &[Entry],
     now: Timestamp,
@@ -63,19 +63,23 @@ pub fn append_many(
     }
     let json = |rows: &[[i64; 2]]| serde_json::to_string(rows).map_err(Error::internal);
     let counts: Vec<_> = counts.into_iter().map(|(user, count)| [user.number(), count]).collect();
-    let raised: Vec<(UserId, Seq)> = RaiseCounters::new(conn, json(&counts)?).load(conn)?;
-    // The number that each inbox had before.
-    let mut last_seq: BTreeMap<_, _> = raised.into_iter().collect();
+    let raised: BTreeMap<UserId, Seq> =
+        RaiseCounters::new(conn, json(&counts)?).load(conn)?.into_iter().collect();
+    // The number of each inbox's next envelope.
+    let mut next_seq = BTreeMap::new();
     for [user, count] in counts {
-        last_seq.entry(UserId::new(user)).and_modify(|seq| *seq -= count);
+        if let Some(last) = raised.get(&UserId::new(user)) {
+            next_seq.insert(UserId::new(user), last - count + 1);
+        }
     }
     let (mut rows, mut frames) = (Vec::new(), Vec::new());
     for (place, entry) in (0..).zip(entries) {
         for user in &entry.recipients {
-            let seq = last_seq.entry(*user).or_default();
-            *seq += 1;
-            rows.push([user.number(), *seq, place]);
-            frames.push((*user, frame(&entry.name, &entry.data, *seq)));
+            let Some(next) = next_seq.get_mut(user) else { continue };
+            let seq = *next;
+            *next += 1;
+            rows.push([user.number(), seq, place]);
+            frames.push((*user, frame(&entry.name, &entry.data, seq)));
         }
     }
     let rows = serde_json::to_string(&rows).map_err(Error::internal)?;

@@ -13,7 +13,7 @@ use crate::db::{AnyConnection, MultiBackend};
 use crate::timestamp::Timestamp;
 
 /// Raises the counters of inboxes, and creates those that are missing. Returns each owner
-/// with the last number of their inbox.
+/// with the last number of their inbox; users who do not exist have none.
 ///
 /// The rows reach the insertion in ascending order of their owners, and are locked in it.
 pub(super) struct RaiseCounters {
@@ -32,11 +32,14 @@ impl QueryFragment<MultiBackend> for RaiseCounters {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         let (select, order) = if self.is_sqlite {
             // Without WHERE its parser would take ON CONFLICT for a join's condition.
-            ("SELECT value ->> 0, value ->> 1, 0 FROM json_each(", ") WHERE TRUE ORDER BY 1")
+            (
+                "SELECT users.id, counts.value ->> 1, 0 FROM json_each(",
+                ") AS counts JOIN users ON users.id = counts.value ->> 0 WHERE TRUE ORDER BY 1",
+            )
         } else {
             (
-                "SELECT (value ->> 0)::bigint, (value ->> 1)::bigint, 0 FROM jsonb_array_elements(",
-                "::jsonb) AS counts(value) ORDER BY 1",
+                "SELECT users.id, (value ->> 1)::bigint, 0 FROM jsonb_array_elements(",
+                "::jsonb) AS counts(value) JOIN users ON users.id = (value ->> 0)::bigint ORDER BY 1",
             )
         };
         out.push_sql("INSERT INTO inboxes (user_id, last_seq, read_seq) ");

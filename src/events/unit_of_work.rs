@@ -17,7 +17,7 @@ use crate::ids::UserId;
 use crate::telemetry::{EventLabels, Metrics, Origin, RequestId, Span, TraceParent};
 use crate::timestamp::Timestamp;
 
-/// How often a command is run that conflicts with concurrent transactions. Each conflict
+/// The maximum number of attempts at what conflicts with concurrent transactions. Each conflict
 /// means that another command has succeeded.
 const MAX_ATTEMPTS: usize = 5;
 
@@ -57,15 +57,15 @@ impl<'a> UnitOfWork<'a> {
         self.outgoing.push(Outgoing::Notice(user, notice));
     }
 
-    /// Has all instances close the sockets of a user that were opened with a token issued
-    /// before this second in Unix time, if the transaction commits.
+    /// Closes, on every instance once the transaction commits, the sockets of a user that were
+    /// opened with a token issued before this second in Unix time.
     pub fn revoke(&mut self, user: UserId, before: i64) {
         self.outgoing.push(Outgoing::Revocation(Revocation { user, before }));
     }
 
     /// Appends what was emitted to the inboxes, and returns everything to publish once the
     /// transaction is committed.
-    fn close(self) -> Result<Closed> {
+    fn flush(self) -> Result<Unpublished> {
         let mut entries = Vec::new();
         let mut emitted = Vec::new();
         let mut live = Vec::new();
@@ -98,18 +98,19 @@ impl<'a> UnitOfWork<'a> {
         }
         let appended = inbox::append_many(self.conn, &entries, self.now)?;
         let stored = appended.into_iter().map(|(user, frame)| (Group::user(user), frame));
-        Ok(Closed { frames: stored.chain(live).collect(), emitted })
+        Ok(Unpublished { frames: stored.chain(live).collect(), emitted })
     }
 }
 
-/// What is left of a unit of work: what to publish once it is committed.
-struct Closed {
+/// What a unit of work publishes once it is committed.
+struct Unpublished {
     frames: Vec<(Group, Bytes)>,
     /// The names of the events among them, and how many there are.
     emitted: Vec<(&'static str, u64)>,
 }
 
-/// Runs `attempt` again for as long as it ends in [`Error::Conflict`], five times in all.
+/// Runs `attempt` again for as long as it ends in [`Error::Conflict`], [`MAX_ATTEMPTS`] times in
+/// all.
 ///
 /// # Errors
 ///
@@ -124,7 +125,7 @@ pub async fn retry_conflicts<T>(mut attempt: impl AsyncFnMut() -> Result<T>) -> 
     attempt().await
 }
 
-/// Commits units of work and publishes their events. A cheap handle.
+/// Commits units of work and publishes their events. Cheap to clone.
 #[derive(Clone)]
 pub struct Events {
     db: Db,
@@ -141,13 +142,14 @@ impl Events {
 
     /// Runs a command in one transaction and, after COMMIT, publishes what it sends.
     ///
-    /// Returns when Redis has taken the events, or shortly after it has not. Once the
+    /// Returns when Redis has accepted the publications, or after 250 ms. Once the
     /// transaction has begun it is completed, publication included, even if the returned
     /// future is dropped.
     ///
     /// # Errors
     ///
-    /// Those of the command, and nothing is stored; or [`Error::Unavailable`].
+    /// Those of the command: nothing is stored. [`Error::Unavailable`]: the transaction may have
+    /// been committed all the same.
     pub async fn commit<T, F>(&self, command: F) -> Result<T>
     where
         T: Send + 'static,
@@ -156,13 +158,13 @@ impl Events {
         let act = move |conn: &mut AnyConnection| {
             let mut unit = UnitOfWork::new(conn);
             let value = command(&mut unit)?;
-            Ok((value, unit.close()?))
+            Ok((value, unit.flush()?))
         };
         let (this, request_id, parent) = (self.clone(), RequestId::current(), Span::current());
         let (value, published) = self
             .db
             .transaction(act, move |outcome| match outcome {
-                Ok((value, closed)) => Ok((value, this.committed(closed, request_id, parent))),
+                Ok((value, unpublished)) => Ok((value, this.committed(unpublished, request_id, parent))),
                 Err(error) => {
                     // COMMIT may have succeeded although its response was lost.
                     if matches!(error, Error::Unavailable(_)) {
@@ -201,20 +203,20 @@ impl Events {
     /// Counts what was just committed, and starts to publish it.
     fn committed(
         &self,
-        closed: Closed,
+        unpublished: Unpublished,
         request_id: Option<RequestId>,
         parent: Option<TraceParent>,
     ) -> Option<JoinHandle<()>> {
-        for (name, count) in closed.emitted {
+        for (name, count) in unpublished.emitted {
             self.metrics.events_emitted.get_or_create(&EventLabels { r#type: name }).inc_by(count);
         }
-        if closed.frames.is_empty() {
+        if unpublished.frames.is_empty() {
             return None;
         }
-        let span = Span::publication(parent, closed.frames.len());
+        let span = Span::publication(parent, unpublished.frames.len());
         let origin = Arc::new(Origin::committed_now(request_id, span.parent()));
         let payload = |bytes| Payload { bytes, origin: Some(origin.clone()) };
-        let payloads = closed.frames.into_iter().map(|(group, bytes)| (group, payload(bytes))).collect();
+        let payloads = unpublished.frames.into_iter().map(|(group, bytes)| (group, payload(bytes))).collect();
         let layer = self.layer.clone();
         Some(self.runtime.spawn(async move {
             layer.publish_all(payloads).await;

@@ -67,6 +67,7 @@ pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
 /// Sends a friend request; accepts the other's, if they have sent the viewer one.
 #[utoipa::path(
     post,
+    // The id by which generated clients know the operation.
     operation_id = "ask",
     path = "/api/friends/request/{user}/",
     tag = "friends",
@@ -75,7 +76,7 @@ pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
         (status = 201, description = "The addressee is notified.", body = Done),
         (status = 400, description = "Requested before, friends already, or oneself.", body = Rejection),
         (status = 404, description = "No user has this id.", body = Rejection),
-        (status = 429, description = "The viewer sends too many.", body = Detail),
+        (status = 429, description = "Too many friend requests.", body = Detail),
     ),
 )]
 pub async fn request(
@@ -103,7 +104,7 @@ pub async fn request(
     responses(
         (status = 201, description = "They are friends.", body = Accepted),
         (status = 403, description = "It is a request to somebody else.", body = Rejection),
-        (status = 404, description = "There is none.", body = Rejection),
+        (status = 404, description = "There is no such request.", body = Rejection),
     ),
 )]
 pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -119,9 +120,9 @@ pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>)
     tag = "friends",
     params(("request" = u64, Path, description = "The request's id.")),
     responses(
-        (status = 200, description = "It is gone.", body = Done),
+        (status = 200, description = "The request is deleted.", body = Done),
         (status = 403, description = "It is a request to somebody else.", body = Rejection),
-        (status = 404, description = "There is none.", body = Rejection),
+        (status = 404, description = "There is no such request.", body = Rejection),
     ),
 )]
 pub async fn decline(viewer: Viewer, request: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -137,8 +138,8 @@ pub async fn decline(viewer: Viewer, request: Path<String>, events: Data<Events>
     tag = "friends",
     params(("user" = u64, Path, description = "The addressee's id.")),
     responses(
-        (status = 200, description = "It is gone.", body = Done),
-        (status = 404, description = "There is none.", body = Rejection),
+        (status = 200, description = "The request is deleted.", body = Done),
+        (status = 404, description = "There is no such request.", body = Rejection),
     ),
 )]
 pub async fn cancel(viewer: Viewer, user: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
@@ -154,7 +155,7 @@ pub async fn cancel(viewer: Viewer, user: Path<String>, events: Data<Events>) ->
     tag = "friends",
     params(("user" = u64, Path, description = "The friend's id.")),
     responses(
-        (status = 200, description = "They are not friends.", body = Done),
+        (status = 200, description = "The friendship has ended, if there was one.", body = Done),
         (status = 404, description = "No user has this id.", body = Rejection),
     ),
 )]

@@ -42,7 +42,7 @@ const PERSON: PersonColumns = (users::id, users::username, users::first_name, us
 ///
 /// Those of the database, here and below.
 pub(super) fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
-    // The sum of the two ids less one of them is the other.
+    // low + high - own is the other's id, so that one join serves both columns.
     let the_other = friendships::low_id + friendships::high_id - user.number();
     friendships::table
         .inner_join(users::table.on(users::id.eq(the_other)))

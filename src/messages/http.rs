@@ -116,14 +116,14 @@ async fn list(
     db: &Db,
     filter: Filter,
 ) -> Result<HttpResponse> {
-    let part = PageRequest::parse(parameters)?;
-    if part.limit.is_none() && part.before.is_none() {
+    let requested = PageRequest::parse(parameters)?;
+    if requested.limit.is_none() && requested.before.is_none() {
         let messages = db.read(move |conn| Ok(queries::list(conn, filter, None)?)).await?;
         return Ok(HttpResponse::Ok().json(messages));
     }
-    let limit = part.limit.unwrap_or(PAGE);
+    let limit = requested.limit.unwrap_or(PAGE);
     // One more than requested shows whether there is a next page.
-    let page = Page { limit: limit + 1, before: part.before.map(MessageId::new) };
+    let page = Page { limit: limit + 1, before: requested.before.map(MessageId::new) };
     let mut messages = db.read(move |conn| Ok(queries::list(conn, filter, Some(page))?)).await?;
     let is_more = i64::try_from(messages.len()).is_ok_and(|count| count > limit);
     if is_more {

@@ -56,7 +56,7 @@ impl Fields {
         let integer = match self.0.get(name) {
             None => return Field::absent(name),
             Some(Value::Null) => return Field::null(name),
-            // A number that needs a float for its size is written with an exponent.
+            // serde_json prints floats of 1e16 and more with an exponent, which `integer` rejects.
             Some(Value::Number(number)) if number.as_f64().is_some_and(|float| float.abs() >= 1e16) => {
                 Some(number.as_i64().unwrap_or(0))
             }

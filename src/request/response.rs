@@ -83,6 +83,7 @@ impl ResponseError for Error {
         match self {
             Self::Internal(cause) => tracing::error!(cause = %cause, "request failed"),
             Self::Unavailable(cause) => tracing::warn!(cause = %cause, "request failed: unavailable"),
+            Self::Conflict => tracing::warn!("request failed: conflicts with concurrent transactions"),
             _ => {}
         }
         let mut response = HttpResponse::build(self.status_code());

@@ -49,7 +49,7 @@ pub fn bind_address(resolved: SocketAddr, setting: &str) -> Result<TcpListener, 
 /// to its SYN, tries again after a second, and is refused then, after which a load balancer
 /// tries another instance.
 #[cfg(target_os = "linux")]
-pub fn refuse_new_connections(listener: &TcpListener) {
+pub fn drop_new_connections(listener: &TcpListener) {
     use socket2::SockFilter;
     // Drops every packet with the flag SYN: load the flags of the TCP header; if SYN is set,
     // keep 0 bytes of the packet, else all of them.
@@ -71,7 +71,7 @@ pub fn refuse_new_connections(listener: &TcpListener) {
 
 /// Does nothing: only Linux can filter the packets of a listener.
 #[cfg(not(target_os = "linux"))]
-pub fn refuse_new_connections(_: &TcpListener) {}
+pub fn drop_new_connections(_: &TcpListener) {}
 
 /// Configures an accepted connection: writes are sent at once, and the kernel ends it when the
 /// client reads or acknowledges nothing for `write_timeout`. The dispatcher of actix-http

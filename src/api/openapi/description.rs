@@ -24,7 +24,7 @@ use crate::request::response::{Detail, FieldErrors, Rejection, UnauthorizedBody}
         (name = "friends", description = "Friends, friend requests and suggestions."),
         (name = "messages", description = "Messages, conversations, and marking messages as read."),
         (name = "notifications", description = "The viewer's inbox, live and stored."),
-        (name = "events", description = "Announcements of other services."),
+        (name = "events", description = "Announcements of integrations."),
         (name = "health", description = "The state of the process."),
         (name = "openapi", description = "This description."),
     ),
@@ -34,7 +34,7 @@ struct Service;
 /// Returns the description of the service with these operations, in their order.
 pub fn of(operations: impl Iterator<Item = OpenApi>) -> OpenApi {
     let mut description = operations.fold(Service::openapi(), OpenApi::merge_from);
-    // The ids come last: the other modifiers do not depend on them.
+    // `OperationIds` after `SharedResponses`: it removes the bodies that the latter adds to HEAD.
     let modifiers: [&dyn Modify; 4] = [&SecuritySchemes, &BodyTypes, &SharedResponses, &OperationIds];
     for modifier in modifiers {
         modifier.modify(&mut description);
