@@ -101,6 +101,21 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::ENDPOINTS;
+    use crate::api::operation::{Authentication, operations};
+
+    #[test]
+    fn the_endpoints_of_one_url_agree_on_label_and_authentication() {
+        let mut stated = BTreeMap::new();
+        for endpoint in ENDPOINTS {
+            for (path, item) in &mut (endpoint.describe)().paths.paths {
+                for (_, operation) in operations(item) {
+                    let this = (endpoint.label, Authentication::of(operation));
+                    let first = *stated.entry(path.clone()).or_insert(this);
+                    assert_eq!(first, this, "{path}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn schemas_of_one_name_are_equal() {

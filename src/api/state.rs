@@ -67,7 +67,23 @@ state! {
     document: Document,
 }
 
-/// States that a state has what `T` takes, an extractor or a tuple of extractors.
+/// Asserts that the state has what `T` takes, an extractor or a tuple of extractors.
+///
+/// ```
+/// # use numeneon::{api::state::{Provides, State}, db::Db};
+/// # use actix_web::web::Data;
+/// fn accept<T>() where State: Provides<T> {}
+/// accept::<(Data<Db>,)>();
+/// ```
+///
+/// A part that the state lacks does not compile:
+///
+/// ```compile_fail
+/// # use numeneon::api::state::{Provides, State};
+/// # use actix_web::web::Data;
+/// fn accept<T>() where State: Provides<T> {}
+/// accept::<(Data<String>,)>();
+/// ```
 pub trait Provides<T> {}
 
 // The body and the client address take their bounds and the trusted proxies from the state.

@@ -31,7 +31,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Bounds {
     /// The number of threads that serve.
     pub workers: usize,
-    /// Connections held at once by all of them; further ones wait in the kernel.
+    /// Connections held at once by all of them, rounded up to a multiple of the workers;
+    /// further ones wait in the kernel.
     pub connections: usize,
     /// How long a client may read nothing before the kernel ends its connection.
     pub write_timeout: Duration,
