@@ -164,26 +164,30 @@ impl Authenticator {
         const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
         let user = account.id;
         let attempt = self.limits.password_attempt(account.email.to_lowercase(), address).await?;
-        let old_hash = match self.verified_hash(change.old, user).await {
-            Ok(Some(old_hash)) => old_hash,
-            Ok(None) => return Err(Error::field("old_password", WRONG)),
+        let (mut old, mut new, mut new_hash) = (change.old, Some(change.new), String::new());
+        // A hash that is replaced meanwhile is of another password, or a rehash of this one: the
+        // old password is verified again.
+        let changed = retry_conflicts(async || {
+            let Some(old_hash) = self.verified_hash(&mut old, user).await? else { return Ok(false) };
+            if let Some(password) = new.take() {
+                new_hash = self.passwords.hash(password).await?;
+            }
+            let hash = new_hash.clone();
+            let is_changed = self
+                .events
+                .commit(move |unit| commands::change_password(unit, user, &old_hash, &hash))
+                .await?;
+            if is_changed { Ok(true) } else { Err(Error::Conflict) }
+        });
+        match changed.await {
+            Ok(true) => attempt.succeeded().await,
+            Ok(false) => return Err(Error::field("old_password", WRONG)),
             Err(fault) => {
                 attempt.not_verified().await;
                 return Err(fault);
             }
-        };
-        attempt.succeeded().await;
-        let new_hash = self.passwords.hash(change.new).await?;
-        let credential = Credential::Password(user, new_hash.clone());
-        let is_changed = self
-            .events
-            .commit(move |unit| commands::change_password(unit, user, &old_hash, &new_hash))
-            .await?;
-        if !is_changed {
-            // The hash was replaced meanwhile: by another password, or by a rehash of this one.
-            return Err(Error::Conflict);
         }
-        self.issue(credential).await
+        self.issue(Credential::Password(user, new_hash)).await
     }
 
     /// Issues a ticket, which opens one socket. `issued_at` is the `iat` of the access token that
@@ -249,9 +253,10 @@ impl Authenticator {
     }
 
     /// Returns the stored hash of a user's password, if this is the password.
-    async fn verified_hash(&self, password: Password, user: UserId) -> Result<Option<String>> {
+    async fn verified_hash(&self, password: &mut Password, user: UserId) -> Result<Option<String>> {
         let stored = self.db.read(move |conn| Ok(queries::password_hash(conn, user)?)).await?;
-        let (verification, _) = self.passwords.verify(password, stored.clone()).await?;
+        let verification;
+        (verification, *password) = self.passwords.verify(std::mem::take(password), stored.clone()).await?;
         Ok(stored.filter(|_| verification != Verification::Invalid))
     }
 
