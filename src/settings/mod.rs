@@ -6,7 +6,7 @@
 //! never printed, not even by `Debug`.
 //!
 //! The [table](SETTINGS) has the name, unit, default and meaning of every setting; the
-//! [groups](groups) are what the parts of the service are built from.
+//! [groups] are what the parts of the service are built from.
 
 mod all;
 mod database_url;
