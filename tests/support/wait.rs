@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for anything before it fails. Far longer than anything takes, so
@@ -75,5 +76,52 @@ pub fn until_quicker_than<F: AsyncFnMut() -> Duration>(
             quickest = quickest.min(measure().await);
         }
         quickest
+    }
+}
+
+/// The times that the service promises, and those that one run of a scenario has missed.
+///
+/// A busy machine may make a run miss them, so the scenario is run again: if the service keeps its
+/// promises, one of a few runs keeps them all. Everything else that a scenario checks must hold in
+/// each run. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Promises(Arc<Mutex<Vec<String>>>);
+
+impl Promises {
+    /// Runs a scenario until a run keeps every promise. Fails if none of three does.
+    pub async fn check(scenario: impl AsyncFn(Self)) {
+        let mut missed = Vec::new();
+        for _ in 0..3 {
+            let promises = Self::default();
+            scenario(promises.clone()).await;
+            missed = promises.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if missed.is_empty() {
+                return;
+            }
+            println!("missed in this run: {missed:?}");
+        }
+        panic!("missed in each of three runs, in the last: {missed:?}");
+    }
+
+    /// Waits until the condition holds, which it must within [`SLACK`] after the bound, and notes
+    /// whether it did within the bound.
+    pub async fn until_within<F: AsyncFnMut() -> bool>(
+        &self,
+        bound: Duration,
+        what: &str,
+        condition: F,
+    ) -> Duration {
+        let elapsed = until_within(bound + SLACK, what, condition).await;
+        self.note(bound, what, elapsed);
+        elapsed
+    }
+
+    /// Notes a time that must be below the bound; beyond [`SLACK`] after it, fails.
+    pub fn note(&self, bound: Duration, what: &str, elapsed: Duration) {
+        assert!(elapsed < bound + SLACK, "{what} after {elapsed:?}, not {bound:?}");
+        if elapsed >= bound {
+            let text = format!("{what} after {elapsed:?}, not {bound:?}");
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        }
     }
 }
