@@ -1,5 +1,6 @@
 /** Chromium, and pages whose sockets and errors are recorded. */
 
+import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { chromium } from 'playwright-core'
 
@@ -60,4 +61,18 @@ export async function until(probe, condition, timeoutMs = 15_000) {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error(`not within ${timeoutMs} ms: ${condition}`)
+}
+
+/**
+ * Runs a scenario, which returns a time, until a run is quicker than the bound; fails if none of
+ * three is. A busy machine can only add to what the service takes, so if the service meets the
+ * bound, one of a few runs does.
+ *
+ * @param {number} boundMs
+ * @param {() => Promise<number>} scenario
+ */
+export async function quickerThan(boundMs, scenario) {
+  let quickestMs = Infinity
+  for (let run = 0; run < 3 && quickestMs >= boundMs; run++) quickestMs = Math.min(quickestMs, await scenario())
+  assert(quickestMs < boundMs, `${quickestMs} ms`)
 }
