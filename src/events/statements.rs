@@ -39,7 +39,10 @@ impl QueryFragment<MultiBackend> for RaiseCounters {
         } else {
             (
                 "SELECT users.id, (value ->> 1)::bigint, 0 FROM jsonb_array_elements(",
-                "::jsonb) AS counts(value) JOIN users ON users.id = (value ->> 0)::bigint ORDER BY 1",
+                // OFFSET keeps the planner, which expects a hundred rows here, from joining by a
+                // scan of all users.
+                "::jsonb) AS counts(value) JOIN LATERAL \
+                 (SELECT id FROM users WHERE id = (value ->> 0)::bigint OFFSET 0) AS users ON TRUE ORDER BY 1",
             )
         };
         out.push_sql("INSERT INTO inboxes (user_id, last_seq, read_seq) ");

@@ -6,6 +6,7 @@ mod crash;
 mod timeouts;
 mod migrations;
 mod outages;
+mod plans;
 #[path = "../support/private_servers.rs"]
 mod private_servers;
 #[path = "../support/process.rs"]
