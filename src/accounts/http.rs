@@ -97,7 +97,7 @@ pub async fn change_profile(viewer: Viewer, body: Body, events: Data<Events>) ->
     responses(
         (status = 200, description = "The viewer.", body = Me),
         (status = 400, description = "Fields are wrong.", body = FieldErrors),
-        (status = 403, description = "It is somebody else's.", body = Rejection),
+        (status = 403, description = "It is another user's.", body = Rejection),
         (status = 404, description = "There is none.", body = Rejection),
     ),
 )]
@@ -150,7 +150,7 @@ pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Res
     security(()),
     params(("username" = String, Path, description = "Case-sensitive.", min_length = 1)),
     responses(
-        (status = 200, description = "Somebody.", body = PublicUser),
+        (status = 200, description = "The user.", body = PublicUser),
         (status = 404, description = "There is nobody of this name.", body = Detail),
     ),
 )]

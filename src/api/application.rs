@@ -1,6 +1,7 @@
 //! The actix application: the middleware around every route.
 
 use std::net::TcpListener;
+use std::rc::Rc;
 
 use actix_server::Server;
 use actix_web::App;
@@ -18,7 +19,7 @@ use crate::server::{self, Bounds};
 /// If the listener is not usable.
 pub fn serve(listener: TcpListener, bounds: Bounds, state: State) -> std::io::Result<Server> {
     server::serve(listener, bounds, move || {
-        let of_middleware = state.clone();
+        let of_middleware = Rc::new(state.clone());
         let handle = move |request: ServiceRequest, next: Next<_>| {
             let state = of_middleware.clone();
             async move { middleware::handle(&state, request, next).await }

@@ -90,7 +90,7 @@ impl Authenticator {
         }
     }
 
-    /// Signs somebody in from an address, and returns their tokens. An outdated hash of the
+    /// Signs a user in from an address, and returns their tokens. An outdated hash of the
     /// password is replaced.
     ///
     /// # Errors
@@ -269,7 +269,7 @@ impl Authenticator {
         };
         // The sign-in has succeeded all the same: the next one tries again.
         if let Err(error) = replaced {
-            tracing::warn!(user.id = %user, cause = %error, "password rehash failed; old hash kept");
+            tracing::warn!(user.id = %user, cause = %error, "password rehash failed; keeping the old hash");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Authentication: who makes a request, and for how long they may.
 //!
-//! - A **credential** is what somebody proves their identity with: a password or a
+//! - A **credential** is what a client proves a user's identity with: a password or a
 //!   refresh token ([`credentials`], [`tokens`]).
 //! - The [`Authenticator`] verifies credentials, issues tokens and revokes them. It
 //!   knows no HTTP.

@@ -47,7 +47,7 @@ impl From<&Person> for UserSummary {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// Somebody sent the recipient a friend request.
+    /// A user sent the recipient a friend request.
     FriendRequest {
         /// The request's id, for accepting or declining it.
         request_id: FriendRequestId,
@@ -56,12 +56,12 @@ pub enum Event {
         /// When it was sent.
         created_at: Timestamp,
     },
-    /// Somebody accepted the recipient's request.
+    /// A user accepted the recipient's friend request.
     FriendAccepted {
         /// The user who accepted.
         friend: Person,
     },
-    /// Somebody sent the recipient a message.
+    /// A user sent the recipient a message.
     NewMessage {
         /// The message's id.
         id: MessageId,

@@ -126,7 +126,7 @@ fn requester(unit: &mut UnitOfWork<'_>, user: UserId, request: FriendRequestId) 
     if addressee == user { Ok(requester) } else { Err(Error::not_authorized()) }
 }
 
-/// Cancels the viewer's request to somebody.
+/// Cancels the viewer's request to another user.
 ///
 /// # Errors
 ///

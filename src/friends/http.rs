@@ -103,7 +103,7 @@ pub async fn request(
     params(("request" = u64, Path, description = "The request's id.")),
     responses(
         (status = 201, description = "They are friends.", body = Accepted),
-        (status = 403, description = "It is a request to somebody else.", body = Rejection),
+        (status = 403, description = "It is a request to another user.", body = Rejection),
         (status = 404, description = "There is no such request.", body = Rejection),
     ),
 )]
@@ -121,7 +121,7 @@ pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>)
     params(("request" = u64, Path, description = "The request's id.")),
     responses(
         (status = 200, description = "The request is deleted.", body = Done),
-        (status = 403, description = "It is a request to somebody else.", body = Rejection),
+        (status = 403, description = "It is a request to another user.", body = Rejection),
         (status = 404, description = "There is no such request.", body = Rejection),
     ),
 )]
@@ -131,7 +131,7 @@ pub async fn decline(viewer: Viewer, request: Path<String>, events: Data<Events>
     Ok(done("Friend request declined"))
 }
 
-/// Cancels the viewer's friend request to somebody.
+/// Cancels the viewer's friend request to another user.
 #[utoipa::path(
     delete,
     path = "/api/friends/cancel/{user}/",

@@ -82,7 +82,7 @@ pub async fn all(
     list(&request, &parameters, &db, Filter::User(viewer.id)).await
 }
 
-/// Returns the messages between the viewer and somebody: all, or a page.
+/// Returns the messages between the viewer and another user: all, or a page.
 ///
 /// It marks nothing as read.
 #[utoipa::path(
@@ -145,7 +145,7 @@ pub async fn conversations(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse>
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::conversations(conn, &user)?)).await?))
 }
 
-/// Marks the messages of somebody to the viewer as read.
+/// Marks the messages of another user to the viewer as read.
 #[utoipa::path(
     post,
     path = "/api/messages/read_all/",
@@ -176,7 +176,7 @@ pub fn sender(parameters: &Parameters) -> Result<UserId> {
     Ok(UserId::from_digits(digits))
 }
 
-/// Marks the messages of somebody to the viewer as read.
+/// Marks the messages of another user to the viewer as read.
 #[utoipa::path(
     post,
     path = "/api/messages/conversation/{user}/read/",
@@ -206,7 +206,7 @@ async fn mark_all_read(viewer: &Viewer, sender: UserId, events: &Events) -> Resu
     params(("id" = u64, Path, description = "The message's id.")),
     responses(
         (status = 200, description = "The message.", body = Message),
-        (status = 403, description = "It is a message to somebody else.", body = Rejection),
+        (status = 403, description = "It is a message to another user.", body = Rejection),
         (status = 404, description = "There is none.", body = Rejection),
     ),
 )]

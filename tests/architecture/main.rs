@@ -9,6 +9,7 @@ mod duties;
 mod features;
 mod imports;
 mod language;
+mod logs;
 mod paths;
 mod sizes;
 mod source;
