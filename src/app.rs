@@ -17,8 +17,8 @@ use crate::auth::Authenticator;
 use crate::channel_layer::ChannelLayer;
 use crate::db::{self, Db};
 use crate::error::BoxError;
-use crate::events::Events;
-use crate::integrations::ServiceKeys;
+use crate::events::{BatchCommitter, Events};
+use crate::integrations::{Announcements, ServiceKeys};
 use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
 use crate::notifications::{PositionCheck, RevocationListener, Roster};
@@ -91,6 +91,8 @@ impl App {
             access: Data::new(settings.access),
             requests: Data::new(settings.requests),
             db: Data::new(db),
+            messages: Data::new(BatchCommitter::new(events.clone())),
+            announcements: Data::new(Announcements::new(&events)),
             events: Data::new(events),
             limits: limits.into(),
             authenticator: authenticator.into(),

@@ -52,6 +52,9 @@ pub enum Error {
     /// [`Events::commit_retrying`]: crate::events::Events::commit_retrying
     #[error("conflict with a concurrent transaction")]
     Conflict,
+    /// A concurrent transaction did not release a lock in time. Nothing was done.
+    #[error("locked: {0}")]
+    Locked(BoxError),
     /// A dependency does not respond now.
     #[error("unavailable: {0}")]
     Unavailable(BoxError),

@@ -11,6 +11,7 @@
 //! - [`timestamp`]: a moment in UTC, as it is stored and serialized.
 //! - [`settings`]: everything that an operator configures, read once at start.
 //! - [`telemetry`]: log lines, metrics and traces.
+//! - [`batching`]: runs at once what waits at the same moment.
 //! - [`server`]: the TCP side of the HTTP server: the port, and the bounds of a connection.
 //! - [`request`]: the body, query and origin of a request, and the response to one that was not
 //!   done.
@@ -39,6 +40,7 @@ pub mod secret;
 pub mod timestamp;
 pub mod settings;
 pub mod telemetry;
+pub mod batching;
 
 pub mod server;
 pub mod request;

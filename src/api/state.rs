@@ -10,9 +10,10 @@ use actix_web::web::{Data, Path, Payload, ServiceConfig};
 use super::openapi::document::Document;
 use crate::auth::{Authenticator, Viewer};
 use crate::db::Db;
-use crate::events::Events;
-use crate::integrations::{Integration, ServiceKeys};
+use crate::events::{BatchCommitter, Events};
+use crate::integrations::{Announcements, Integration, ServiceKeys};
 use crate::limits::Limits;
+use crate::messages;
 use crate::notifications::socket::Sockets;
 use crate::operations::health::Health;
 use crate::request::body::Body;
@@ -51,6 +52,10 @@ state! {
     db: Db,
     /// Commits units of work.
     events: Events,
+    /// Sends messages.
+    messages: BatchCommitter<messages::Send>,
+    /// Commits announcements of integrations.
+    announcements: Announcements,
     /// Rate limits.
     limits: Limits,
     /// Verifies credentials.

@@ -14,7 +14,7 @@ use super::passwords::{Passwords, Verification};
 use super::queries::{self, StoredCredential};
 use super::revocation;
 use super::tokens::{Claims, TokenError, TokenPair, TokenType, Tokens};
-use crate::db::Db;
+use crate::db::{BatchedRead, Db};
 use crate::error::{BoxError, Error, Kind, Result, Unauthenticated};
 use crate::events::{Events, retry_conflicts};
 use crate::ids::UserId;
@@ -43,6 +43,7 @@ pub struct Authenticator {
     tokens: Tokens,
     passwords: Passwords,
     limits: Arc<Limits>,
+    accounts: BatchedRead<UserId, Account>,
     db: Db,
     events: Events,
 }
@@ -61,13 +62,15 @@ impl Authenticator {
         metrics: Metrics,
     ) -> std::result::Result<Self, BoxError> {
         let passwords = Passwords::start(settings.hashes_at_once, metrics)?;
-        Ok(Self { tokens: Tokens::new(settings), passwords, limits, db, events })
+        let accounts = BatchedRead::new(&db, queries::accounts);
+        Ok(Self { tokens: Tokens::new(settings), passwords, limits, accounts, db, events })
     }
 
     /// Returns the account that a token of this type was issued to, and its claims.
     ///
     /// The account's row, which every request needs, also has the second from which tokens
-    /// are valid: a revocation is seen at once by every instance, at the cost of no query.
+    /// are valid: a revocation is seen at once by every instance, at the cost of no query. Requests
+    /// that arrive while one such query runs share the next.
     ///
     /// # Errors
     ///
@@ -78,9 +81,7 @@ impl Authenticator {
         token_type: TokenType,
     ) -> std::result::Result<(Account, Claims), AuthError> {
         let claims = self.tokens.verify(token, token_type).map_err(AuthError::Token)?;
-        let user = claims.user;
-        let account = self.db.read(move |conn| Ok(queries::account(conn, user)?)).await;
-        match account.map_err(AuthError::Failed)? {
+        match self.accounts.get(claims.user).await.map_err(AuthError::Failed)? {
             None => Err(AuthError::UserNotFound),
             Some(account) if !account.is_active => Err(AuthError::UserInactive),
             Some(account) if claims.issued_at < account.tokens_valid_from => {

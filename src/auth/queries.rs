@@ -4,16 +4,18 @@ use diesel::prelude::*;
 
 use super::model::Account;
 use crate::db::schema::users;
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Query, among};
 use crate::ids::UserId;
 
-/// Returns the account of a user, if there is one.
+/// Returns the accounts of those of these users that exist.
 ///
 /// # Errors
 ///
 /// Those of the database, here and below.
-pub fn account(conn: &mut AnyConnection, user: UserId) -> Query<Option<Account>> {
-    users::table.find(user).select(account_columns()).first(conn).optional()
+pub fn accounts(conn: &mut AnyConnection, ids: &[UserId]) -> Query<Vec<(UserId, Account)>> {
+    let known = among(conn, users::id, ids.iter().map(|id| id.number()));
+    let found: Vec<Account> = users::table.filter(known).select(account_columns()).load(conn)?;
+    Ok(found.into_iter().map(|account| (account.id, account)).collect())
 }
 
 fn account_columns() -> <Account as Selectable<diesel::pg::Pg>>::SelectExpression {

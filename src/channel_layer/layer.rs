@@ -78,21 +78,27 @@ impl ChannelLayer {
         self.publish_all(vec![(group, payload.into())]).await;
     }
 
-    /// Publishes payloads to their groups, in order.
+    /// Publishes payloads to their groups, in order, and after those of earlier calls: they
+    /// are queued before the future is polled.
     ///
-    /// Returns when Redis has accepted them, or after a short wait if it does not. Payloads
-    /// that it did not accept reach the subscriptions of this process only, and perhaps
-    /// twice.
-    pub async fn publish_all(&self, payloads: Vec<(Group, Payload)>) {
-        match &self.backend {
+    /// The future is done when Redis has accepted them, or after a short wait if it does not.
+    /// Payloads that it did not accept reach the subscriptions of this process only, and
+    /// perhaps twice.
+    pub fn publish_all(&self, payloads: Vec<(Group, Payload)>) -> impl Future<Output = ()> + Send + use<> {
+        let payloads: Arc<[_]> = payloads.into();
+        let publishing = match &self.backend {
             Backend::Memory(metrics) => {
                 memory::publish(&self.hub, &payloads);
                 metrics.publications.inc_by(payloads.len() as u64);
+                None
             }
-            Backend::Redis(redis) => {
-                if !redis.publish(&payloads).await {
-                    memory::publish(&self.hub, &payloads);
-                }
+            Backend::Redis(redis) => Some((redis.publish(payloads.clone()), self.hub.clone())),
+        };
+        async move {
+            if let Some((accepted, hub)) = publishing
+                && !accepted.await
+            {
+                memory::publish(&hub, &payloads);
             }
         }
     }

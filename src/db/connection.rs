@@ -51,15 +51,26 @@ impl AnyConnection {
         }
     }
 
-    /// Returns the statement that begins a transaction which writes. SQLite takes its write
+    /// Returns the statements that begin a transaction which writes. SQLite takes its write
     /// lock at once: a transaction that reads first and writes later fails there when
     /// another has written in between.
-    pub(super) const fn begin(&self) -> &'static str {
-        match self {
-            Self::Postgres(_) => "BEGIN",
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+    pub(super) const fn begin(&self, lock_wait: LockWait) -> &'static str {
+        match (self, lock_wait) {
+            (Self::Postgres(_), LockWait::Full) => "BEGIN",
+            (Self::Postgres(_), LockWait::Short) => "BEGIN; SET LOCAL lock_timeout = 250",
+            (Self::Sqlite(_), _) => "BEGIN IMMEDIATE",
         }
     }
+}
+
+/// How long a statement of a transaction waits for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    /// For [`Database::lock_timeout`].
+    Full,
+    /// For 250 ms: far longer than another transaction of the service holds one, and short
+    /// enough for those that share the transaction and need no such lock.
+    Short,
 }
 
 /// Adds the timeouts that libpq and the kernel enforce. A call to libpq cannot be cancelled,

@@ -1,5 +1,5 @@
-//! The meaning of a failed query: an outage, after which it can be repeated, or a fault of
-//! the server.
+//! The meaning of a failed query: a conflict with another transaction, an outage, after which
+//! it can be repeated, or a fault of the server.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -11,38 +11,35 @@ pub type Query<T> = Result<T, DieselError>;
 /// Errors of an outage for which Diesel has no kind, by a part of their text.
 const OUTAGES: &[&str] = &[
     "statement timeout",
-    "lock timeout",
     "terminating connection",
     "the database system is",
     "server closed the connection",
     "could not connect",
     "connection to server",
-    "database is locked",
     "too many clients",
     "remaining connection slots",
-    "deadlock detected",
     "disk is full",
     "No space left on device",
     "read-only transaction",
 ];
 
+/// What the databases say of a lock that another transaction did not release in time.
+const LOCKED: &[&str] = &["lock timeout", "database is locked"];
+
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
-        if is_outage(&error) { Self::unavailable(error) } else { Self::internal(error) }
-    }
-}
-
-fn is_outage(error: &DieselError) -> bool {
-    match error {
-        DieselError::DatabaseError(
+        let DieselError::DatabaseError(kind, info) = &error else { return Self::internal(error) };
+        let says = |texts: &[&str]| texts.iter().any(|text| info.message().contains(text));
+        match kind {
+            DatabaseErrorKind::SerializationFailure => Self::Conflict,
+            _ if says(&["deadlock detected"]) => Self::Conflict,
+            _ if says(LOCKED) => Self::Locked(error.into()),
             DatabaseErrorKind::ClosedConnection
-            | DatabaseErrorKind::SerializationFailure
             | DatabaseErrorKind::ReadOnlyTransaction
-            | DatabaseErrorKind::UnableToSendCommand,
-            _,
-        ) => true,
-        DieselError::DatabaseError(_, info) => OUTAGES.iter().any(|text| info.message().contains(text)),
-        _ => false,
+            | DatabaseErrorKind::UnableToSendCommand => Self::unavailable(error),
+            _ if says(OUTAGES) => Self::unavailable(error),
+            _ => Self::internal(error),
+        }
     }
 }
 

@@ -5,16 +5,22 @@
 //! reactor, both wait a bounded time for one of a bounded number of connections, and both
 //! return within a bounded time whatever the database does.
 
+mod among;
+mod batched_read;
 mod connection;
 mod failure;
 mod migrations;
 mod pool;
 #[allow(missing_docs, reason = "generated")]
 pub mod schema;
+mod span;
 mod transaction;
 
-pub use connection::AnyConnection;
+pub use among::among;
+pub use batched_read::BatchedRead;
 pub(crate) use connection::MultiBackend;
+pub use connection::{AnyConnection, LockWait};
 pub use failure::{Query, violates_unique};
 pub use migrations::{migrate, revert};
 pub use pool::{Db, Load};
+pub use span::transaction_span;

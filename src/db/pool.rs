@@ -8,11 +8,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, LockWait};
+use super::span::{read_span, transaction_span};
 use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
 use crate::error::{BoxError, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
-use crate::telemetry::{Degradation, Span};
+use crate::telemetry::Degradation;
 
 /// What a call may take beyond the statement timeout, which the server enforces: the round
 /// trip.
@@ -97,14 +98,23 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
+        read_span(self.read_batch(query)).await
+    }
+
+    /// Runs a query as [`Db::read`] does, for requests that have a span each.
+    pub(super) async fn read_batch<T, F>(&self, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
+    {
         let query = Arc::new(query);
         let (first, started) = (query.clone(), Instant::now());
-        let result = self.on_connection(None, move |conn| keep_if_alive(first(conn))).await;
+        let result = self.on_lease(None, move |conn| keep_if_alive(first(conn))).await;
         if !matches!(result, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
             return result;
         }
         self.close_idle();
-        self.on_connection(None, move |conn| keep_if_alive(query(conn))).await
+        self.on_lease(None, move |conn| keep_if_alive(query(conn))).await
     }
 
     /// Runs a query as [`Db::read`] does, for work on which no request waits: at most half
@@ -142,10 +152,26 @@ impl Db {
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
         G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
     {
+        transaction_span(self.transaction_batch(LockWait::Full, act, then)).await
+    }
+
+    /// Runs `act` as [`Db::transaction`] does, for requests that have a span each. Its
+    /// statements wait for a lock as long as given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::transaction`].
+    pub async fn transaction_batch<T, U, F, G>(&self, lock_wait: LockWait, act: F, then: G) -> Result<U>
+    where
+        T: 'static,
+        U: Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+        G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
+    {
         let attempt = |(act, then)| {
             let gate = Arc::new(CommitGate::default());
             let of_thread = gate.clone();
-            self.on_connection(Some(gate), move |conn| in_transaction(conn, &of_thread, act, then))
+            self.on_lease(Some(gate), move |conn| in_transaction(conn, lock_wait, &of_thread, act, then))
         };
         match attempt((act, then)).await? {
             Attempt::Ended(value) => Ok(value),
@@ -163,6 +189,16 @@ impl Db {
     /// succeeds again.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
         self.outage.recoveries.subscribe()
+    }
+
+    /// Returns how long a call waits for a connection at most.
+    pub const fn wait_timeout(&self) -> Duration {
+        self.wait_timeout
+    }
+
+    /// Returns the runtime of its blocking work.
+    pub const fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Returns how much of the pool is used at present.
@@ -188,18 +224,7 @@ impl Db {
         drop(self.runtime.spawn_blocking(move || drop(idle)));
     }
 
-    /// Runs work on a connection, within a span. A transaction has a gate.
-    async fn on_connection<T, F>(&self, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut AnyConnection) -> (Result<T>, Disposal) + Send + 'static,
-    {
-        let mut span = Span::step(if gate.is_some() { "database transaction" } else { "database read" });
-        let result = self.on_lease(gate, work).await;
-        span.record(&result);
-        result
-    }
-
+    /// Runs work on a connection. A transaction has a gate.
     async fn on_lease<T, F>(&self, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
     where
         T: Send + 'static,

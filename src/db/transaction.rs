@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 
-use super::connection::AnyConnection;
+use super::connection::{AnyConnection, LockWait};
 use crate::error::{Error, Result};
 
 /// A call that fails sooner than this found a dead connection, not a slow server: a dead one
@@ -68,6 +68,7 @@ pub(super) fn keep_if_alive<T>(result: Result<T>) -> (Result<T>, Disposal) {
 /// Runs `act` in a transaction, commits or rolls it back, and gives the outcome to `then`.
 pub(super) fn in_transaction<T, U, F, G>(
     conn: &mut AnyConnection,
+    lock_wait: LockWait,
     gate: &CommitGate,
     act: F,
     then: G,
@@ -77,7 +78,7 @@ where
     G: FnOnce(Result<T>) -> Result<U>,
 {
     let started = Instant::now();
-    if let Err(error) = conn.batch_execute(conn.begin()) {
+    if let Err(error) = conn.batch_execute(conn.begin(lock_wait)) {
         // After a lock timeout the lock is not waited for again.
         let is_dead = started.elapsed() < DEAD_WITHIN;
         let result = if is_dead { Ok(Attempt::NotBegun(act, then)) } else { Err(error.into()) };

@@ -12,7 +12,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
 
 use super::event::{Envelope, Seq, frame};
-use super::statements::{InsertEvents, RaiseCounters};
+use super::statements::Appending;
 use crate::db::schema::{inbox_events, inboxes};
 use crate::db::{AnyConnection, Query};
 use crate::error::{Error, Result};
@@ -38,9 +38,20 @@ pub(super) struct Entry {
     pub(super) data: String,
 }
 
+/// An envelope that was appended to an inbox.
+#[derive(Debug)]
+pub(super) struct Appended {
+    /// The place of its entry.
+    pub(super) entry: usize,
+    /// The owner of the inbox.
+    pub(super) owner: UserId,
+    /// The frame that announces it.
+    pub(super) frame: Bytes,
+}
+
 /// Appends each entry to the inboxes of its recipients, under the next number of each, and
-/// returns the frames. It takes two statements, however many entries and recipients there
-/// are, and creates the inbox of a user who has none, as after an import.
+/// returns the envelopes. It takes one statement, or two with SQLite, however many entries and
+/// recipients there are, and creates the inbox of a user who has none, as after an import.
 ///
 /// An inbox stays locked until the transaction ends, so that numbers follow the order of
 /// commits. Inboxes are locked in ascending order of their owners, so that two transactions
@@ -53,40 +64,41 @@ pub(super) fn append_many(
     conn: &mut AnyConnection,
     entries: &[Entry],
     now: Timestamp,
-) -> Result<Vec<(UserId, Bytes)>> {
-    let mut counts = BTreeMap::new();
+) -> Result<Vec<Appended>> {
+    let mut counts: BTreeMap<UserId, Seq> = BTreeMap::new();
     for user in entries.iter().flat_map(|entry| &entry.recipients) {
-        *counts.entry(*user).or_insert(0) += 1;
+        *counts.entry(*user).or_default() += 1;
     }
     if counts.is_empty() {
         return Ok(Vec::new());
     }
-    let json = |rows: &[[i64; 2]]| serde_json::to_string(rows).map_err(Error::internal);
-    let counts: Vec<_> = counts.into_iter().map(|(user, count)| [user.number(), count]).collect();
-    let raised: BTreeMap<UserId, Seq> =
-        RaiseCounters::new(conn, json(&counts)?).load(conn)?.into_iter().collect();
-    // The number of each inbox's next envelope.
-    let mut next_seq = BTreeMap::new();
-    for [user, count] in counts {
-        if let Some(last) = raised.get(&UserId::new(user)) {
-            next_seq.insert(UserId::new(user), last - count + 1);
-        }
-    }
-    let (mut rows, mut frames) = (Vec::new(), Vec::new());
-    for (place, entry) in (0..).zip(entries) {
+    // Each envelope, with its place among those that its inbox gets now.
+    let (mut rows, mut next) = (Vec::new(), BTreeMap::new());
+    for (place, entry) in entries.iter().enumerate() {
         for user in &entry.recipients {
-            let Some(next) = next_seq.get_mut(user) else { continue };
-            let seq = *next;
-            *next += 1;
-            rows.push([user.number(), seq, place]);
-            frames.push((*user, frame(&entry.name, &entry.data, seq)));
+            let nth: &mut Seq = next.entry(*user).or_default();
+            *nth += 1;
+            rows.push((*user, *nth - counts[user], place));
         }
     }
-    let rows = serde_json::to_string(&rows).map_err(Error::internal)?;
     let events: Vec<_> = entries.iter().map(|entry| [&entry.name, &entry.data]).collect();
-    let events = serde_json::to_string(&events).map_err(Error::internal)?;
-    InsertEvents::new(conn, rows, events, now).execute(conn)?;
-    Ok(frames)
+    let appending = Appending {
+        counts: json(&Vec::from_iter(&counts))?,
+        rows: json(&rows)?,
+        events: json(&events)?,
+        now,
+    };
+    let last_seqs: BTreeMap<_, _> = appending.run(conn)?.into_iter().collect();
+    let appended = rows.into_iter().filter_map(|(owner, offset, place)| {
+        let seq = last_seqs.get(&owner)? + offset;
+        let frame = frame(&entries[place].name, &entries[place].data, seq);
+        Some(Appended { entry: place, owner, frame })
+    });
+    Ok(appended.collect())
+}
+
+fn json(rows: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(rows).map_err(Error::internal)
 }
 
 /// Creates the empty inbox of a new user.

@@ -13,11 +13,15 @@
 //! Step 3 may fail, and the process may die before it. The inbox has the event either way,
 //! and every feed sees from the numbers that it is missing.
 
+mod batch;
+mod commit;
 mod event;
 pub mod inbox;
 mod outgoing;
 mod statements;
 mod unit_of_work;
 
+pub use batch::{BatchCommand, BatchCommitter};
+pub use commit::{Events, retry_conflicts};
 pub use event::{Announcement, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary};
-pub use unit_of_work::{Events, UnitOfWork, retry_conflicts};
+pub use unit_of_work::UnitOfWork;

@@ -10,112 +10,137 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 
 use crate::db::{AnyConnection, MultiBackend};
+use crate::error::Result;
+use crate::events::event::Seq;
+use crate::ids::UserId;
 use crate::timestamp::Timestamp;
 
-/// Raises the counters of inboxes, and creates those that are missing. Returns each owner
-/// with the last number of their inbox; users who do not exist have none.
-///
-/// The rows reach the insertion in ascending order of their owners, and are locked in it.
-pub(super) struct RaiseCounters {
-    is_sqlite: bool,
-    /// `[[<owner>, <by how much>], …]`
-    counts: String,
+/// What is appended to inboxes, as the statements bind it.
+pub(super) struct Appending {
+    /// `[[<owner>, <how many envelopes>], …]`
+    pub(super) counts: String,
+    /// `[[<owner>, <offset from the last number>, <position in events>], …]`
+    pub(super) rows: String,
+    /// `[[<type>, <data>], …]`: an event that many inboxes get is bound once.
+    pub(super) events: String,
+    pub(super) now: Timestamp,
 }
 
-impl RaiseCounters {
-    pub(super) fn new(conn: &AnyConnection, counts: String) -> Self {
-        Self { is_sqlite: matches!(conn, AnyConnection::Sqlite(_)), counts }
+impl Appending {
+    /// Raises the counters of inboxes, creates those that are missing, and inserts the
+    /// envelopes. Returns each owner with the last number of their inbox; users who do not
+    /// exist have none, and get nothing.
+    ///
+    /// The owners reach the insertion in ascending order, and their inboxes are locked in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) fn run(self, conn: &mut AnyConnection) -> Result<Vec<(UserId, Seq)>> {
+        if let AnyConnection::Postgres(_) = conn {
+            return Ok(Append(self).load(conn)?);
+        }
+        let raised = RaiseCounters(&self).load(conn)?;
+        InsertEnvelopes(&self).execute(conn)?;
+        Ok(raised)
     }
 }
 
-impl QueryFragment<MultiBackend> for RaiseCounters {
+/// Appends in one statement, for PostgreSQL: a round trip less for each transaction.
+struct Append(Appending);
+
+impl QueryFragment<MultiBackend> for Append {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        let (select, order) = if self.is_sqlite {
-            // Without WHERE its parser would take ON CONFLICT for a join's condition.
-            (
-                "SELECT users.id, counts.value ->> 1, 0 FROM json_each(",
-                ") AS counts JOIN users ON users.id = counts.value ->> 0 WHERE TRUE ORDER BY 1",
-            )
-        } else {
-            (
-                "SELECT users.id, (value ->> 1)::bigint, 0 FROM jsonb_array_elements(",
-                // OFFSET keeps the planner, which expects a hundred rows here, from joining by a
-                // scan of all users.
-                "::jsonb) AS counts(value) JOIN LATERAL \
-                 (SELECT id FROM users WHERE id = (value ->> 0)::bigint OFFSET 0) AS users ON TRUE ORDER BY 1",
-            )
-        };
-        out.push_sql("INSERT INTO inboxes (user_id, last_seq, read_seq) ");
-        out.push_sql(select);
-        out.push_bind_param::<Text, _>(&self.counts)?;
-        out.push_sql(order);
         out.push_sql(
-            " ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + excluded.last_seq \
+            "WITH raised AS (INSERT INTO inboxes (user_id, last_seq, read_seq) \
+             SELECT users.id, (value ->> 1)::bigint, 0 FROM jsonb_array_elements(",
+        );
+        out.push_bind_param::<Text, _>(&self.0.counts)?;
+        // OFFSET keeps the planner, which expects a hundred rows here, from joining by a scan of
+        // all users.
+        out.push_sql(
+            "::jsonb) AS counts(value) JOIN LATERAL \
+             (SELECT id FROM users WHERE id = (value ->> 0)::bigint OFFSET 0) AS users ON TRUE ORDER BY 1 \
+             ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + excluded.last_seq \
+             RETURNING user_id, last_seq), \
+             appended AS (INSERT INTO inbox_events (user_id, seq, type, data, created_at) \
+             SELECT raised.user_id, raised.last_seq + (item ->> 1)::bigint, event ->> 0, event ->> 1, ",
+        );
+        out.push_bind_param::<SqlTimestamp, _>(&self.0.now)?;
+        out.push_sql(" FROM jsonb_array_elements(");
+        out.push_bind_param::<Text, _>(&self.0.rows)?;
+        out.push_sql("::jsonb) AS items(item) JOIN jsonb_array_elements(");
+        out.push_bind_param::<Text, _>(&self.0.events)?;
+        out.push_sql(
+            "::jsonb) WITH ORDINALITY AS events(event, place) ON place = (item ->> 2)::bigint + 1 \
+             JOIN raised ON raised.user_id = (item ->> 0)::bigint) \
+             SELECT user_id, last_seq FROM raised",
+        );
+        Ok(())
+    }
+}
+
+/// Raises the counters of inboxes, for SQLite.
+struct RaiseCounters<'a>(&'a Appending);
+
+impl QueryFragment<MultiBackend> for RaiseCounters<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        out.push_sql(
+            "INSERT INTO inboxes (user_id, last_seq, read_seq) \
+             SELECT users.id, counts.value ->> 1, 0 FROM json_each(",
+        );
+        out.push_bind_param::<Text, _>(&self.0.counts)?;
+        // Without WHERE its parser would take ON CONFLICT for a join's condition.
+        out.push_sql(
+            ") AS counts JOIN users ON users.id = counts.value ->> 0 WHERE TRUE ORDER BY 1 \
+             ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + excluded.last_seq \
              RETURNING user_id, last_seq",
         );
         Ok(())
     }
 }
 
-impl QueryId for RaiseCounters {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
+/// Inserts the envelopes into inboxes whose counters were raised, for SQLite.
+struct InsertEnvelopes<'a>(&'a Appending);
 
-impl Query for RaiseCounters {
-    type SqlType = (BigInt, BigInt);
-}
-
-impl RunQueryDsl<AnyConnection> for RaiseCounters {}
-
-/// Inserts envelopes into inboxes. An event that many inboxes get is bound once.
-pub(super) struct InsertEvents {
-    is_sqlite: bool,
-    /// `[[<owner>, <number>, <position in events>], …]`
-    rows: String,
-    /// `[[<type>, <data>], …]`
-    events: String,
-    created_at: Timestamp,
-}
-
-impl InsertEvents {
-    pub(super) fn new(conn: &AnyConnection, rows: String, events: String, created_at: Timestamp) -> Self {
-        Self { is_sqlite: matches!(conn, AnyConnection::Sqlite(_)), rows, events, created_at }
-    }
-}
-
-impl QueryFragment<MultiBackend> for InsertEvents {
+impl QueryFragment<MultiBackend> for InsertEnvelopes<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        let [select, from, join, on] = if self.is_sqlite {
-            [
-                "SELECT item.value ->> 0, item.value ->> 1, event.value ->> 0, event.value ->> 1, ",
-                " FROM json_each(",
-                ") AS item JOIN json_each(",
-                ") AS event ON event.key = item.value ->> 2",
-            ]
-        } else {
-            [
-                "SELECT (item ->> 0)::bigint, (item ->> 1)::bigint, event ->> 0, event ->> 1, ",
-                " FROM jsonb_array_elements(",
-                "::jsonb) AS items(item) JOIN jsonb_array_elements(",
-                "::jsonb) WITH ORDINALITY AS events(event, place) ON place = (item ->> 2)::bigint + 1",
-            ]
-        };
-        out.push_sql("INSERT INTO inbox_events (user_id, seq, type, data, created_at) ");
-        out.push_sql(select);
-        out.push_bind_param::<SqlTimestamp, _>(&self.created_at)?;
-        out.push_sql(from);
-        out.push_bind_param::<Text, _>(&self.rows)?;
-        out.push_sql(join);
-        out.push_bind_param::<Text, _>(&self.events)?;
-        out.push_sql(on);
+        out.push_sql(
+            "INSERT INTO inbox_events (user_id, seq, type, data, created_at) \
+             SELECT inboxes.user_id, inboxes.last_seq + (item.value ->> 1), event.value ->> 0, event.value ->> 1, ",
+        );
+        out.push_bind_param::<SqlTimestamp, _>(&self.0.now)?;
+        out.push_sql(" FROM json_each(");
+        out.push_bind_param::<Text, _>(&self.0.rows)?;
+        out.push_sql(") AS item JOIN json_each(");
+        out.push_bind_param::<Text, _>(&self.0.events)?;
+        out.push_sql(
+            ") AS event ON event.key = item.value ->> 2 \
+             JOIN inboxes ON inboxes.user_id = item.value ->> 0",
+        );
         Ok(())
     }
 }
 
-impl QueryId for InsertEvents {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
+macro_rules! prepared_once {
+    ($($name:ty => $id:ty),*) => {
+        $(
+            impl QueryId for $name {
+                type QueryId = $id;
+                const HAS_STATIC_QUERY_ID: bool = true;
+            }
+
+            impl RunQueryDsl<AnyConnection> for $name {}
+        )*
+    };
 }
 
-impl RunQueryDsl<AnyConnection> for InsertEvents {}
+prepared_once! { Append => Self, RaiseCounters<'_> => RaiseCounters<'static>, InsertEnvelopes<'_> => InsertEnvelopes<'static> }
+
+impl Query for Append {
+    type SqlType = (BigInt, BigInt);
+}
+
+impl Query for RaiseCounters<'_> {
+    type SqlType = (BigInt, BigInt);
+}

@@ -1,14 +1,18 @@
 //! Announcing, once for each idempotency key.
 
+use std::collections::{BTreeSet, HashMap};
+
 use diesel::RunQueryDsl;
-use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
 
 use super::integration::Integration;
 use super::model::{AnnouncedBody, AnnouncementRequest, IdempotencyKey};
-use super::queries;
+use super::queries::{self, StoredResponse};
+use super::statements::{NewKey, insert_keys};
 use crate::db::{AnyConnection, Query};
 use crate::error::{Error, Kind, Result};
-use crate::events::UnitOfWork;
+use crate::events::{BatchCommand, BatchCommitter, Events, UnitOfWork};
+use crate::ids::UserId;
 use crate::timestamp::Timestamp;
 
 /// Days for which a key is kept: a client that repeats a request does so within minutes,
@@ -26,64 +30,128 @@ pub(super) struct Outcome {
     pub(super) replayed: bool,
 }
 
-/// Announces something to users, once for each key.
-///
-/// # Errors
-///
-/// [`Kind::KeyReused`] if the key came with another request before.
-pub(super) fn announce(
-    unit: &mut UnitOfWork<'_>,
-    integration: &Integration,
-    key: Option<&IdempotencyKey>,
-    request: &AnnouncementRequest,
-) -> Result<Outcome> {
-    let existing = queries::existing(unit.conn, &request.recipients)?;
-    let is_unknown = |id: &_| existing.binary_search(id).is_err();
-    let unknown_user_ids = request.recipients.iter().copied().filter(is_unknown).collect();
-    let body = AnnouncedBody { recipients: existing.len(), unknown_user_ids };
-    let body = serde_json::to_string(&body).map_err(Error::internal)?;
-    // Insert the key before locking the inboxes: the second of two concurrent requests
-    // waits here, where it holds no lock that others wait for.
-    if let Some(key) = key
-        && let Some(body) = keep(unit, integration, key, request, &body)?
-    {
-        return Ok(Outcome { body, replayed: true });
-    }
-    unit.announce(existing, request.announcement.clone(), request.durable);
-    Ok(Outcome { body, replayed: false })
+/// Commits announcements. Those that store nothing share transactions of their own, which
+/// wait for no disk.
+pub struct Announcements {
+    stored: BatchCommitter<Announce>,
+    live: BatchCommitter<Announce>,
 }
 
-/// Stores a response under its key, or returns the one that is stored there already.
+impl Announcements {
+    /// Returns what commits announcements through `events`.
+    pub fn new(events: &Events) -> Self {
+        Self { stored: BatchCommitter::new(events.clone()), live: BatchCommitter::new(events.clone()) }
+    }
+
+    /// Announces something to users, once for each key.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::KeyReused`] if the key came with another request before.
+    pub(super) async fn announce(&self, announce: Announce) -> Result<Outcome> {
+        let stores = announce.request.durable || announce.key.is_some();
+        let committer = if stores { &self.stored } else { &self.live };
+        committer.commit(announce).await
+    }
+}
+
+/// Something to be announced to users.
+#[derive(Debug)]
+pub(super) struct Announce {
+    pub(super) integration: Integration,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) request: AnnouncementRequest,
+}
+
+impl BatchCommand for Announce {
+    type Output = Outcome;
+
+    /// Each recipient's inbox gets a copy of what is durable.
+    fn bytes(&self) -> usize {
+        let data = self.request.announcement.data.len();
+        let recipients = self.request.recipients.len();
+        if self.request.durable { recipients * (data + 64) } else { recipients * 8 + data }
+    }
+
+    fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Outcome>>> {
+        let recipients: BTreeSet<_> =
+            commands.iter().flat_map(|command| &command.request.recipients).collect();
+        let existing = queries::existing(unit.conn, recipients.into_iter().copied())?;
+        let bodies: Vec<_> = commands.iter().map(|command| command.body(&existing)).collect::<Result<_>>()?;
+        // Insert the keys before locking the inboxes: the second of two concurrent requests
+        // waits here, where it holds no lock that others wait for.
+        let earlier = keep(unit, commands, &bodies)?;
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for (place, (command, (body, earlier))) in
+            commands.iter().zip(bodies.into_iter().zip(earlier)).enumerate()
+        {
+            unit.act_for(place);
+            outcomes.push(earlier.unwrap_or_else(|| {
+                command.emit(unit, &existing);
+                Ok(Outcome { body, replayed: false })
+            }));
+        }
+        Ok(outcomes)
+    }
+}
+
+impl Announce {
+    /// Returns the body of the response.
+    fn body(&self, existing: &BTreeSet<UserId>) -> Result<String> {
+        let mut unknown_user_ids = self.request.recipients.clone();
+        unknown_user_ids.retain(|id| !existing.contains(id));
+        let recipients = self.request.recipients.len() - unknown_user_ids.len();
+        serde_json::to_string(&AnnouncedBody { recipients, unknown_user_ids }).map_err(Error::internal)
+    }
+
+    /// Emits the announcement to those recipients who exist.
+    fn emit(&self, unit: &mut UnitOfWork<'_>, existing: &BTreeSet<UserId>) {
+        let mut recipients = self.request.recipients.clone();
+        recipients.retain(|id| existing.contains(id));
+        unit.announce(recipients, self.request.announcement.clone(), self.request.durable);
+    }
+}
+
+/// Stores the responses of commands with a key. Returns, for each command, the outcome of an
+/// earlier request with its key, if there was one.
 fn keep(
     unit: &mut UnitOfWork<'_>,
-    integration: &Integration,
-    key: &IdempotencyKey,
-    request: &AnnouncementRequest,
-    body: &str,
-) -> Result<Option<String>> {
-    let (service, digest) = (integration.name(), request.digest()?);
-    // The primary key decides, not an earlier read: a concurrent transaction with the same
-    // key waits for the end of the first one.
-    let inserted = diesel::sql_query(
-        "INSERT INTO idempotency_keys (service, key, request_hash, answer, created_at) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (service, key) DO NOTHING",
-    )
-    .bind::<Text, _>(service)
-    .bind::<Text, _>(key.as_str())
-    .bind::<Text, _>(&digest)
-    .bind::<Text, _>(body)
-    .bind::<SqlTimestamp, _>(unit.now)
-    .execute(unit.conn)?;
-    if inserted == 1 {
-        return Ok(None);
+    commands: &[Announce],
+    bodies: &[String],
+) -> Result<Vec<Option<Result<Outcome>>>> {
+    let mut keys = Vec::new();
+    for (place, (command, body)) in commands.iter().zip(bodies).enumerate() {
+        if let Some(key) = &command.key {
+            let (service, digest) = (command.integration.name(), command.request.digest()?);
+            keys.push(NewKey { place, service, key: key.as_str(), digest, body });
+        }
     }
-    // Retention may have deleted it in between.
-    let stored = queries::stored(unit.conn, service, key.as_str())?.ok_or(Error::Conflict)?;
-    if stored.request_hash == digest {
-        return Ok(Some(stored.body));
+    let mut earlier: Vec<_> = commands.iter().map(|_| None).collect();
+    let existed = insert_keys(unit.conn, &mut keys, unit.now)?;
+    if existed.is_empty() {
+        return Ok(earlier);
     }
-    let text = "This Idempotency-Key was used for another request.";
-    Err(Error::Rejected(Kind::KeyReused, text.into()))
+    let names: Vec<_> = existed.iter().map(|key| (key.service, key.key)).collect();
+    let mut stored: HashMap<_, _> = queries::stored(unit.conn, &names)?;
+    for key in existed {
+        let name = (key.service.to_owned(), key.key.to_owned());
+        // Retention may have deleted it in between.
+        let response = stored.remove(&name).ok_or(Error::Conflict)?;
+        earlier[key.place] = Some(response.repeated(&key.digest));
+        stored.insert(name, response);
+    }
+    Ok(earlier)
+}
+
+impl StoredResponse {
+    /// Returns the outcome of a request of this digest with the key of this response.
+    fn repeated(&self, digest: &str) -> Result<Outcome> {
+        if self.request_hash == digest {
+            return Ok(Outcome { body: self.body.clone(), replayed: true });
+        }
+        let text = "This Idempotency-Key was used for another request.";
+        Err(Error::Rejected(Kind::KeyReused, text.into()))
+    }
 }
 
 /// Deletes keys that are older than a day, [`PRUNE_BATCH`] at most, and returns how many.

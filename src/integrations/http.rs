@@ -5,11 +5,10 @@ use actix_web::http::header::ContentType;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::commands;
+use super::commands::{Announce, Announcements};
 use super::integration::Integration;
 use super::model::{AnnouncedBody, AnnouncementForm, AnnouncementRequest, IdempotencyKey};
 use crate::error::Result;
-use crate::events::Events;
 use crate::request::fields::RawFields;
 use crate::request::response::{Detail, FieldErrors, UnauthorizedBody};
 
@@ -36,13 +35,11 @@ pub async fn announce(
     integration: Integration,
     request: HttpRequest,
     body: RawFields,
-    events: Data<Events>,
+    announcements: Data<Announcements>,
 ) -> Result<HttpResponse> {
-    let (key, announcement) = (idempotency_key(&request)?, AnnouncementRequest::parse(&body)?);
-    let status = if announcement.durable { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let outcome = events
-        .commit_retrying(move |unit| commands::announce(unit, &integration, key.as_ref(), &announcement))
-        .await?;
+    let (key, request) = (idempotency_key(&request)?, AnnouncementRequest::parse(&body)?);
+    let status = if request.durable { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let outcome = announcements.announce(Announce { integration, key, request }).await?;
     let mut response = HttpResponse::build(status);
     if outcome.replayed {
         response.insert_header(("idempotency-replayed", "true"));

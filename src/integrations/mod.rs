@@ -10,7 +10,8 @@ pub mod http;
 mod integration;
 mod model;
 mod queries;
+mod statements;
 
-pub use commands::{PRUNE_BATCH, prune};
+pub use commands::{Announcements, PRUNE_BATCH, prune};
 pub use integration::{Integration, ServiceKeys, require};
 pub use model::AnnouncementRequest;

@@ -4,38 +4,64 @@ use diesel::prelude::*;
 
 use super::model::{Draft, Message, Story};
 use super::queries::{self, Filter};
+use super::statements::insert_messages;
 use crate::db::schema::messages;
 use crate::error::{Error, Result};
-use crate::events::{Event, UnitOfWork, UserSummary};
+use crate::events::{BatchCommand, Event, UnitOfWork, UserSummary};
 use crate::ids::{MessageId, UserId};
 
-/// Sends a message.
-///
-/// # Errors
-///
-/// [`Error::field`] if the receiver is unknown or the sender.
-pub(super) fn send(unit: &mut UnitOfWork<'_>, sender: UserSummary, draft: Draft) -> Result<Message> {
-    if draft.receiver == sender.id {
-        return Err(Error::field("receiver_id", "You cannot write to yourself."));
+/// A message to be sent by a user.
+#[derive(Debug)]
+pub struct Send {
+    pub(super) sender: UserSummary,
+    pub(super) draft: Draft,
+}
+
+/// A receiver who is unknown or the sender is an [`Error::field`] of that message alone.
+impl BatchCommand for Send {
+    type Output = Message;
+
+    fn bytes(&self) -> usize {
+        self.draft.content.len() + self.sender.username.len()
     }
-    let receiver = queries::user_summary(unit.conn, draft.receiver)?
-        .ok_or_else(|| Error::field("receiver_id", "User not found."))?;
-    let id: MessageId = diesel::insert_into(messages::table)
-        .values((
-            messages::sender_id.eq(sender.id),
-            messages::receiver_id.eq(receiver.id),
-            messages::content.eq(&draft.content),
-            messages::is_read.eq(false),
-            messages::created_at.eq(unit.now),
-        ))
-        .returning(messages::id)
-        .get_result(unit.conn)?;
-    let (content, created_at) = (draft.content, unit.now);
-    unit.emit(
-        receiver.id,
-        Event::NewMessage { id, sender: sender.clone(), content: content.clone(), created_at },
-    );
-    Ok(Message { id, sender, receiver, content, is_read: false, created_at, story: Story })
+
+    fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Message>>> {
+        let to_others = commands.iter().filter(|command| !command.is_to_sender());
+        let rows: Vec<_> = to_others
+            .map(|command| (command.sender.id, command.draft.receiver, command.draft.content.as_str()))
+            .collect();
+        let mut inserted = insert_messages(unit.conn, &rows, unit.now)?.into_iter().peekable();
+        let mut sent = Vec::with_capacity(commands.len());
+        for (place, command) in commands.iter().enumerate() {
+            if command.is_to_sender() {
+                sent.push(Err(Error::field("receiver_id", "You cannot write to yourself.")));
+                continue;
+            }
+            unit.act_for(place);
+            // Messages to users who do not exist were left out, so the next one is this one or
+            // to somebody else.
+            let message = inserted.next_if(|(_, receiver)| receiver.id == command.draft.receiver);
+            sent.push(match message {
+                Some((id, receiver)) => Ok(command.sent(unit, id, receiver)),
+                None => Err(Error::field("receiver_id", "User not found.")),
+            });
+        }
+        Ok(sent)
+    }
+}
+
+impl Send {
+    fn is_to_sender(&self) -> bool {
+        self.draft.receiver == self.sender.id
+    }
+
+    /// Notifies the receiver of the message, and returns it.
+    fn sent(&self, unit: &mut UnitOfWork<'_>, id: MessageId, receiver: UserSummary) -> Message {
+        let (sender, content, created_at) = (self.sender.clone(), self.draft.content.clone(), unit.now);
+        let event = Event::NewMessage { id, sender: sender.clone(), content: content.clone(), created_at };
+        unit.emit(receiver.id, event);
+        Message { id, sender, receiver, content, is_read: false, created_at, story: Story }
+    }
 }
 
 /// Marks the messages of one user to another as read, and returns how many were unread.

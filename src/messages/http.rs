@@ -5,13 +5,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::commands;
+use super::commands::{self, Send};
 use super::model::{Draft, Message, MessageForm};
 use super::queries::{self, Conversation, Filter, Page};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::events::{Events, UserSummary};
+use crate::events::{BatchCommitter, Events, UserSummary};
 use crate::ids::{MessageId, UserId};
 use crate::limits::Limits;
 use crate::request::body::Body;
@@ -46,12 +46,11 @@ pub async fn send(
     body: Body,
     bounds: Data<Requests>,
     limits: Data<Limits>,
-    events: Data<Events>,
+    committer: Data<BatchCommitter<Send>>,
 ) -> Result<HttpResponse> {
     let draft = Draft::parse(&body.into_fields()?, bounds.max_message_characters)?;
     limits.message(viewer.id).await?;
-    let sender = summary(&viewer);
-    let message = events.commit(move |unit| commands::send(unit, sender, draft)).await?;
+    let message = committer.commit(Send { sender: summary(&viewer), draft }).await?;
     Ok(HttpResponse::Created().json(message))
 }
 

@@ -4,5 +4,7 @@ mod commands;
 pub mod http;
 mod model;
 mod queries;
+mod statements;
 
+pub use commands::Send;
 pub use model::Draft;

@@ -157,8 +157,3 @@ fn conversation(user: &UserSummary, row: Latest) -> Conversation {
     let last_message = Message { id, sender, receiver, content, is_read, created_at, story: Story };
     Conversation { user: partner, last_message, unread_count: unread }
 }
-
-/// Returns a user as messages name them.
-pub(super) fn user_summary(conn: &mut AnyConnection, user: UserId) -> Query<Option<UserSummary>> {
-    users::table.find(user).select((users::id, users::username)).first(conn).optional()
-}

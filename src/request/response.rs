@@ -72,7 +72,7 @@ impl ResponseError for Error {
             Self::Fields(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::AtCapacity { .. } | Self::Unavailable(_) | Self::Conflict => {
+            Self::AtCapacity { .. } | Self::Unavailable(_) | Self::Locked(_) | Self::Conflict => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -82,7 +82,9 @@ impl ResponseError for Error {
     fn error_response(&self) -> HttpResponse {
         match self {
             Self::Internal(cause) => tracing::error!(cause = %cause, "request failed"),
-            Self::Unavailable(cause) => tracing::warn!(cause = %cause, "request failed: unavailable"),
+            Self::Unavailable(cause) | Self::Locked(cause) => {
+                tracing::warn!(cause = %cause, "request failed: unavailable");
+            }
             Self::Conflict => tracing::warn!("request failed: conflicts with concurrent transactions"),
             _ => {}
         }
@@ -100,7 +102,7 @@ impl ResponseError for Error {
             Self::AtCapacity { retry_after_seconds } => {
                 try_again(response, *retry_after_seconds, "Too many sockets on this instance.")
             }
-            Self::Unavailable(_) | Self::Conflict => {
+            Self::Unavailable(_) | Self::Locked(_) | Self::Conflict => {
                 try_again(response, RETRY_AFTER_OUTAGE_SECONDS, "Service temporarily unavailable.")
             }
             Self::Internal(_) => response.json(Detail { detail: "Internal server error." }),

@@ -97,7 +97,8 @@ impl Span {
 
     /// Records whether the result is a fault of the server. Its cause is in the log.
     pub fn record<T>(&mut self, result: &Result<T>) {
-        if let (Some(span), Err(Error::Unavailable(_) | Error::Internal(_))) = (&mut self.0, result) {
+        let is_fault = matches!(result, Err(Error::Unavailable(_) | Error::Locked(_) | Error::Internal(_)));
+        if let Some(span) = self.0.as_mut().filter(|_| is_fault) {
             span.set_status(Status::error(""));
         }
     }

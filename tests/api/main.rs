@@ -22,6 +22,7 @@ mod integration_requests;
 mod integrations;
 mod limits;
 mod login;
+mod messages_batches;
 mod messages_lists;
 mod messages_read;
 mod messages_send;

@@ -29,7 +29,7 @@ const NEVER_MS: &str = "600000";
 #[track_caller]
 pub fn refused<T: std::fmt::Debug>(response: Result<T>) {
     let error = response.expect_err("a temporary failure");
-    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, Error::Unavailable(_) | Error::Locked(_)), "{error:?}");
     let response = error.error_response();
     assert_eq!(response.status(), 503);
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());

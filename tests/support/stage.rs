@@ -141,6 +141,11 @@ impl Stage {
         }
     }
 
+    /// The URL of the database.
+    pub fn database_url(&self) -> String {
+        self.database.url()
+    }
+
     /// Executes SQL on the database, without the service.
     pub fn sql(&self, statements: &str) {
         self.database.execute(statements);

@@ -65,9 +65,12 @@ impl Redis {
         }
     }
 
-    /// Returns whether Redis has accepted all of the payloads.
-    pub(in super::super) async fn publish(&self, payloads: &[(Group, Payload)]) -> bool {
-        self.publisher.publish(payloads).await
+    /// Queues the payloads. Returns whether Redis has accepted all of them.
+    pub(in super::super) fn publish(
+        &self,
+        payloads: Arc<[(Group, Payload)]>,
+    ) -> impl Future<Output = bool> + Send + use<> {
+        self.publisher.publish(payloads)
     }
 
     /// Reports that a payload may not have been published.

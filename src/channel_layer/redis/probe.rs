@@ -113,7 +113,7 @@ impl Probe {
             let missed = self.missed.take();
             let heartbeat = Heartbeat { instance: self.instance.clone(), missed };
             let Ok(bytes) = serde_json::to_vec(&heartbeat) else { continue };
-            let published = publisher.publish(&[(group.clone(), Bytes::from(bytes).into())]).await;
+            let published = publisher.publish([(group.clone(), Bytes::from(bytes).into())].into()).await;
             let has_lost_instance = {
                 let mut state = self.state.lock();
                 state.published = published;

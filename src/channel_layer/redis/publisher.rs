@@ -1,6 +1,7 @@
 //! The [`Publisher`] sends queued publications to Redis as pipelines, through one
 //! connection.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_redis::{Config, Connection, Pool, Runtime};
@@ -45,7 +46,7 @@ pub(super) struct Publisher {
 }
 
 struct Publication {
-    payloads: Vec<(Group, Payload)>,
+    payloads: Arc<[(Group, Payload)]>,
     accepted: oneshot::Sender<bool>,
 }
 
@@ -71,23 +72,27 @@ pub(super) fn start(
 }
 
 impl Publisher {
-    /// Returns whether Redis has accepted all of the payloads, at most
+    /// Queues the payloads. Returns whether Redis has accepted all of them, at most
     /// [`PUBLISH_TIMEOUT`] later.
-    pub(super) async fn publish(&self, payloads: &[(Group, Payload)]) -> bool {
+    pub(super) fn publish(
+        &self,
+        payloads: Arc<[(Group, Payload)]>,
+    ) -> impl Future<Output = bool> + Send + use<> {
         let started = Instant::now();
+        let count = payloads.len() as u64;
         let (accepted, outcome) = oneshot::channel();
-        let publication = Publication { payloads: payloads.to_vec(), accepted };
-        let accepted = match self.queue.try_send(publication) {
-            Ok(()) => matches!(timeout(PUBLISH_TIMEOUT, outcome).await, Ok(Ok(true))),
-            Err(_full) => {
-                self.missed.set();
-                false
-            }
-        };
-        self.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
-        let counter = if accepted { &self.metrics.publications } else { &self.metrics.publications_failed };
-        counter.inc_by(payloads.len() as u64);
-        accepted
+        let is_queued = self.queue.try_send(Publication { payloads, accepted }).is_ok();
+        if !is_queued {
+            self.missed.set();
+        }
+        let metrics = self.metrics.clone();
+        async move {
+            let accepted = is_queued && matches!(timeout(PUBLISH_TIMEOUT, outcome).await, Ok(Ok(true)));
+            metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+            let counter = if accepted { &metrics.publications } else { &metrics.publications_failed };
+            counter.inc_by(count);
+            accepted
+        }
     }
 }
 
@@ -153,7 +158,7 @@ async fn send(
         empty => empty.insert(pool.get().await?),
     };
     let mut pipeline = redis::pipe();
-    for (group, payload) in batch.iter().flat_map(|publication| &publication.payloads) {
+    for (group, payload) in batch.iter().flat_map(|publication| publication.payloads.iter()) {
         pipeline.publish(group.name(), &wire::encode(payload)[..]).ignore();
     }
     Ok(pipeline.query_async(connection).await?)

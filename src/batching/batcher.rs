@@ -1,0 +1,353 @@
+//! The [`Batcher`] queues items and runs them in batches, on tasks of its own.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::error::{Error, Result};
+
+/// How much a batcher runs at once, and how much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most batches at once.
+    pub batches: usize,
+    /// The most items of one batch.
+    pub items: usize,
+    /// The most bytes of one batch. An item that is larger is a batch by itself.
+    pub bytes: usize,
+    /// The most bytes that wait. An item that exceeds them is rejected, unless nothing waits.
+    pub waiting_bytes: usize,
+    /// How long an item waits for its batch to begin; then it is rejected.
+    pub wait: Duration,
+}
+
+/// An item of a batch, and whoever waits for its outcome.
+#[derive(Debug)]
+pub struct Job<I, O> {
+    /// What is to be done.
+    pub item: I,
+    outcome: oneshot::Sender<O>,
+}
+
+impl<I, O> Job<I, O> {
+    /// Splits the item from the handle that takes its outcome.
+    pub fn split(self) -> (I, Responder<O>) {
+        (self.item, Responder(self.outcome))
+    }
+}
+
+/// Takes the outcome of one item.
+#[derive(Debug)]
+pub struct Responder<O>(oneshot::Sender<O>);
+
+impl<O> Responder<O> {
+    /// Gives the outcome to whoever waits for it, if they still do.
+    pub fn respond(self, outcome: O) {
+        let _ = self.0.send(outcome);
+    }
+}
+
+/// Queues items and runs them in batches. A cheap handle.
+pub struct Batcher<I, O>(Arc<Shared<I, O>>);
+
+impl<I, O> Clone for Batcher<I, O> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+type Run<I, O> = dyn Fn(Vec<Job<I, O>>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+struct Shared<I, O> {
+    bounds: Bounds,
+    /// Returns how many bytes an item takes.
+    size: fn(&I) -> usize,
+    run: Box<Run<I, O>>,
+    runtime: Handle,
+    /// While held: no await, and no call out of this file but `size`.
+    state: Mutex<State<I, O>>,
+}
+
+struct State<I, O> {
+    waiting: VecDeque<(u64, Job<I, O>)>,
+    waiting_bytes: usize,
+    /// The batches that run now.
+    running: usize,
+    /// The number of the next item.
+    next: u64,
+}
+
+impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
+    /// Returns a batcher that runs batches by `run`, on tasks of `runtime`. The next batch
+    /// begins when the future of one ends; the outcomes may be given later.
+    ///
+    /// `size` returns how many bytes an item takes.
+    pub fn new<F, R>(bounds: Bounds, size: fn(&I) -> usize, runtime: Handle, run: F) -> Self
+    where
+        F: Fn(Vec<Job<I, O>>) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let run: Box<Run<I, O>> = Box::new(move |jobs| Box::pin(run(jobs)));
+        let state = State { waiting: VecDeque::new(), waiting_bytes: 0, running: 0, next: 0 };
+        Self(Arc::new(Shared { bounds, size, run, runtime, state: Mutex::new(state) }))
+    }
+
+    /// Runs an item in a batch and returns its outcome. An item whose batch has begun is
+    /// completed even if the returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if too much waits, or the item's batch does not begin in time: it
+    /// is not run, then. [`Error::Internal`] if its batch panicked.
+    pub async fn submit(&self, item: I) -> Result<O> {
+        let (sender, mut outcome) = oneshot::channel();
+        let number = self.0.enqueue(Job { item, outcome: sender })?;
+        let received = match timeout(self.0.bounds.wait, &mut outcome).await {
+            Ok(received) => received,
+            Err(_) if self.0.withdraw(number) => {
+                return Err(Error::unavailable("too many requests wait for the database"));
+            }
+            Err(_) => outcome.await,
+        };
+        received.map_err(|_| Error::internal("a batch ended without an outcome"))
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
+    /// Queues a job, and begins a batch if fewer run than may. Returns the job's number.
+    fn enqueue(self: &Arc<Self>, job: Job<I, O>) -> Result<u64> {
+        let bytes = (self.size)(&job.item);
+        let mut state = self.state.lock();
+        if !state.waiting.is_empty() && state.waiting_bytes + bytes > self.bounds.waiting_bytes {
+            return Err(Error::unavailable("too many bytes wait for their batch"));
+        }
+        let number = state.next;
+        state.next += 1;
+        state.waiting_bytes += bytes;
+        state.waiting.push_back((number, job));
+        let begins = state.running < self.bounds.batches;
+        if begins {
+            state.running += 1;
+        }
+        drop(state);
+        if begins {
+            self.clone().start();
+        }
+        Ok(number)
+    }
+
+    /// Starts a task that runs batches until nothing waits.
+    fn start(self: Arc<Self>) {
+        let runtime = self.runtime.clone();
+        let mut task = Box::pin(self.run_all());
+        // The first step is made at once, by whoever submits: it hands the batch to a thread of
+        // the database, and waiting for a task of the runtime to do so would take longer.
+        let _entered = runtime.enter();
+        if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            runtime.spawn(task);
+        }
+    }
+
+    /// Runs batches, one after the other, until nothing waits.
+    async fn run_all(self: Arc<Self>) {
+        let mut guard = RestartOnPanic(Some(self));
+        while let Some((shared, batch)) = guard.next() {
+            (shared.run)(batch).await;
+        }
+    }
+
+    /// Takes the next batch. If nothing waits, one batch less runs.
+    fn take(&self) -> Option<Vec<Job<I, O>>> {
+        let mut state = self.state.lock();
+        if state.waiting.is_empty() {
+            state.running -= 1;
+            return None;
+        }
+        let (mut batch, mut total) = (Vec::new(), 0);
+        while let Some((_, job)) = state.waiting.front() {
+            let bytes = (self.size)(&job.item);
+            let is_full = batch.len() >= self.bounds.items || total + bytes > self.bounds.bytes;
+            if is_full && !batch.is_empty() {
+                break;
+            }
+            total += bytes;
+            batch.extend(state.waiting.pop_front().map(|(_, job)| job));
+        }
+        state.waiting_bytes -= total;
+        Some(batch)
+    }
+
+    /// Removes a job, if it still waits.
+    fn withdraw(&self, number: u64) -> bool {
+        let mut state = self.state.lock();
+        let Ok(place) = state.waiting.binary_search_by_key(&number, |(number, _)| *number) else {
+            return false;
+        };
+        let bytes = state.waiting.remove(place).map_or(0, |(_, job)| (self.size)(&job.item));
+        state.waiting_bytes -= bytes;
+        true
+    }
+}
+
+/// Starts another task in place of one that a panic ends, so that what waits is run.
+struct RestartOnPanic<I: Send + 'static, O: Send + 'static>(Option<Arc<Shared<I, O>>>);
+
+impl<I: Send + 'static, O: Send + 'static> RestartOnPanic<I, O> {
+    fn next(&mut self) -> Option<(Arc<Shared<I, O>>, Vec<Job<I, O>>)> {
+        let shared = self.0.take()?;
+        let batch = shared.take()?;
+        self.0 = Some(shared.clone());
+        Some((shared, batch))
+    }
+}
+
+impl<I: Send + 'static, O: Send + 'static> Drop for RestartOnPanic<I, O> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take().filter(|_| std::thread::panicking()) {
+            let runtime = shared.runtime.clone();
+            runtime.spawn(shared.run_all());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::runtime::Handle;
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::{Batcher, Bounds, Job};
+    use crate::error::Error;
+
+    const BOUNDS: Bounds =
+        Bounds { batches: 1, items: 3, bytes: 100, waiting_bytes: 50, wait: Duration::from_secs(60) };
+
+    /// A batcher that doubles numbers, whose batches end when they are let; and the sizes of
+    /// the batches that began. An item takes as many bytes as its number says.
+    struct Fixture {
+        batcher: Batcher<usize, usize>,
+        ends: Arc<Semaphore>,
+        begun: mpsc::UnboundedReceiver<usize>,
+    }
+
+    fn fixture(bounds: Bounds) -> Fixture {
+        let ends = Arc::new(Semaphore::new(0));
+        let (sender, begun) = mpsc::unbounded_channel();
+        let let_go = ends.clone();
+        let batcher = Batcher::new(
+            bounds,
+            |bytes| *bytes,
+            Handle::current(),
+            move |batch: Vec<Job<usize, usize>>| {
+                let (let_go, sender) = (let_go.clone(), sender.clone());
+                async move {
+                    let _ = sender.send(batch.len());
+                    if let Ok(permit) = let_go.acquire().await {
+                        permit.forget();
+                    }
+                    assert!(!batch.iter().any(|job| job.item == 13), "a batch that panics");
+                    for (item, responder) in batch.into_iter().map(Job::split) {
+                        responder.respond(2 * item);
+                    }
+                }
+            },
+        );
+        Fixture { batcher, ends, begun }
+    }
+
+    impl Fixture {
+        /// Submits items that wait, in order.
+        async fn submit(&self, items: &[usize]) -> Vec<tokio::task::JoinHandle<Option<usize>>> {
+            let mut submitted = Vec::new();
+            for item in items {
+                let (batcher, item) = (self.batcher.clone(), *item);
+                let before = self.batcher.0.state.lock().next;
+                submitted.push(tokio::spawn(async move { batcher.submit(item).await.ok() }));
+                while self.batcher.0.state.lock().next == before {
+                    tokio::task::yield_now().await;
+                }
+            }
+            submitted
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_while_one_batch_runs_is_the_next_batch() {
+        let mut fixture = fixture(BOUNDS);
+        let first = fixture.submit(&[1]).await;
+        assert_eq!(fixture.begun.recv().await, Some(1));
+        let others = fixture.submit(&[2, 3, 4, 5]).await;
+        fixture.ends.add_permits(3);
+        let mut outcomes = Vec::new();
+        for submitted in first.into_iter().chain(others) {
+            outcomes.push(submitted.await.expect("no panic"));
+        }
+        assert_eq!(outcomes, [2, 4, 6, 8, 10].map(Some));
+        assert_eq!((fixture.begun.recv().await, fixture.begun.recv().await), (Some(3), Some(1)));
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_bounded_in_bytes_and_an_item_beyond_the_bound_is_alone() {
+        let mut fixture = fixture(Bounds { waiting_bytes: 1_000, ..BOUNDS });
+        let _submitted = fixture.submit(&[1, 60, 50, 200, 1]).await;
+        fixture.ends.add_permits(5);
+        for expected in [1, 1, 1, 1, 1] {
+            assert_eq!(fixture.begun.recv().await, Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_exceeds_the_bytes_that_may_wait_is_rejected() {
+        let mut fixture = fixture(BOUNDS);
+        let _running = fixture.submit(&[1]).await;
+        assert_eq!(fixture.begun.recv().await, Some(1));
+        let _waiting = fixture.submit(&[40]).await;
+        assert!(matches!(fixture.batcher.submit(11).await, Err(Error::Unavailable(_))));
+        let _waiting = fixture.submit(&[10]).await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_too_long_is_rejected_and_not_run() {
+        let mut fixture = fixture(Bounds { wait: Duration::from_millis(50), ..BOUNDS });
+        let running = fixture.submit(&[1]).await;
+        assert_eq!(fixture.begun.recv().await, Some(1));
+        let waiting = fixture.submit(&[2]).await;
+        for rejected in waiting {
+            assert_eq!(rejected.await.expect("no panic"), None);
+        }
+        // The one that runs has taken longer by now, and is waited for.
+        fixture.ends.add_permits(2);
+        for outcome in running {
+            assert_eq!(outcome.await.expect("no panic"), Some(2));
+        }
+        let last = fixture.submit(&[3]).await;
+        for outcome in last {
+            assert_eq!(outcome.await.expect("no panic"), Some(6));
+        }
+        assert_eq!((fixture.begun.recv().await, fixture.begun.try_recv().ok()), (Some(1), None));
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_fails_alone() {
+        let mut fixture = fixture(BOUNDS);
+        let panics = fixture.submit(&[13]).await;
+        assert_eq!(fixture.begun.recv().await, Some(1));
+        let next = fixture.submit(&[1]).await;
+        fixture.ends.add_permits(2);
+        for outcome in panics {
+            assert_eq!(outcome.await.expect("no panic of its own"), None);
+        }
+        for outcome in next {
+            assert_eq!(outcome.await.expect("no panic"), Some(2));
+        }
+    }
+}

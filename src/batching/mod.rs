@@ -1,0 +1,8 @@
+//! A [`Batcher`] runs many items at once: what waits while one batch runs is the next batch.
+//!
+//! There is no timer: an item that finds nothing running runs at once, alone. The busier the
+//! service, the larger the batches, and the less each item costs.
+
+mod batcher;
+
+pub use batcher::{Batcher, Bounds, Job, Responder};

@@ -1,0 +1,89 @@
+//! A [`BatchedRead`] looks up rows by key: lookups that wait at the same moment share one query.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::connection::AnyConnection;
+use super::failure::Query;
+use super::pool::Db;
+use super::span::read_span;
+use crate::batching::{Batcher, Bounds, Job};
+use crate::error::{Error, Result};
+
+/// Queries at once: while one waits for the database, the next gathers what it looks up.
+const QUERIES: usize = 2;
+
+/// The most keys of one query: some two milliseconds of the database's time.
+const KEYS: usize = 512;
+
+/// The most bytes of keys that wait, 1 MiB: more than a second's worth. Further lookups fail.
+const WAITING_BYTES: usize = 1 << 20;
+
+/// Reads the rows of some keys; keys without a row are left out.
+type ReadMany<K, V> = fn(&mut AnyConnection, &[K]) -> Query<Vec<(K, V)>>;
+
+/// Looks up rows by key. Nothing is cached: each lookup reads the row after it began. Cheap to
+/// clone.
+pub struct BatchedRead<K, V>(Batcher<K, Result<Option<V>>>);
+
+impl<K, V> Clone for BatchedRead<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> BatchedRead<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + 'static,
+{
+    /// Returns lookups by this query.
+    pub fn new(db: &Db, query: ReadMany<K, V>) -> Self {
+        let bounds = Bounds {
+            batches: QUERIES,
+            items: KEYS,
+            bytes: usize::MAX,
+            waiting_bytes: WAITING_BYTES,
+            wait: db.wait_timeout(),
+        };
+        let (db, runtime) = (db.clone(), db.runtime().clone());
+        Self(Batcher::new(bounds, |_| size_of::<K>(), runtime, move |jobs| read(db.clone(), query, jobs)))
+    }
+
+    /// Returns the row of a key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::read`].
+    pub async fn get(&self, key: K) -> Result<Option<V>> {
+        read_span(async { self.0.submit(key).await.flatten() }).await
+    }
+}
+
+async fn read<K, V>(db: Db, query: ReadMany<K, V>, jobs: Vec<Job<K, Result<Option<V>>>>)
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + 'static,
+{
+    let (keys, responders): (Vec<_>, Vec<_>) = jobs.into_iter().map(Job::split).unzip();
+    let responders = Arc::new(Mutex::new(responders));
+    let waiting = responders.clone();
+    let read = db.read_batch(move |conn| {
+        let rows: HashMap<K, V> = query(conn, &keys)?.into_iter().collect();
+        // Here, on the thread of the query: a task would be one more to be woken.
+        for (key, responder) in keys.iter().zip(waiting.lock().drain(..)) {
+            responder.respond(Ok(rows.get(key).cloned()));
+        }
+        Ok(())
+    });
+    if let Err(error) = read.await {
+        let (text, is_outage) = (error.to_string(), matches!(error, Error::Unavailable(_)));
+        let failed = if is_outage { Error::unavailable } else { Error::internal };
+        for responder in responders.lock().drain(..) {
+            responder.respond(Err(failed(text.clone())));
+        }
+    }
+}

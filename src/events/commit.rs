@@ -1,0 +1,189 @@
+//! [`Events`] commits units of work and publishes what they send.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::unit_of_work::{UnitOfWork, Unpublished};
+use crate::channel_layer::{ChannelLayer, Payload};
+use crate::db::{AnyConnection, Db, LockWait, transaction_span};
+use crate::error::{Error, Result};
+use crate::telemetry::{EventLabels, Metrics, Origin, RequestId, Span, TraceParent};
+
+/// The maximum number of attempts at what conflicts with concurrent transactions. Each conflict
+/// means that another command has succeeded.
+const MAX_ATTEMPTS: usize = 5;
+
+/// Runs `attempt` again for as long as it ends in [`Error::Conflict`], [`MAX_ATTEMPTS`] times in
+/// all.
+///
+/// # Errors
+///
+/// The last attempt's.
+pub async fn retry_conflicts<T>(mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..MAX_ATTEMPTS {
+        match attempt().await {
+            Err(Error::Conflict) => {}
+            outcome => return outcome,
+        }
+    }
+    attempt().await
+}
+
+/// The request that runs a command. Logs and traces name it on every instance.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    request_id: Option<RequestId>,
+    parent: Option<TraceParent>,
+}
+
+impl Cause {
+    /// Returns the request that the running task serves, if it serves one.
+    pub(super) fn current() -> Self {
+        Self { request_id: RequestId::current(), parent: Span::current() }
+    }
+}
+
+/// Commits units of work and publishes their events. Cheap to clone.
+#[derive(Clone)]
+pub struct Events {
+    db: Db,
+    layer: ChannelLayer,
+    runtime: Handle,
+    metrics: Metrics,
+}
+
+impl Events {
+    /// Commits to `db` and publishes through `layer`, on tasks of `runtime`.
+    pub fn new(db: Db, layer: ChannelLayer, runtime: Handle, metrics: Metrics) -> Self {
+        Self { db, layer, runtime, metrics }
+    }
+
+    /// Returns the runtime of its tasks.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Returns the database.
+    pub(super) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Runs a command in one transaction and, after COMMIT, publishes what it sends.
+    ///
+    /// Returns when Redis has accepted the publications, or after 250 ms. Once the
+    /// transaction has begun it is completed, publication included, even if the returned
+    /// future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the command: nothing is stored. [`Error::Unavailable`]: the transaction may have
+    /// been committed all the same.
+    pub async fn commit<T, F>(&self, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
+    {
+        let (value, publication) =
+            transaction_span(self.run(vec![Cause::current()], LockWait::Full, command)).await?;
+        publication.ended().await;
+        Ok(value)
+    }
+
+    /// Commits a command as [`Events::commit`] does, and runs it again in a new transaction
+    /// for as long as it conflicts with concurrent ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`Events::commit`]; [`Error::Conflict`] if the last attempt conflicts too.
+    pub async fn commit_retrying<T, F>(&self, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut UnitOfWork<'_>) -> Result<T> + Send + Sync + 'static,
+    {
+        let command = Arc::new(command);
+        retry_conflicts(async || {
+            let command = command.clone();
+            self.commit(move |unit| command(unit)).await
+        })
+        .await
+    }
+
+    /// Runs one transaction for commands with these causes and, after its COMMIT, begins to
+    /// publish what they send.
+    pub(super) async fn run<T, F>(
+        &self,
+        causes: Vec<Cause>,
+        lock_wait: LockWait,
+        commands: F,
+    ) -> Result<(T, Publication)>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
+    {
+        let act = move |conn: &mut AnyConnection| {
+            let mut unit = UnitOfWork::new(conn);
+            let value = commands(&mut unit)?;
+            Ok((value, unit.flush()?))
+        };
+        let this = self.clone();
+        self.db
+            .transaction_batch(lock_wait, act, move |outcome| match outcome {
+                Ok((value, unpublished)) => Ok((value, this.publish(unpublished, &causes))),
+                Err(error) => {
+                    // COMMIT may have succeeded although its response was lost.
+                    if matches!(error, Error::Unavailable(_)) {
+                        this.layer.suspect_loss();
+                    }
+                    Err(error)
+                }
+            })
+            .await
+    }
+
+    /// Counts what was just committed, and begins to publish it.
+    fn publish(&self, unpublished: Unpublished, causes: &[Cause]) -> Publication {
+        for (name, count) in unpublished.emitted {
+            self.metrics.events_emitted.get_or_create(&EventLabels { r#type: name }).inc_by(count);
+        }
+        if unpublished.frames.is_empty() {
+            return Publication(None);
+        }
+        let mut counts = vec![0; causes.len()];
+        for frame in &unpublished.frames {
+            counts[frame.place] += 1;
+        }
+        let mut spans = Vec::with_capacity(causes.len());
+        let mut origins = Vec::with_capacity(causes.len());
+        for (cause, count) in causes.iter().zip(counts) {
+            let span = if count > 0 { Span::publication(cause.parent, count) } else { Span::none() };
+            origins.push(Arc::new(Origin::committed_now(cause.request_id.clone(), span.parent())));
+            spans.push(span);
+        }
+        let payloads = unpublished.frames.into_iter().map(|frame| {
+            let origin = origins[frame.place].clone();
+            (frame.group, Payload { bytes: frame.bytes, origin: Some(origin) })
+        });
+        // Queued here, on the thread that has just committed: publications keep the order of
+        // commits.
+        let publishing = self.layer.publish_all(payloads.collect());
+        Publication(Some(self.runtime.spawn(async move {
+            publishing.await;
+            drop(spans);
+        })))
+    }
+}
+
+/// What a transaction sends, while it is being published.
+pub(super) struct Publication(Option<JoinHandle<()>>);
+
+impl Publication {
+    /// Waits until Redis has accepted it, for 250 ms at most.
+    pub(super) async fn ended(self) {
+        if let Some(publishing) = self.0 {
+            // A task that panicked has published nothing; feeds read the inbox instead.
+            let _ = publishing.await;
+        }
+    }
+}
