@@ -1,6 +1,6 @@
 """The table of figures and goals, as Markdown."""
 
-# The build whose goals are judged; one to compare with is "before".
+# The build whose goals are checked; one to compare with is "before".
 BUILD = "service"
 
 
