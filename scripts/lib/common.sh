@@ -36,6 +36,13 @@ cargo_deny_bin() {
   if [ -x "$own" ]; then printf '%s\n' "$own"; else type -P cargo-deny || true; fi
 }
 
+# build_programs [cargo's options]: builds all programs in the dev profile. One test too: then
+# cargo unites the features of dependencies as `cargo test --workspace` does, and what that has
+# built is not built again with other features.
+build_programs() {
+  cargo build --workspace --bins --test architecture --locked --quiet --manifest-path "$ROOT/Cargo.toml" "$@"
+}
+
 # --- processes --------------------------------------------------------------
 # A pid file holds a pid and the start time of that process in clock ticks since boot,
 # so that another process that has been given the same pid since is never signalled.

@@ -37,7 +37,8 @@ const MAX_KIBIBYTES: u64 = 1_048_576;
 /// seconds of a core.
 const MAX_WORK: u64 = 4 * MAX_KIBIBYTES;
 
-/// The most PBKDF2 rounds that a stored hash may demand.
+/// The most PBKDF2 rounds that a stored hash may demand. The fewest are
+/// [`pbkdf2::Params::MIN_ROUNDS`], a tenth of what the first Django with PBKDF2 used.
 const MAX_ROUNDS: u32 = 10_000_000;
 
 /// Hashes and verifies passwords. A cheap handle.
@@ -201,7 +202,7 @@ pub enum StoredHash {
     /// `pbkdf2_sha256$<rounds>$<salt>$<base64 of 32 bytes>`
     Django {
         /// The number of rounds.
-        rounds: u32,
+        params: pbkdf2::Params,
         /// The salt, used as its ASCII text.
         salt: String,
         /// The hash itself.
@@ -239,8 +240,9 @@ impl StoredHash {
         else {
             return None;
         };
-        let rounds = rounds.parse().ok().filter(|rounds| (1..=MAX_ROUNDS).contains(rounds))?;
-        Some(Self::Django { rounds, salt: salt.to_owned(), hash: STANDARD.decode(hash).ok()? })
+        let rounds = rounds.parse().ok().filter(|rounds| *rounds <= MAX_ROUNDS)?;
+        let params = pbkdf2::Params::new(rounds).ok()?;
+        Some(Self::Django { params, salt: salt.to_owned(), hash: STANDARD.decode(hash).ok()? })
     }
 
     /// Returns whether it is the hash of this password. Blocks while it computes.
@@ -251,9 +253,12 @@ impl StoredHash {
                 hash_into(argon2, password, salt.as_ref(), &mut computed).is_ok()
                     && secret::same(&computed, hash.as_bytes())
             }
-            Self::Django { rounds, salt, hash } => {
-                let computed: [u8; 32] =
-                    pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(password, salt.as_bytes(), *rounds);
+            Self::Django { params, salt, hash } => {
+                let mut computed = [0; 32];
+                // Not generic over the hash function: the rounds are compiled in their own
+                // crate, which debug builds optimise too.
+                let algorithm = pbkdf2::Algorithm::Pbkdf2Sha256;
+                pbkdf2::pbkdf2_hmac_with_params(password, salt.as_bytes(), algorithm, *params, &mut computed);
                 secret::same(&computed, hash)
             }
         }

@@ -3,7 +3,6 @@
 
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
@@ -49,11 +48,6 @@ impl Request {
             form = form.text((*name).to_owned(), (*value).to_owned());
         }
         Self(self.0.multipart(form))
-    }
-
-    /// Waits this long for the response instead of [`TIMEOUT`](super::TIMEOUT).
-    pub fn timeout(self, limit: Duration) -> Self {
-        Self(self.0.timeout(limit))
     }
 
     /// Adds a body and its `Content-Type`.

@@ -1,5 +1,6 @@
 //! `numeneon-announce`: posts to `/api/events/` as an integration does, as fast as the
-//! server responds, and prints the rate and the latencies.
+//! server responds, and prints the rate and the latencies. It ends at the first request that
+//! fails, with exit code 1.
 
 use anyhow::ensure;
 use clap::Parser;
@@ -35,6 +36,19 @@ struct Options {
     /// Size of the data, in bytes
     #[arg(long, value_name = "N", default_value_t = 100)]
     bytes: usize,
+    /// Whether the events are stored in inboxes, or only sent to open sockets
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    durable: bool,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    /// Returns the status of a successful response.
+    const fn expected_status(&self) -> u16 {
+        if self.durable { 201 } else { 202 }
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -54,20 +68,27 @@ async fn main() -> anyhow::Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     let announcements = times.len() as f64 / seconds;
     let ms = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1000.0;
-    let text = format!(
-        "{:.0} announcements a second, {:.0} events a second; p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms\n",
-        announcements,
-        announcements * options.recipients as f64,
-        ms(0.5),
-        ms(0.99),
-        times.max() as f64 / 1000.0,
-    );
+    let events = announcements * options.recipients as f64;
+    let (p50, p99, max) = (ms(0.5), ms(0.99), times.max() as f64 / 1000.0);
+    let text = if options.json {
+        let report = serde_json::json!({
+            "announcements_per_second": announcements, "events_per_second": events,
+            "p50_ms": p50, "p99_ms": p99, "max_ms": max,
+        });
+        format!("{report:#}\n")
+    } else {
+        format!(
+            "{announcements:.0} announcements a second, {events:.0} events a second; \
+             p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms\n"
+        )
+    };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Posts over one connection and returns the response times in microseconds.
 async fn post(options: Options) -> anyhow::Result<Histogram<u64>> {
-    let mut client = Client::new(options.url);
+    let (mut client, expected_status) = (Client::new(options.url.clone()), options.expected_status());
+    let durable = if options.durable { "" } else { r#","durable":false"# };
     let mut times = Histogram::new(3)?;
     let end = Instant::now() + Duration::from_secs(options.seconds);
     let data = "x".repeat(options.bytes.saturating_sub(2));
@@ -75,14 +96,14 @@ async fn post(options: Options) -> anyhow::Result<Histogram<u64>> {
     while Instant::now() < end {
         let first = fastrand::u64(*options.ids.start()..=last_first);
         let ids: Vec<_> = (first..first + options.recipients).collect();
-        let body = format!(r#"{{"user_ids":{ids:?},"type":"load","data":"{data}"}}"#);
+        let body = format!(r#"{{"user_ids":{ids:?},"type":"load","data":"{data}"{durable}}}"#);
         let began = Instant::now();
         let response =
             client.request("POST", "/api/events/", Some(&options.service_key), Some(body.as_bytes())).await?;
         times.record(u64::try_from(began.elapsed().as_micros())?)?;
         let text = String::from_utf8_lossy(&response.body);
         ensure!(
-            response.status == 201 && text.contains(r#""unknown_user_ids":[]"#),
+            response.status == expected_status && text.contains(r#""unknown_user_ids":[]"#),
             "{} {text}",
             response.status
         );

@@ -1,4 +1,5 @@
-//! `numeneon-load`: see [`numeneon_tools::load`].
+//! `numeneon-load`: see [`numeneon_tools::load`]. The exit code is 1 if a request failed or
+//! a message was lost, repeated, reordered or misdelivered, and 2 if the run itself failed.
 
 #![forbid(unsafe_code)]
 

@@ -10,7 +10,7 @@ pub mod sockets;
 use crate::memory::resident_bytes;
 use crate::people::{self, Person};
 use crate::socket::Socket;
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use options::Options;
 use report::{Held, IdleMemory, Latency, Messages, Report};
 use senders::micros;
@@ -130,7 +130,8 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let after_bytes = options.pid.map(resident_bytes).transpose()?;
-    stop.send(true).context("no socket is left to stop")?;
+    // Without sockets there is nobody to stop.
+    let _ = stop.send(true);
     let mut messages = check(sent, receiving, count, expected).await?;
     messages.process_growth_bytes =
         before_bytes.zip(after_bytes).map(|(before, after)| after.cast_signed() - before.cast_signed());

@@ -3,6 +3,7 @@
 use crate::http::Endpoint;
 use crate::people::parse_ids;
 use clap::Parser;
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
 /// Sends messages through one instance to sockets on another, and reports how
@@ -44,6 +45,9 @@ pub struct Options {
     /// The server's SECRET_KEY, to sign access tokens for --ids
     #[arg(long, value_name = "KEY", env = "SECRET_KEY", hide_env_values = true)]
     pub secret_key: Option<String>,
+    /// Send only to the first N people; 1 sends everything to one inbox [default: to all]
+    #[arg(long, value_name = "N")]
+    pub receivers: Option<NonZeroUsize>,
     /// Sockets of each person during the sending
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub sockets_per_person: usize,

@@ -73,7 +73,8 @@ pub struct Messages {
     pub acknowledged_per_second: f64,
     /// Requests with another outcome, by status or cause.
     pub failed: BTreeMap<String, u64>,
-    /// Time from when a message was due until its response.
+    /// Time from when a message was due until its response. Failed requests count with the
+    /// longest, [`RESPONSE_TIMEOUT`](super::senders::RESPONSE_TIMEOUT).
     pub post: Latency,
     /// Sockets that should receive messages.
     pub sockets: usize,
@@ -111,10 +112,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing was lost, repeated, reordered or misdelivered.
+    /// Whether every request succeeded, and nothing was lost, repeated, reordered or
+    /// misdelivered. A run that sent nothing although it should have is not clean.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.messages.as_ref().is_none_or(|it| it.lost + it.repeated + it.reordered + it.misdelivered == 0)
+        self.messages.as_ref().is_none_or(|it| {
+            it.acknowledged > 0
+                && it.failed.is_empty()
+                && it.lost + it.repeated + it.reordered + it.misdelivered == 0
+        })
     }
 }
 

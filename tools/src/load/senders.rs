@@ -3,7 +3,9 @@
 //!
 //! At a fixed rate, latency is measured from the moment a message was due, not from
 //! the moment a connection was free to send it. A server that stalls for a second is
-//! thereby charged for all messages of that second (no coordinated omission).
+//! thereby charged for all messages of that second (no coordinated omission). A request
+//! that fails counts with the longest latency there is, [`RESPONSE_TIMEOUT`]: a server
+//! does not become faster by rejecting.
 
 use super::options::Options;
 use super::receipts::{Stamp, histogram};
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 
 /// How long to wait for a response. After that, the outcome is unknown.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Messages that are due and not yet taken by a connection. When the queue is full,
 /// the scheduling thread waits; the due times do not change.
@@ -31,12 +33,13 @@ pub struct Outcome {
     pub acknowledged: Vec<(usize, u64)>,
     /// How many of those are included in rate and latency: the ones after the warm-up.
     pub counted: u64,
-    /// Response latencies in microseconds.
+    /// Response latencies in microseconds. A request that failed counts with
+    /// [`RESPONSE_TIMEOUT`].
     pub latency: Histogram<u64>,
     /// Requests with another outcome, by status or cause.
     pub failed: BTreeMap<String, u64>,
-    /// When the first included message was due and the last was acknowledged, in
-    /// microseconds since the start of the run.
+    /// When the first included message was due and the last was acknowledged or failed,
+    /// in microseconds since the start of the run.
     pub span_us: Option<(u64, u64)>,
 }
 
@@ -91,6 +94,7 @@ pub async fn send(
             index,
             run,
             people: Arc::clone(&people),
+            receivers: options.receivers.map_or(people.len(), |it| it.get().min(people.len())),
             numbers: Arc::clone(&numbers),
             client: Client::new(options.senders.clone()),
             bytes: options.bytes,
@@ -135,6 +139,8 @@ struct Sender {
     index: usize,
     run: u32,
     people: Arc<[Person]>,
+    /// How many of the people receive messages: the first ones.
+    receivers: usize,
     numbers: Arc<[AtomicU64]>,
     client: Client,
     bytes: usize,
@@ -161,9 +167,8 @@ impl Sender {
     }
 
     async fn post(&mut self, due_us: u64) {
-        let author = self.index % self.people.len();
-        let step = self.random.usize(1..self.people.len());
-        let receiver = (author + step) % self.people.len();
+        let (author, receiver) =
+            author_and_receiver(self.index, self.people.len(), self.random.usize(..self.receivers));
         let stamp = Stamp {
             run: self.run,
             receiver,
@@ -190,23 +195,56 @@ impl Sender {
             Err(_) => "timeout".to_owned(),
         };
         *self.outcome.failed.entry(cause).or_default() += 1;
+        self.count(due_us, Some(micros(RESPONSE_TIMEOUT)));
     }
 
     fn acknowledged(&mut self, receiver: usize, number: u64, due_us: u64) {
         self.outcome.acknowledged.push((receiver, number));
+        if self.count(due_us, None) {
+            self.outcome.counted += 1;
+        }
+    }
+
+    /// Includes a request in latency and span, with the time that it took unless another
+    /// is given. Returns false, and includes nothing, if it was due during the warm-up.
+    fn count(&mut self, due_us: u64, latency_us: Option<u64>) -> bool {
         if due_us < self.counted_from_us {
-            return;
+            return false;
         }
         let now_us = micros(self.started.elapsed());
-        self.outcome.counted += 1;
-        self.outcome.latency.saturating_record(now_us.saturating_sub(due_us));
+        self.outcome.latency.saturating_record(latency_us.unwrap_or(now_us.saturating_sub(due_us)));
         let first = self.outcome.span_us.map_or(due_us, |(first, _)| first);
         self.outcome.span_us = Some((first, now_us));
+        true
     }
+}
+
+/// Returns the indexes of two different people: the author of a sending connection, which
+/// are taken from the last one down so that with few receivers no author is one, and the
+/// receiver, which is `drawn` unless that is the author.
+fn author_and_receiver(connection: usize, people: usize, drawn: usize) -> (usize, usize) {
+    let author = people - 1 - connection % people;
+    (author, if drawn == author { (drawn + 1) % people } else { drawn })
 }
 
 /// Returns a duration in microseconds, rounded down.
 #[must_use]
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::author_and_receiver;
+
+    #[test]
+    fn nobody_sends_to_themselves_and_one_receiver_gets_all() {
+        for (connection, drawn) in (0..7).flat_map(|connection| (0..3).map(move |drawn| (connection, drawn)))
+        {
+            let (author, receiver) = author_and_receiver(connection, 3, drawn);
+            assert_ne!(author, receiver);
+            assert!(author < 3 && receiver < 3);
+        }
+        assert!((0..9).all(|connection| author_and_receiver(connection, 10, 0).1 == 0));
+    }
 }
