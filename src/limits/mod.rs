@@ -20,6 +20,7 @@ mod key;
 mod limit;
 mod local_limiter;
 mod password_attempt;
+mod redis_connection;
 mod redis_counter;
 mod tat_table;
 mod trusted_addresses;

@@ -4,44 +4,54 @@
 //! has no result, and then each instance counts for itself.
 
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult, Script};
-use secrecy::{ExposeSecret, SecretString};
+use redis::Script;
+use secrecy::SecretString;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use super::gcra::Gcra;
 use super::key::LimitKey;
+use super::redis_connection::{QUERY_TIMEOUT, RedisConnection};
+use crate::batching::{Batcher, Bounds, Job};
 use crate::error::BoxError;
-use crate::telemetry::{Degradation, Metrics};
+use crate::telemetry::Metrics;
 
-/// How long Redis may take to respond to a query: a hundred times what it takes.
-const QUERY_TIMEOUT: Duration = Duration::from_millis(100);
+/// What waits while a query is in flight is taken by the next one.
+const TAKES: Bounds = Bounds {
+    batches: 2,
+    // Some 0.2 ms of Redis's time.
+    items: 64,
+    bytes: usize::MAX,
+    // Further requests are counted on this instance alone.
+    waiting_bytes: 1 << 20,
+    wait: QUERY_TIMEOUT,
+};
 
-/// How long connecting may take; no request waits for it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// For how long after a failure no query is sent.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// Takes one unit, as [`Gcra::take`] does, by the clock of Redis. A theoretical arrival time
-/// (`tat`) further ahead than the rate allows comes from a clock that was set back since, and
-/// is lowered to the furthest that it does allow.
+/// Takes one unit of each key, as [`Gcra::take`] does, by the clock of Redis. Returns, for each,
+/// the time until a unit is available; 0 if it was taken.
+///
+/// A theoretical arrival time (`tat`) further ahead than the rate allows comes from a clock that
+/// was set back since, and is lowered to the furthest that it does allow.
 static TAKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local time = redis.call('TIME')
         local now = time[1] * 1000000 + time[2]
-        local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
-        local tat = tonumber(redis.call('GET', KEYS[1]) or now) or now
-        tat = math.min(math.max(tat, now), now + tolerance + interval)
-        local wait = tat - now - tolerance
-        if wait > 0 then return wait end
-        tat = tat + interval
-        redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
-        return 0",
+        local waits = {}
+        for place, key in ipairs(KEYS) do
+            local interval, tolerance = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+            local tat = tonumber(redis.call('GET', key) or now) or now
+            tat = math.min(math.max(tat, now), now + tolerance + interval)
+            local wait = tat - now - tolerance
+            if wait > 0 then
+                waits[place] = wait
+            else
+                tat = tat + interval
+                redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
+                waits[place] = 0
+            end
+        end
+        return waits",
     )
 });
 
@@ -69,28 +79,21 @@ pub(super) enum TakeOutcome {
     RetryAfter(Duration),
 }
 
-/// One connection to Redis, which carries all queries at the same time.
+/// Counts in Redis.
 pub(super) struct RedisCounter {
-    client: Client,
-    /// While held: no await, and no call out of this file.
-    state: Mutex<State>,
-    /// Begins with a failed query or connection, and ends with the next query that succeeds.
-    outage: Degradation,
-    runtime: Handle,
-    metrics: Metrics,
+    connection: Arc<RedisConnection>,
+    takes: Batcher<Take, Option<TakeOutcome>>,
 }
 
-enum State {
-    /// The connection with its number.
-    Connected(u64, MultiplexedConnection),
-    /// A task makes the connection with this number.
-    Connecting(u64),
-    /// The number of the last connection, and the time until which no query is sent.
-    Disconnected(u64, Instant),
+/// One unit to be taken.
+struct Take {
+    name: String,
+    interval_us: u64,
+    tolerance_us: u64,
 }
 
 impl RedisCounter {
-    /// Connects, within [`CONNECT_TIMEOUT`] or in the background later.
+    /// Connects, for a second at most or in the background later.
     ///
     /// # Errors
     ///
@@ -100,127 +103,63 @@ impl RedisCounter {
         runtime: Handle,
         metrics: Metrics,
     ) -> Result<Arc<Self>, BoxError> {
-        let client = Client::open(url.expose_secret())?;
-        let state = Mutex::new(State::Connecting(0));
-        let this = Arc::new(Self { client, state, outage: Degradation::default(), runtime, metrics });
-        this.connect(0).await;
-        Ok(this)
+        let connection = RedisConnection::start(url, runtime.clone(), metrics).await?;
+        let of_takes = connection.clone();
+        let size = |take: &Take| size_of::<Take>() + take.name.len();
+        let takes = Batcher::new(TAKES, size, runtime, move |jobs| take_all(of_takes.clone(), jobs));
+        Ok(Arc::new(Self { connection, takes }))
     }
 
     /// Takes one unit. Returns nothing if Redis is unavailable or slow.
-    pub(super) async fn take(
-        self: &Arc<Self>,
-        limit: &str,
-        key: LimitKey,
-        gcra: &Gcra,
-    ) -> Option<TakeOutcome> {
-        let mut take = TAKE.key(name(limit, key));
-        take.arg(gcra.interval_us).arg(gcra.tolerance_us);
-        let wait_us: u64 = self.query(async |mut conn| take.invoke_async(&mut conn).await).await?;
-        Some(match wait_us {
-            0 => TakeOutcome::Taken,
-            wait_us => TakeOutcome::RetryAfter(Duration::from_micros(wait_us)),
-        })
+    pub(super) async fn take(&self, limit: &str, key: LimitKey, gcra: &Gcra) -> Option<TakeOutcome> {
+        let (interval_us, tolerance_us) = (gcra.interval_us, gcra.tolerance_us);
+        self.takes.submit(Take { name: name(limit, key), interval_us, tolerance_us }).await.ok().flatten()
     }
 
     /// Gives one unit back, if Redis is available.
-    pub(super) async fn give_back(self: &Arc<Self>, limit: &str, key: LimitKey, gcra: &Gcra) {
+    pub(super) async fn give_back(&self, limit: &str, key: LimitKey, gcra: &Gcra) {
         let mut give_back = GIVE_BACK.key(name(limit, key));
         give_back.arg(gcra.interval_us);
-        let _: Option<u64> = self.query(async |mut conn| give_back.invoke_async(&mut conn).await).await;
+        let give_back = &give_back;
+        let query = |mut conn| async move { give_back.invoke_async(&mut conn).await };
+        let _: Option<u64> = self.connection.query(query).await;
     }
 
     /// Marks a key for a time, if Redis is available.
-    pub(super) async fn mark(self: &Arc<Self>, marks: &str, key: LimitKey, time: Duration) {
+    pub(super) async fn mark(&self, marks: &str, key: LimitKey, time: Duration) {
         let mut set = redis::cmd("SET");
         set.arg(name(marks, key)).arg(1).arg("EX").arg(time.as_secs());
-        let _: Option<()> = self.query(async |mut conn| set.query_async(&mut conn).await).await;
+        let set = &set;
+        let _: Option<()> =
+            self.connection.query(|mut conn| async move { set.query_async(&mut conn).await }).await;
     }
 
     /// Returns whether a key is marked; false if Redis is unavailable.
-    pub(super) async fn is_marked(self: &Arc<Self>, marks: &str, key: LimitKey) -> bool {
+    pub(super) async fn is_marked(&self, marks: &str, key: LimitKey) -> bool {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(name(marks, key));
-        self.query(async |mut conn| exists.query_async(&mut conn).await).await.unwrap_or(false)
+        let exists = &exists;
+        let query = |mut conn| async move { exists.query_async(&mut conn).await };
+        self.connection.query(query).await.unwrap_or(false)
     }
+}
 
-    /// Sends a query, if there is a connection, and waits for [`QUERY_TIMEOUT`] at most.
-    async fn query<T>(
-        self: &Arc<Self>,
-        query: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
-    ) -> Option<T> {
-        let Some((number, conn)) = self.connection() else {
-            self.metrics.limit_questions_failed.inc();
-            return None;
-        };
-        let cause: BoxError = match timeout(QUERY_TIMEOUT, query(conn)).await {
-            Ok(Ok(value)) => {
-                self.succeeded();
-                return Some(value);
-            }
-            Ok(Err(error)) => error.into(),
-            Err(elapsed) => elapsed.into(),
-        };
-        self.metrics.limit_questions_failed.inc();
-        self.failed(number, &cause);
-        None
+/// Takes units, by one query.
+async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<TakeOutcome>>>) {
+    let (takes, responders): (Vec<_>, Vec<_>) = jobs.into_iter().map(Job::split).unzip();
+    let mut invocation = TAKE.prepare_invoke();
+    for take in takes {
+        invocation.key(take.name).arg(take.interval_us).arg(take.tolerance_us);
     }
-
-    /// Returns the connection. If there is none, a task makes one, and the request goes on
-    /// without it.
-    fn connection(self: &Arc<Self>) -> Option<(u64, MultiplexedConnection)> {
-        let mut state = self.state.lock();
-        match &*state {
-            State::Connected(number, conn) => Some((*number, conn.clone())),
-            State::Disconnected(last, until) if Instant::now() >= *until => {
-                let number = last + 1;
-                *state = State::Connecting(number);
-                let this = self.clone();
-                self.runtime.spawn(async move { this.connect(number).await });
-                None
-            }
-            State::Connecting(_) | State::Disconnected(..) => None,
-        }
-    }
-
-    async fn connect(&self, number: u64) {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT));
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let cause: BoxError = match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(Ok(conn)) => {
-                *self.state.lock() = State::Connected(number, conn);
-                return;
-            }
-            Ok(Err(error)) => error.into(),
-            Err(elapsed) => elapsed.into(),
-        };
-        self.failed(number, &cause);
-    }
-
-    /// Drops a connection, unless a later one has replaced it.
-    fn failed(&self, number: u64, cause: &BoxError) {
-        {
-            let mut state = self.state.lock();
-            if !matches!(&*state, State::Connected(it, _) | State::Connecting(it) if *it == number) {
-                return;
-            }
-            *state = State::Disconnected(number, Instant::now() + PAUSE);
-        }
-        if self.outage.begin() {
-            tracing::warn!(cause = %cause, "limits counted per instance: Redis unavailable");
-        } else {
-            tracing::debug!(cause = %cause, "counting limits in Redis failed again");
-        }
-    }
-
-    /// Ends an outage, unless another query has just dropped the connection.
-    fn succeeded(&self) {
-        if self.outage.is_present()
-            && matches!(&*self.state.lock(), State::Connected(..))
-            && self.outage.end()
-        {
-            tracing::info!("limits counted across instances again");
-        }
+    let invocation = &invocation;
+    let query = |mut conn| async move { invocation.invoke_async(&mut conn).await };
+    let waits: Option<Vec<u64>> = connection.query(query).await;
+    for (place, responder) in responders.into_iter().enumerate() {
+        let wait_us = waits.as_ref().and_then(|waits| waits.get(place).copied());
+        responder.respond(wait_us.map(|wait_us| match wait_us {
+            0 => TakeOutcome::Taken,
+            wait_us => TakeOutcome::RetryAfter(Duration::from_micros(wait_us)),
+        }));
     }
 }
 
