@@ -4,55 +4,14 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::job::{Bounds, Job};
 use crate::error::{Error, Result};
-
-/// How much a batcher runs at once, and how much may wait.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// The most batches at once.
-    pub batches: usize,
-    /// The most items of one batch.
-    pub items: usize,
-    /// The most bytes of one batch. An item that is larger is a batch by itself.
-    pub bytes: usize,
-    /// The most bytes that wait. An item that exceeds them is rejected, unless nothing waits.
-    pub waiting_bytes: usize,
-    /// How long an item waits for its batch to begin; then it is rejected.
-    pub wait: Duration,
-}
-
-/// An item of a batch, and whoever waits for its outcome.
-#[derive(Debug)]
-pub struct Job<I, O> {
-    /// What is to be done.
-    pub item: I,
-    outcome: oneshot::Sender<O>,
-}
-
-impl<I, O> Job<I, O> {
-    /// Splits the item from the handle that takes its outcome.
-    pub fn split(self) -> (I, Responder<O>) {
-        (self.item, Responder(self.outcome))
-    }
-}
-
-/// Takes the outcome of one item.
-#[derive(Debug)]
-pub struct Responder<O>(oneshot::Sender<O>);
-
-impl<O> Responder<O> {
-    /// Gives the outcome to whoever waits for it, if they still do.
-    pub fn respond(self, outcome: O) {
-        let _ = self.0.send(outcome);
-    }
-}
 
 /// Queues items and runs them in batches. A cheap handle.
 pub struct Batcher<I, O>(Arc<Shared<I, O>>);
@@ -157,9 +116,9 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
 
     /// Runs batches, one after the other, until nothing waits.
     async fn run_all(self: Arc<Self>) {
-        let mut guard = RestartOnPanic(Some(self));
-        while let Some((shared, batch)) = guard.next() {
-            (shared.run)(batch).await;
+        let _guard = RestartOnPanic(self.clone());
+        while let Some(batch) = self.take() {
+            (self.run)(batch).await;
         }
     }
 
@@ -197,22 +156,12 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
 }
 
 /// Starts another task in place of one that a panic ends, so that what waits is run.
-struct RestartOnPanic<I: Send + 'static, O: Send + 'static>(Option<Arc<Shared<I, O>>>);
-
-impl<I: Send + 'static, O: Send + 'static> RestartOnPanic<I, O> {
-    fn next(&mut self) -> Option<(Arc<Shared<I, O>>, Vec<Job<I, O>>)> {
-        let shared = self.0.take()?;
-        let batch = shared.take()?;
-        self.0 = Some(shared.clone());
-        Some((shared, batch))
-    }
-}
+struct RestartOnPanic<I: Send + 'static, O: Send + 'static>(Arc<Shared<I, O>>);
 
 impl<I: Send + 'static, O: Send + 'static> Drop for RestartOnPanic<I, O> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take().filter(|_| std::thread::panicking()) {
-            let runtime = shared.runtime.clone();
-            runtime.spawn(shared.run_all());
+        if std::thread::panicking() {
+            self.0.runtime.spawn(self.0.clone().run_all());
         }
     }
 }
@@ -236,12 +185,12 @@ mod tests {
     struct Fixture {
         batcher: Batcher<usize, usize>,
         ends: Arc<Semaphore>,
-        begun: mpsc::UnboundedReceiver<usize>,
+        begun: mpsc::Receiver<usize>,
     }
 
     fn fixture(bounds: Bounds) -> Fixture {
         let ends = Arc::new(Semaphore::new(0));
-        let (sender, begun) = mpsc::unbounded_channel();
+        let (sender, begun) = mpsc::channel(100);
         let let_go = ends.clone();
         let batcher = Batcher::new(
             bounds,
@@ -250,7 +199,7 @@ mod tests {
             move |batch: Vec<Job<usize, usize>>| {
                 let (let_go, sender) = (let_go.clone(), sender.clone());
                 async move {
-                    let _ = sender.send(batch.len());
+                    let _ = sender.send(batch.len()).await;
                     if let Ok(permit) = let_go.acquire().await {
                         permit.forget();
                     }
@@ -289,7 +238,7 @@ mod tests {
         fixture.ends.add_permits(3);
         let mut outcomes = Vec::new();
         for submitted in first.into_iter().chain(others) {
-            outcomes.push(submitted.await.expect("no panic"));
+            outcomes.push(submitted.await.ok().flatten());
         }
         assert_eq!(outcomes, [2, 4, 6, 8, 10].map(Some));
         assert_eq!((fixture.begun.recv().await, fixture.begun.recv().await), (Some(3), Some(1)));
@@ -322,16 +271,16 @@ mod tests {
         assert_eq!(fixture.begun.recv().await, Some(1));
         let waiting = fixture.submit(&[2]).await;
         for rejected in waiting {
-            assert_eq!(rejected.await.expect("no panic"), None);
+            assert_eq!(rejected.await.ok().flatten(), None);
         }
         // The one that runs has taken longer by now, and is waited for.
         fixture.ends.add_permits(2);
         for outcome in running {
-            assert_eq!(outcome.await.expect("no panic"), Some(2));
+            assert_eq!(outcome.await.ok().flatten(), Some(2));
         }
         let last = fixture.submit(&[3]).await;
         for outcome in last {
-            assert_eq!(outcome.await.expect("no panic"), Some(6));
+            assert_eq!(outcome.await.ok().flatten(), Some(6));
         }
         assert_eq!((fixture.begun.recv().await, fixture.begun.try_recv().ok()), (Some(1), None));
     }
@@ -344,10 +293,10 @@ mod tests {
         let next = fixture.submit(&[1]).await;
         fixture.ends.add_permits(2);
         for outcome in panics {
-            assert_eq!(outcome.await.expect("no panic of its own"), None);
+            assert_eq!(outcome.await.ok().flatten(), None);
         }
         for outcome in next {
-            assert_eq!(outcome.await.expect("no panic"), Some(2));
+            assert_eq!(outcome.await.ok().flatten(), Some(2));
         }
     }
 }

@@ -4,5 +4,7 @@
 //! service, the larger the batches, and the less each item costs.
 
 mod batcher;
+mod job;
 
-pub use batcher::{Batcher, Bounds, Job, Responder};
+pub use batcher::Batcher;
+pub use job::{Bounds, Job, Responder};

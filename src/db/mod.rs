@@ -9,6 +9,7 @@ mod among;
 mod batched_read;
 mod connection;
 mod failure;
+mod lease;
 mod migrations;
 mod pool;
 #[allow(missing_docs, reason = "generated")]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{Metrics, Object, Pool, PoolError, RecycleResult, TimeoutType, Timeouts};
+use deadpool::managed::{Pool, PoolError, TimeoutType, Timeouts};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::connection::{AnyConnection, LockWait};
+use super::lease::{Connector, Lease};
 use super::span::{read_span, transaction_span};
 use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
 use crate::error::{BoxError, Error, Result};
@@ -289,38 +290,5 @@ fn no_connection(error: PoolError<BoxError>) -> Error {
     match error {
         PoolError::Backend(cause) => Error::Unavailable(cause),
         other => Error::unavailable(format!("no database connection: {other}")),
-    }
-}
-
-/// A connection taken from the pool. Dropped with the connection still in it, as after a
-/// panic within a transaction, it closes the connection.
-struct Lease(Option<Object<Connector>>);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
-            drop(Object::take(object));
-        }
-    }
-}
-
-/// Opens connections off the reactor. They are not tested before each use: that would double
-/// the cost of a small read, and [`Db`] replaces dead ones anyway.
-struct Connector {
-    settings: Database,
-    runtime: Handle,
-}
-
-impl deadpool::managed::Manager for Connector {
-    type Type = AnyConnection;
-    type Error = BoxError;
-
-    async fn create(&self) -> std::result::Result<AnyConnection, BoxError> {
-        let settings = self.settings.clone();
-        self.runtime.spawn_blocking(move || AnyConnection::open(&settings)).await?
-    }
-
-    async fn recycle(&self, _: &mut AnyConnection, _: &Metrics) -> RecycleResult<BoxError> {
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A [`BatchCommand`] is a command of which many share one transaction; a [`BatchCommitter`]
 //! commits them.
 //!
-//! Requests that wait at the same moment cost one transaction together. Each is answered
+//! Requests that wait at the same moment cost one transaction together. Each gets its response
 //! after its own COMMIT, and none fails because of another.
 
 use std::sync::Arc;

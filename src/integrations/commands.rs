@@ -11,7 +11,7 @@ use super::queries::{self, StoredResponse};
 use super::statements::{NewKey, insert_keys};
 use crate::db::{AnyConnection, Query};
 use crate::error::{Error, Kind, Result};
-use crate::events::{BatchCommand, BatchCommitter, Events, UnitOfWork};
+use crate::events::{BatchCommand, UnitOfWork};
 use crate::ids::UserId;
 use crate::timestamp::Timestamp;
 
@@ -28,31 +28,6 @@ pub(super) struct Outcome {
     pub(super) body: String,
     /// Whether it is the response to an earlier request with the same key.
     pub(super) replayed: bool,
-}
-
-/// Commits announcements. Those that store nothing share transactions of their own, which
-/// wait for no disk.
-pub struct Announcements {
-    stored: BatchCommitter<Announce>,
-    live: BatchCommitter<Announce>,
-}
-
-impl Announcements {
-    /// Returns what commits announcements through `events`.
-    pub fn new(events: &Events) -> Self {
-        Self { stored: BatchCommitter::new(events.clone()), live: BatchCommitter::new(events.clone()) }
-    }
-
-    /// Announces something to users, once for each key.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::KeyReused`] if the key came with another request before.
-    pub(super) async fn announce(&self, announce: Announce) -> Result<Outcome> {
-        let stores = announce.request.durable || announce.key.is_some();
-        let committer = if stores { &self.stored } else { &self.live };
-        committer.commit(announce).await
-    }
 }
 
 /// Something to be announced to users.

@@ -5,7 +5,8 @@ use actix_web::http::header::ContentType;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::commands::{Announce, Announcements};
+use super::announcements::Announcements;
+use super::commands::Announce;
 use super::integration::Integration;
 use super::model::{AnnouncedBody, AnnouncementForm, AnnouncementRequest, IdempotencyKey};
 use crate::error::Result;

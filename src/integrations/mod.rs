@@ -5,6 +5,7 @@
 //! the same order, under the same numbers and with the same promises as everything else,
 //! and is stored and sent as it came.
 
+mod announcements;
 mod commands;
 pub mod http;
 mod integration;
@@ -12,6 +13,7 @@ mod model;
 mod queries;
 mod statements;
 
-pub use commands::{Announcements, PRUNE_BATCH, prune};
+pub use announcements::Announcements;
+pub use commands::{PRUNE_BATCH, prune};
 pub use integration::{Integration, ServiceKeys, require};
 pub use model::AnnouncementRequest;

@@ -152,18 +152,18 @@ const RULES: &[Rule] = &[
         why: "the hub knows no Redis",
     },
     Rule {
-        files: Files::NotIn(&["channel_layer/", "limits/redis_counter.rs", "settings/source.rs"]),
+        files: Files::NotIn(&["channel_layer/", "limits/redis_", "settings/source.rs"]),
         words: &["redis::", "deadpool_redis"],
         why: "Redis is for the channel layer, and for the counts of limits",
     },
     Rule {
-        files: Files::NotIn(&["channel_layer/", "events/unit_of_work.rs"]),
+        files: Files::NotIn(&["channel_layer/", "events/commit.rs"]),
         words: &[".publish(", ".publish_all("],
         why: "events are published after their commit, by the unit of work alone",
     },
     Rule {
-        files: Files::NotIn(&["db/", "events/unit_of_work.rs", "operations/retention.rs"]),
-        words: &[".transaction("],
+        files: Files::NotIn(&["db/", "events/commit.rs", "operations/retention.rs"]),
+        words: &[".transaction(", ".transaction_batch("],
         why: "the unit of work opens transactions, or they could end without their events",
     },
     Rule {

@@ -1,0 +1,47 @@
+//! A [`Job`] is an item of a batch, with whoever waits for its outcome; [`Bounds`] are those of a
+//! batcher.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// How much a batcher runs at once, and how much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most batches at once.
+    pub batches: usize,
+    /// The most items of one batch.
+    pub items: usize,
+    /// The most bytes of one batch. An item that is larger is a batch by itself.
+    pub bytes: usize,
+    /// The most bytes that wait. An item that exceeds them is rejected, unless nothing waits.
+    pub waiting_bytes: usize,
+    /// How long an item waits for its batch to begin; then it is rejected.
+    pub wait: Duration,
+}
+
+/// An item of a batch, and whoever waits for its outcome.
+#[derive(Debug)]
+pub struct Job<I, O> {
+    /// What is to be done.
+    pub item: I,
+    pub(super) outcome: oneshot::Sender<O>,
+}
+
+impl<I, O> Job<I, O> {
+    /// Splits the item from the handle that takes its outcome.
+    pub fn split(self) -> (I, Responder<O>) {
+        (self.item, Responder(self.outcome))
+    }
+}
+
+/// Takes the outcome of one item.
+#[derive(Debug)]
+pub struct Responder<O>(oneshot::Sender<O>);
+
+impl<O> Responder<O> {
+    /// Gives the outcome to whoever waits for it, if they still do.
+    pub fn respond(self, outcome: O) {
+        let _ = self.0.send(outcome);
+    }
+}
