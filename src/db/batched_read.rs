@@ -14,7 +14,7 @@ use crate::batching::{Batcher, Bounds, Job};
 use crate::error::{Error, Result};
 
 /// Queries at once: while one waits for the database, the next gathers what it looks up.
-const QUERIES: usize = 2;
+const QUERIES: usize = 1;
 
 /// The most keys of one query: some two milliseconds of the database's time.
 const KEYS: usize = 512;

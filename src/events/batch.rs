@@ -35,7 +35,7 @@ pub trait BatchCommand: Send + Sync + Sized + 'static {
 }
 
 /// Batches at once: while one is being flushed to the disk, the next executes its statements.
-const BATCHES: usize = 2;
+const BATCHES: usize = 1;
 
 /// The most commands of one batch: some 15 ms of PostgreSQL's time.
 const BATCH_COMMANDS: usize = 256;
