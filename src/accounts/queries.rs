@@ -1,6 +1,7 @@
 //! Reading accounts and profiles.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,6 +14,10 @@ use crate::timestamp::Timestamp;
 
 /// The most users that a search or a list of suggestions returns.
 pub const MAX_FOUND: i64 = 20;
+
+/// How many characters of a text are looked up as bigrams: computing them takes the square of
+/// its length.
+const MAX_BIGRAMS: usize = 64;
 
 /// The short user with their profile.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,33 +106,85 @@ pub fn public_user(conn: &mut AnyConnection, username: &str) -> Query<Option<Pub
 }
 
 /// A user that a search found.
-#[derive(Debug, Serialize, Queryable, ToSchema)]
+#[derive(Debug, Serialize, Queryable, QueryableByName, ToSchema)]
 #[schema(as = Found)]
 pub struct SearchHit {
+    #[diesel(sql_type = BigInt)]
     id: UserId,
+    #[diesel(sql_type = Text)]
     username: String,
+    #[diesel(sql_type = Text)]
     first_name: String,
+    #[diesel(sql_type = Text)]
     last_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
+    #[diesel(sql_type = Nullable<Text>)]
     avatar: Option<String>,
 }
 
 /// Returns users whose username or name contains this text, in any case; for fewer than
 /// two characters the newest accounts, without superusers. Never the requester.
 pub fn search(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
-    let users = users::table
-        .inner_join(profiles::table)
-        .filter(users::id.ne(requester))
-        .select((users::id, users::username, users::first_name, users::last_name, profiles::avatar))
-        .limit(MAX_FOUND);
     if text.chars().count() < 2 {
-        return users
-            .filter(users::is_superuser.eq(false))
-            .order((users::date_joined.desc(), users::id.desc()))
-            .load(conn);
+        return newest(conn, requester);
     }
-    users.filter(users::search_key.like(contains(text)).escape('\\')).load(conn)
+    let hits = search_newest(conn, requester, text)?;
+    let is_full = i64::try_from(hits.len()).is_ok_and(|count| count >= MAX_FOUND);
+    if is_full { Ok(hits) } else { search_all(conn, requester, text) }
+}
+
+/// Returns the newest accounts, without superusers.
+fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchHit>> {
+    users::table
+        .inner_join(profiles::table)
+        .filter(users::id.ne(requester).and(diesel::dsl::not(users::is_superuser)))
+        .order((users::date_joined.desc(), users::id.desc()))
+        .limit(MAX_FOUND)
+        .select((users::id, users::username, users::first_name, users::last_name, profiles::avatar))
+        .load(conn)
+}
+
+/// Searches the two thousand newest accounts. What many users have is found here: an index would
+/// first collect all of them.
+fn search_newest(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+    diesel::sql_query(
+        "SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM \
+         (SELECT * FROM users ORDER BY date_joined DESC, id DESC LIMIT 2000) AS u \
+         JOIN profiles p ON p.user_id = u.id WHERE u.id <> $1 AND u.search_key LIKE $2 ESCAPE '\\' LIMIT $3",
+    )
+    .bind::<BigInt, _>(requester)
+    .bind::<Text, _>(contains(text))
+    .bind::<BigInt, _>(MAX_FOUND)
+    .load(conn)
+}
+
+/// Searches all accounts, in PostgreSQL by an index. SQLite reads them all.
+///
+/// Not prepared: the planner must see the text to choose between bigrams, which alone serve
+/// two letters, and trigrams. MATERIALIZED keeps it from expecting that a scan of all users
+/// meets the few matches early; they are still read no further than the limit.
+fn search_all(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+    let source = match conn {
+        AnyConnection::Postgres(_) => {
+            "WITH matches AS MATERIALIZED (SELECT id, username, first_name, last_name FROM users \
+             WHERE bigrams(search_key) @> bigrams($1) AND search_key LIKE $2 ESCAPE '\\') \
+             SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM matches u"
+        }
+        AnyConnection::Sqlite(_) => {
+            "WITH matches AS (SELECT id, username, first_name, last_name FROM users \
+             WHERE $1 <> '' AND search_key LIKE $2 ESCAPE '\\') \
+             SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM matches u"
+        }
+    };
+    // Some of the bigrams are enough for the index; LIKE compares the whole.
+    let beginning: String = text.to_lowercase().chars().take(MAX_BIGRAMS).collect();
+    diesel::sql_query(format!("{source} JOIN profiles p ON p.user_id = u.id WHERE u.id <> $3 LIMIT $4"))
+        .bind::<Text, _>(beginning)
+        .bind::<Text, _>(contains(text))
+        .bind::<BigInt, _>(requester)
+        .bind::<BigInt, _>(MAX_FOUND)
+        .load(conn)
 }
 
 /// Returns the LIKE pattern of all texts that contain this one; `%` and `_` are literal.

@@ -4,5 +4,6 @@ mod commands;
 pub mod http;
 mod model;
 mod queries;
+mod statements;
 
 pub use model::Draft;

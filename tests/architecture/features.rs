@@ -11,8 +11,9 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 13] = [
+const OTHERS: [(&str, &str, &str); 14] = [
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
+    ("messages", "statements", "what the queries have prepared once, as `events` has"),
     ("notifications", "close_reason", "why a session ends"),
     ("notifications", "feed", "one user's envelopes, replay then live"),
     ("notifications", "handshake", "what a socket is requested with"),
