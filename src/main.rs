@@ -14,6 +14,7 @@ use numeneon::error::BoxError;
 use numeneon::operations::admin;
 use numeneon::settings::{self, Settings};
 use numeneon::{db, telemetry};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -49,7 +50,7 @@ fn serve() -> Result<(), BoxError> {
     #[cfg(feature = "otlp")]
     let _traces = telemetry::export_traces(&settings.telemetry)?;
     let host = settings.server.host.clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(async move {
         let app = App::build(settings).await?;
         let (mut terminate, mut interrupt) =
@@ -95,7 +96,7 @@ fn migrate() -> Result<(), BoxError> {
 fn set_active(username: &str, is_active: bool) -> Result<(), BoxError> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     runtime.block_on(admin::set_active(&settings, username, is_active))?;
     let outcome = if is_active { "may sign in again" } else { "is signed out and may not sign in" };
     print(&format!("{username} {outcome}\n"))
@@ -112,4 +113,12 @@ fn healthy() -> Result<(), BoxError> {
     let mut status_line = [0; 12];
     stream.read_exact(&mut status_line)?;
     if status_line.ends_with(b" 200") { Ok(()) } else { Err("the instance does not respond with 200".into()) }
+}
+
+/// Returns the runtime of everything but HTTP and sockets, which have threads of their own
+/// (`WORKERS`). It passes work on to the database and to Redis: one thread for every four cores
+/// suffices, and each further one would be woken in vain.
+fn runtime() -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Builder::new_multi_thread().worker_threads(cores.div_ceil(4)).enable_all().build()
 }

@@ -38,6 +38,12 @@ impl Timestamp {
         Self(later.unwrap_or(LATEST).min(LATEST))
     }
 
+    /// Returns the time this many minutes earlier, or the earliest timestamp.
+    pub fn minutes_before(self, minutes: u32) -> Self {
+        let earlier = self.0.checked_sub_signed(TimeDelta::minutes(minutes.into()));
+        Self(earlier.unwrap_or(NaiveDateTime::MIN))
+    }
+
     /// Returns the time this many days earlier, or the earliest timestamp.
     pub fn days_before(self, days: u32) -> Self {
         let earlier = self.0.checked_sub_signed(TimeDelta::days(days.into()));

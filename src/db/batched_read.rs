@@ -13,7 +13,7 @@ use super::span::read_span;
 use crate::batching::{Batcher, Bounds, Job};
 use crate::error::{Error, Result};
 
-/// Queries at once: while one waits for the database, the next gathers what it looks up.
+/// Queries at once. A second one would make both smaller, and each lookup cost more.
 const QUERIES: usize = 1;
 
 /// The most keys of one query: some two milliseconds of the database's time.

@@ -57,7 +57,7 @@ impl AnyConnection {
     pub(super) const fn begin(&self, lock_wait: LockWait) -> &'static str {
         match (self, lock_wait) {
             (Self::Postgres(_), LockWait::Full) => "BEGIN",
-            (Self::Postgres(_), LockWait::Short) => "BEGIN; SET LOCAL lock_timeout = 250",
+            (Self::Postgres(_), LockWait::Short) => "BEGIN; SET LOCAL lock_timeout = 100",
             (Self::Sqlite(_), _) => "BEGIN IMMEDIATE",
         }
     }
@@ -68,7 +68,7 @@ impl AnyConnection {
 pub enum LockWait {
     /// For [`Database::lock_timeout`].
     Full,
-    /// For 250 ms: far longer than another transaction of the service holds one, and short
+    /// For 100 ms: far longer than another transaction of the service holds one, and short
     /// enough for those that share the transaction and need no such lock.
     Short,
 }

@@ -2,9 +2,12 @@
 //! binary, one folder for each kind of database.
 
 use std::fs::OpenOptions;
+use std::thread;
+use std::time::Duration;
 
-use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
+use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::AnyConnection;
@@ -17,6 +20,9 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// The advisory lock that a migrating instance holds: the service's name in ASCII.
 const ADVISORY_LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
 
+/// How often an instance tries to take the lock while another one migrates.
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(50);
+
 /// Runs the pending migrations, and returns their names.
 ///
 /// Instances that start together do it one after the other; the later ones find no
@@ -24,10 +30,16 @@ const ADVISORY_LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
 ///
 /// # Errors
 ///
-/// If the database cannot be reached or a migration fails; the failed one is rolled back.
+/// If the database cannot be reached or a migration fails. The failed one is rolled back, or,
+/// if it runs outside a transaction, can be run again.
 pub fn migrate(settings: &Database) -> Result<Vec<String>, BoxError> {
     exclusively(settings, |conn| match conn {
-        AnyConnection::Postgres(conn) => names(conn.run_pending_migrations(POSTGRES)),
+        AnyConnection::Postgres(conn) => {
+            if conn.has_pending_migration(POSTGRES)? {
+                drop_invalid_indexes(conn)?;
+            }
+            names(conn.run_pending_migrations(POSTGRES))
+        }
         AnyConnection::Sqlite(conn) => names(conn.run_pending_migrations(SQLITE)),
     })
 }
@@ -48,6 +60,47 @@ fn names(
     result: diesel::migration::Result<Vec<diesel::migration::MigrationVersion<'_>>>,
 ) -> Result<Vec<String>, BoxError> {
     Ok(result?.iter().map(ToString::to_string).collect())
+}
+
+/// Drops the indexes that a killed `CREATE INDEX CONCURRENTLY` left behind: they serve no query,
+/// and the migration that is run again would take them for its own.
+fn drop_invalid_indexes(conn: &mut PgConnection) -> Result<(), BoxError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        statement: String,
+    }
+    // Those of REINDEX CONCURRENTLY are an operator's, and may be in progress.
+    let invalid = diesel::sql_query(
+        "SELECT format('DROP INDEX %s', indexrelid::regclass) AS statement FROM pg_index \
+         JOIN pg_class ON pg_class.oid = indexrelid \
+         WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace AND relname !~ '_cc(new|old)[0-9]*$'",
+    )
+    .load::<Row>(conn)?;
+    for row in invalid {
+        conn.batch_execute(&row.statement)?;
+    }
+    Ok(())
+}
+
+/// Waits for the lock that one migrating instance holds. It ends with the connection, also
+/// when this process is killed.
+///
+/// The lock is tried again and again, because a statement that waits for it has a snapshot,
+/// and `CREATE INDEX CONCURRENTLY` waits for the end of all older snapshots.
+fn lock(conn: &mut PgConnection) -> Result<(), BoxError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        is_taken: bool,
+    }
+    loop {
+        let query = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS is_taken");
+        if query.bind::<BigInt, _>(ADVISORY_LOCK).get_result::<Row>(conn)?.is_taken {
+            return Ok(());
+        }
+        thread::sleep(LOCK_RETRY_DELAY);
+    }
 }
 
 /// Runs `step` while no other instance runs one.
@@ -72,10 +125,7 @@ fn exclusively<T>(
     if let AnyConnection::Postgres(conn) = &mut conn {
         // A migration may take any time, and so may the wait for another instance.
         conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
-        // The lock ends with the connection, also when this process is killed.
-        diesel::sql_query("SELECT pg_advisory_lock($1)")
-            .bind::<diesel::sql_types::BigInt, _>(ADVISORY_LOCK)
-            .execute(conn)?;
+        lock(conn)?;
     }
     step(&mut conn)
 }

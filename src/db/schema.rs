@@ -1,6 +1,16 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    conversations (low_id, high_id) {
+        low_id -> Int8,
+        high_id -> Int8,
+        last_message_id -> Int8,
+        low_unread -> Int8,
+        high_unread -> Int8,
+    }
+}
+
+diesel::table! {
     friendships (id) {
         id -> Int8,
         low_id -> Int8,
@@ -93,6 +103,7 @@ diesel::joinable!(inboxes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    conversations,
     friendships,
     idempotency_keys,
     inbox_events,

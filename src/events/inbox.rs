@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 
 use super::event::{Envelope, Seq, frame};
 use super::statements::Appending;
@@ -20,9 +20,12 @@ use crate::ids::UserId;
 use crate::settings;
 use crate::timestamp::Timestamp;
 
-/// The most envelopes that are read at once. It bounds the memory of one reader: some 20 KB
-/// of ordinary messages, 4 MB of the longest ones.
+/// The most envelopes that are read at once.
 pub const PAGE: usize = 64;
+
+/// The most bytes of data that are read at once, beside the envelope that exceeds them. It
+/// bounds the memory of one reader.
+pub const PAGE_BYTES: usize = 256 * 1024;
 
 /// The most envelopes of each kind that one call of [`prune`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
@@ -143,18 +146,36 @@ pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
     Ok(row.map(|(last_seq, read_seq)| Position { last_seq, read_seq }).unwrap_or_default())
 }
 
-/// Returns the envelopes after a number, in order, [`PAGE`] at most.
+/// Returns the envelopes after a number, in order, [`PAGE`] and [`PAGE_BYTES`] at most.
+///
+/// What exceeds the bytes is not read: both databases know the length of a long text without
+/// reading it.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub fn after(conn: &mut AnyConnection, user: UserId, cursor: Seq) -> Query<Vec<Envelope>> {
-    inbox_events::table
-        .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.gt(cursor)))
-        .order(inbox_events::seq)
-        .limit(PAGE as i64)
-        .select((inbox_events::seq, inbox_events::type_, inbox_events::data))
-        .load(conn)
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        seq: Seq,
+        #[diesel(sql_type = Text)]
+        r#type: String,
+        #[diesel(sql_type = Text)]
+        data: String,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT seq, type, data FROM (SELECT seq, type, data, \
+         SUM(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before FROM ( \
+         SELECT seq, type, data FROM inbox_events WHERE user_id = $1 AND seq > $2 ORDER BY seq LIMIT $3 \
+         ) AS page) AS measured WHERE bytes_before < $4 ORDER BY seq",
+    )
+    .bind::<BigInt, _>(user)
+    .bind::<BigInt, _>(cursor)
+    .bind::<BigInt, _>(PAGE as i64)
+    .bind::<BigInt, _>(PAGE_BYTES as i64)
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| Envelope { seq: row.seq, name: row.r#type, data: row.data }).collect())
 }
 
 /// An envelope and when it was stored.
@@ -195,10 +216,18 @@ pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Po
 /// Deletes envelopes that are too old or too many, [`PRUNE_BATCH`] of each at most, and
 /// returns how many it deleted.
 ///
+/// Only inboxes that have an envelope from `since` or later are looked at for too many, or all
+/// without it: the cost follows what changed, not how many inboxes there are.
+///
 /// # Errors
 ///
 /// Those of the database.
-pub fn prune(conn: &mut AnyConnection, bounds: &settings::Inbox, now: Timestamp) -> Query<usize> {
+pub fn prune(
+    conn: &mut AnyConnection,
+    bounds: &settings::Inbox,
+    now: Timestamp,
+    since: Option<Timestamp>,
+) -> Query<usize> {
     let old = diesel::sql_query(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT user_id, seq FROM inbox_events \
          WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
@@ -206,13 +235,26 @@ pub fn prune(conn: &mut AnyConnection, bounds: &settings::Inbox, now: Timestamp)
     .bind::<SqlTimestamp, _>(now.days_before(bounds.retention_days))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)
     .execute(conn)?;
-    let beyond = diesel::sql_query(
-        "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM inboxes i \
-         JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $1 \
-         WHERE i.last_seq > $1 LIMIT $2)",
-    )
-    .bind::<BigInt, _>(i64::from(bounds.max_events))
-    .bind::<BigInt, _>(PRUNE_BATCH as i64)
-    .execute(conn)?;
+    let (max_events, batch) = (i64::from(bounds.max_events), PRUNE_BATCH as i64);
+    let beyond = match since {
+        Some(since) => diesel::sql_query(
+            "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM \
+             (SELECT user_id, MAX(seq) AS last_seq FROM inbox_events WHERE created_at >= $1 AND seq > $2 \
+             GROUP BY user_id) AS i \
+             JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $2 LIMIT $3)",
+        )
+        .bind::<SqlTimestamp, _>(since)
+        .bind::<BigInt, _>(max_events)
+        .bind::<BigInt, _>(batch)
+        .execute(conn)?,
+        None => diesel::sql_query(
+            "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM inboxes i \
+             JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $1 \
+             WHERE i.last_seq > $1 LIMIT $2)",
+        )
+        .bind::<BigInt, _>(max_events)
+        .bind::<BigInt, _>(batch)
+        .execute(conn)?,
+    };
     Ok(old + beyond)
 }

@@ -1,5 +1,7 @@
 //! Reading friendships and friend requests.
 
+use std::collections::BTreeMap;
+
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
@@ -24,7 +26,7 @@ pub struct UserWithAvatar {
 }
 
 /// A friend request to the viewer.
-#[derive(Debug, Serialize, Queryable, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Pending {
     id: FriendRequestId,
     from_user: Person,
@@ -54,16 +56,32 @@ pub(super) fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserW
         .load(conn)
 }
 
+/// How many people are looked up in one query: less than the most values that one may bind.
+const PEOPLE: usize = 1_000;
+
 /// Returns the requests of which this user is the addressee, newest first.
+///
+/// The requesters come from a query of their own, by id: of how many requests there are, the
+/// planner knows too little to join all users rightly.
 pub(super) fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pending>> {
-    friendships::table
-        .inner_join(users::table.on(users::id.eq(friendships::asked_by)))
-        .filter(friendships::low_id.eq(user).or(friendships::high_id.eq(user)))
-        .filter(friendships::asked_by.ne(user.number()))
-        .filter(friendships::accepted_at.is_null())
+    // Of the two, the addressee is the one who did not ask. An index has this very expression.
+    let addressee = friendships::low_id + friendships::high_id - friendships::asked_by;
+    let requests: Vec<(FriendRequestId, UserId, Timestamp)> = friendships::table
+        .filter(addressee.eq(user.number()).and(friendships::accepted_at.is_null()))
         .order((friendships::created_at.desc(), friendships::id.desc()))
-        .select((friendships::id, PERSON, friendships::created_at))
-        .load(conn)
+        .select((friendships::id, friendships::asked_by, friendships::created_at))
+        .load(conn)?;
+    let mut requesters = BTreeMap::new();
+    for part in requests.chunks(PEOPLE) {
+        let ids = part.iter().map(|(_, requester, _)| *requester);
+        let people: Vec<Person> = users::table.filter(users::id.eq_any(ids)).select(PERSON).load(conn)?;
+        requesters.extend(people.into_iter().map(|person| (person.id, person)));
+    }
+    // The request of a user who was deleted between the two queries is gone too.
+    let pending = |(id, requester, created_at)| {
+        Some(Pending { id, from_user: requesters.remove(&requester)?, created_at })
+    };
+    Ok(requests.into_iter().filter_map(pending).collect())
 }
 
 /// Returns users to whom this user has no relationship, the newest accounts first.

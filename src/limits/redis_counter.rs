@@ -19,7 +19,7 @@ use crate::telemetry::Metrics;
 
 /// What waits while a query is in flight is taken by the next one.
 const TAKES: Bounds = Bounds {
-    batches: 2,
+    batches: 1,
     // Some 0.2 ms of Redis's time.
     items: 64,
     bytes: usize::MAX,

@@ -1,10 +1,11 @@
 //! Sending messages and marking them as read.
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
+use super::insert::insert_messages;
 use super::model::{Draft, Message, Story};
 use super::queries::{self, Filter};
-use super::statements::insert_messages;
 use crate::db::schema::messages;
 use crate::error::{Error, Result};
 use crate::events::{BatchCommand, Event, UnitOfWork, UserSummary};
@@ -70,10 +71,17 @@ impl Send {
 ///
 /// Those of the database.
 pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: UserId) -> Result<usize> {
-    let unread = messages::table
-        .filter(messages::receiver_id.eq(reader).and(messages::sender_id.eq(sender)))
-        .filter(messages::is_read.eq(false));
-    Ok(diesel::update(unread).set(messages::is_read.eq(true)).execute(unit.conn)?)
+    // As many as the conversation says are unread, from the newest back: no index on what is
+    // unread is needed, and no message is passed over twice, since all newer ones are read then.
+    let query = diesel::sql_query(
+        "UPDATE messages SET is_read = TRUE WHERE NOT is_read AND id IN ( \
+         SELECT id FROM messages WHERE sender_id = $1 AND receiver_id = $2 AND NOT is_read ORDER BY id DESC \
+         LIMIT COALESCE((SELECT CASE WHEN low_id = $2 THEN low_unread ELSE high_unread END \
+         FROM conversations WHERE low_id = $3 AND high_id = $4), 0))",
+    );
+    let (low, high) = (reader.min(sender), reader.max(sender));
+    let query = query.bind::<BigInt, _>(sender).bind::<BigInt, _>(reader);
+    Ok(query.bind::<BigInt, _>(low).bind::<BigInt, _>(high).execute(unit.conn)?)
 }
 
 /// Marks one message as read and returns it.

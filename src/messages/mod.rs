@@ -2,6 +2,7 @@
 
 mod commands;
 pub mod http;
+mod insert;
 mod model;
 mod queries;
 mod statements;

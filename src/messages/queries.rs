@@ -1,20 +1,18 @@
 //! Reading messages and conversations.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{Message, Story};
+use super::statements::{Conversations, PageOf};
 use crate::db::schema::{messages, users};
 use crate::db::{AnyConnection, Query};
 use crate::events::{Person, UserSummary};
 use crate::ids::{MessageId, UserId};
 use crate::timestamp::Timestamp;
-
-diesel::alias! {
-    const receivers: Alias<Receivers> = users as receivers;
-}
 
 /// A page of a list: counted from the newest backwards, oldest first within it.
 #[derive(Clone, Copy, Debug)]
@@ -36,49 +34,65 @@ pub(super) enum Filter {
     One(MessageId),
 }
 
-type Row = (MessageId, UserSummary, UserSummary, String, bool, Timestamp);
+/// A message without the names of its two users.
+type Row = (MessageId, UserId, UserId, String, bool, Timestamp);
 
-fn message((id, sender, receiver, content, is_read, created_at): Row) -> Message {
-    Message { id, sender, receiver, content, is_read, created_at, story: Story }
-}
+/// How many names are looked up in one query: less than the most values that one may bind.
+const NAMES: usize = 1_000;
 
 /// Returns messages, oldest first: all of them, or a page.
+///
+/// The names come from a query of their own, by id, however many messages there are: joined to
+/// a long list, the planner would read all users.
 ///
 /// # Errors
 ///
 /// Those of the database, here and below.
 pub(super) fn list(conn: &mut AnyConnection, filter: Filter, page: Option<Page>) -> Query<Vec<Message>> {
-    let mut query = messages::table
-        .inner_join(users::table.on(users::id.eq(messages::sender_id)))
-        .inner_join(receivers.on(receivers.field(users::id).eq(messages::receiver_id)))
-        .select((
-            messages::id,
-            (users::id, users::username),
-            receivers.fields((users::id, users::username)),
-            messages::content,
-            messages::is_read,
-            messages::created_at,
-        ))
-        .into_boxed();
-    query = match filter {
-        Filter::User(user) => query.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user))),
-        Filter::One(id) => query.filter(messages::id.eq(id)),
-        Filter::Two(one, other) => query.filter(
+    let mut rows: Vec<Row> = match (filter, page) {
+        (Filter::User(user), Some(page)) => PageOf::user(user, page.before, page.limit).load(conn)?,
+        (Filter::Two(one, other), Some(page)) => {
+            PageOf::two(one, other, page.before, page.limit).load(conn)?
+        }
+        (Filter::User(_) | Filter::Two(..), None) | (Filter::One(_), _) => whole(conn, filter)?,
+    };
+    if page.is_some() {
+        rows.reverse();
+    }
+    let mut users: Vec<UserId> =
+        rows.iter().flat_map(|(_, sender, receiver, ..)| [*sender, *receiver]).collect();
+    users.sort_unstable();
+    users.dedup();
+    let mut names = BTreeMap::new();
+    for users in users.chunks(NAMES) {
+        let found = users::table.filter(users::id.eq_any(users)).select((users::id, users::username));
+        let found: Vec<UserSummary> = found.load(conn)?;
+        names.extend(found.into_iter().map(|user| (user.id, user)));
+    }
+    // Of a user who was deleted between the two queries there is no message any more either.
+    let message = |(id, sender, receiver, content, is_read, created_at): Row| {
+        let (sender, receiver) = (names.get(&sender)?.clone(), names.get(&receiver)?.clone());
+        Some(Message { id, sender, receiver, content, is_read, created_at, story: Story })
+    };
+    Ok(rows.into_iter().filter_map(message).collect())
+}
+
+/// Returns all messages of a list, oldest first.
+fn whole(conn: &mut AnyConnection, filter: Filter) -> Query<Vec<Row>> {
+    let messages = messages::table.order(messages::id).into_boxed();
+    match filter {
+        Filter::User(user) => {
+            messages.filter(messages::sender_id.eq(user).or(messages::receiver_id.eq(user)))
+        }
+        Filter::One(id) => messages.filter(messages::id.eq(id)),
+        Filter::Two(one, other) => messages.filter(
             messages::sender_id
                 .eq(one)
                 .and(messages::receiver_id.eq(other))
                 .or(messages::sender_id.eq(other).and(messages::receiver_id.eq(one))),
         ),
-    };
-    let Some(page) = page else {
-        let rows: Vec<Row> = query.order(messages::id).load(conn)?;
-        return Ok(rows.into_iter().map(message).collect());
-    };
-    if let Some(before) = page.before {
-        query = query.filter(messages::id.lt(before));
     }
-    let rows: Vec<Row> = query.order(messages::id.desc()).limit(page.limit).load(conn)?;
-    Ok(rows.into_iter().rev().map(message).collect())
+    .load(conn)
 }
 
 /// The messages that the viewer and another user have exchanged.
@@ -91,69 +105,22 @@ pub struct Conversation {
     unread_count: i64,
 }
 
-#[derive(QueryableByName)]
-struct Latest {
-    #[diesel(sql_type = BigInt)]
-    id: MessageId,
-    #[diesel(sql_type = BigInt)]
-    sender_id: UserId,
-    #[diesel(sql_type = Text)]
-    content: String,
-    #[diesel(sql_type = Bool)]
-    is_read: bool,
-    #[diesel(sql_type = SqlTimestamp)]
-    created_at: Timestamp,
-    #[diesel(sql_type = BigInt)]
-    unread: i64,
-    #[diesel(sql_type = BigInt)]
-    partner_id: UserId,
-    #[diesel(sql_type = Text)]
-    username: String,
-    #[diesel(sql_type = Text)]
-    first_name: String,
-    #[diesel(sql_type = Text)]
-    last_name: String,
-}
+/// The last message of a conversation, without its two users.
+type LastMessage = (MessageId, UserId, String, bool, Timestamp);
 
-/// Returns this user's conversations, the latest message first, in one query
-/// however many partners there are.
+/// Returns this user's conversations, the latest message first: as many rows are read as
+/// there are partners, however long the history is.
 pub(super) fn conversations(conn: &mut AnyConnection, user: &UserSummary) -> Query<Vec<Conversation>> {
-    let rows = diesel::sql_query(
-        "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, partners.unread, \
-         u.id AS partner_id, u.username, u.first_name, u.last_name \
-         FROM (SELECT partner_id, MAX(id) AS last_id, CAST(SUM(unread) AS BIGINT) AS unread FROM ( \
-           SELECT receiver_id AS partner_id, id, 0 AS unread FROM messages WHERE sender_id = $1 \
-           UNION ALL \
-           SELECT sender_id, id, CASE WHEN is_read THEN 0 ELSE 1 END FROM messages WHERE receiver_id = $1 \
-         ) AS both_ways GROUP BY partner_id) AS partners \
-         JOIN messages m ON m.id = partners.last_id \
-         JOIN users u ON u.id = partners.partner_id \
-         ORDER BY m.id DESC",
-    )
-    .bind::<BigInt, _>(user.id)
-    .load::<Latest>(conn)?;
-    Ok(rows.into_iter().map(|row| conversation(user, row)).collect())
-}
-
-fn conversation(user: &UserSummary, row: Latest) -> Conversation {
-    let Latest {
-        id,
-        sender_id,
-        content,
-        is_read,
-        created_at,
-        unread,
-        partner_id,
-        username,
-        first_name,
-        last_name,
-    } = row;
-    let partner = Person { id: partner_id, username, first_name, last_name };
-    let (sender, receiver) = if sender_id == user.id {
-        (user.clone(), UserSummary::from(&partner))
-    } else {
-        (UserSummary::from(&partner), user.clone())
+    let rows: Vec<(LastMessage, i64, Person)> = Conversations(user.id).load(conn)?;
+    let conversation = |(last, unread_count, partner): (LastMessage, i64, Person)| {
+        let (id, sender_id, content, is_read, created_at) = last;
+        let (sender, receiver) = if sender_id == user.id {
+            (user.clone(), UserSummary::from(&partner))
+        } else {
+            (UserSummary::from(&partner), user.clone())
+        };
+        let last_message = Message { id, sender, receiver, content, is_read, created_at, story: Story };
+        Conversation { user: partner, last_message, unread_count }
     };
-    let last_message = Message { id, sender, receiver, content, is_read, created_at, story: Story };
-    Conversation { user: partner, last_message, unread_count: unread }
+    Ok(rows.into_iter().map(conversation).collect())
 }

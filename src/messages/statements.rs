@@ -1,86 +1,118 @@
-//! The statement that inserts messages. It is prepared once for each connection, however many
-//! messages it inserts.
+//! The statements that read lists of messages. Each is prepared once for each connection, and
+//! reads no more than it returns: `OR` with an order would read and sort the whole history.
 
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
 
 use crate::db::{AnyConnection, MultiBackend};
-use crate::error::{Error, Result};
-use crate::events::UserSummary;
 use crate::ids::{MessageId, UserId};
-use crate::timestamp::Timestamp;
 
-/// Inserts unread messages, each with its sender, receiver and text, and returns the id and
-/// the receiver of each, in the same order. Those whose receiver does not exist are left out.
-///
-/// # Errors
-///
-/// Those of the database.
-pub(super) fn insert_messages(
-    conn: &mut AnyConnection,
-    messages: &[(UserId, UserId, &str)],
-    now: Timestamp,
-) -> Result<Vec<(MessageId, UserSummary)>> {
-    if messages.is_empty() {
-        return Ok(Vec::new());
+/// An id before which all messages are.
+const LATEST: MessageId = MessageId::new(i64::MAX);
+
+/// A page of messages, newest first, of two halves that are each read from an index in order:
+/// what one sent to the other and the other way round (`OF_TWO`), or what one sent and received.
+pub(super) struct PageOf<const OF_TWO: bool> {
+    one: UserId,
+    /// Not used for the messages of one user.
+    other: UserId,
+    before: MessageId,
+    limit: i64,
+}
+
+impl PageOf<true> {
+    /// Returns at most `limit` of the messages between two users, before this one.
+    pub(super) fn two(one: UserId, other: UserId, before: Option<MessageId>, limit: i64) -> Self {
+        Self { one, other, before: before.unwrap_or(LATEST), limit }
     }
-    let rows = serde_json::to_string(messages).map_err(Error::internal)?;
-    let is_sqlite = matches!(conn, AnyConnection::Sqlite(_));
-    let mut inserted: Vec<(MessageId, UserSummary)> = InsertMessages { is_sqlite, rows, now }.load(conn)?;
-    // Ids are assigned in the order of the rows; neither database promises to return them so.
-    inserted.sort_unstable_by_key(|(id, _)| *id);
-    Ok(inserted)
 }
 
-struct InsertMessages {
-    is_sqlite: bool,
-    /// `[[<sender>, <receiver>, <text>], …]`
-    rows: String,
-    now: Timestamp,
+impl PageOf<false> {
+    /// Returns at most `limit` of the messages that a user sent and received, before this one.
+    pub(super) fn user(user: UserId, before: Option<MessageId>, limit: i64) -> Self {
+        Self { one: user, other: user, before: before.unwrap_or(LATEST), limit }
+    }
 }
 
-impl QueryFragment<MultiBackend> for InsertMessages {
+impl<const OF_TWO: bool> QueryFragment<MultiBackend> for PageOf<OF_TWO> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        let [select, from, join] = if self.is_sqlite {
+        const COLUMNS: &str = "SELECT id, sender_id, receiver_id, content, is_read, created_at FROM ";
+        // A message to oneself, as an import may have them, is in the first half only.
+        let [first, second] = if OF_TWO {
             [
-                "value ->> 0, users.id, value ->> 2",
-                " FROM json_each(",
-                ") AS items JOIN users ON users.id = items.value ->> 1 ORDER BY items.key",
+                [" WHERE sender_id = ", " AND receiver_id = "],
+                [" WHERE receiver_id <> sender_id AND receiver_id = ", " AND sender_id = "],
             ]
         } else {
-            [
-                "(item ->> 0)::bigint, users.id, item ->> 2",
-                " FROM jsonb_array_elements(",
-                // OFFSET keeps the planner, which expects a hundred rows here, from joining by
-                // a scan of all users.
-                "::jsonb) WITH ORDINALITY AS items(item, place) JOIN LATERAL \
-                 (SELECT id FROM users WHERE id = (item ->> 1)::bigint OFFSET 0) AS users ON TRUE \
-                 ORDER BY place",
-            ]
+            [[" WHERE sender_id = ", ""], [" WHERE receiver_id <> sender_id AND receiver_id = ", ""]]
         };
-        out.push_sql("INSERT INTO messages (sender_id, receiver_id, content, is_read, created_at) SELECT ");
-        out.push_sql(select);
-        out.push_sql(", FALSE, ");
-        out.push_bind_param::<SqlTimestamp, _>(&self.now)?;
-        out.push_sql(from);
-        out.push_bind_param::<Text, _>(&self.rows)?;
-        out.push_sql(join);
+        for (conditions, end) in [(first, ") AS first_half UNION ALL "), (second, ") AS second_half")] {
+            out.push_sql(COLUMNS);
+            out.push_sql("(");
+            out.push_sql(COLUMNS);
+            out.push_sql("messages");
+            let [of_one, of_other] = conditions;
+            out.push_sql(of_one);
+            out.push_bind_param::<BigInt, _>(&self.one)?;
+            if OF_TWO {
+                out.push_sql(of_other);
+                out.push_bind_param::<BigInt, _>(&self.other)?;
+            }
+            out.push_sql(" AND id < ");
+            out.push_bind_param::<BigInt, _>(&self.before)?;
+            out.push_sql(" ORDER BY id DESC LIMIT ");
+            out.push_bind_param::<BigInt, _>(&self.limit)?;
+            out.push_sql(end);
+        }
+        out.push_sql(" ORDER BY 1 DESC LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)
+    }
+}
+
+impl<const OF_TWO: bool> QueryId for PageOf<OF_TWO> {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<const OF_TWO: bool> Query for PageOf<OF_TWO> {
+    type SqlType = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp);
+}
+
+impl<const OF_TWO: bool> RunQueryDsl<AnyConnection> for PageOf<OF_TWO> {}
+
+/// The conversations of a user, the latest message first: the last message, how many are unread,
+/// and the partner.
+pub(super) struct Conversations(pub(super) UserId);
+
+impl QueryFragment<MultiBackend> for Conversations {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         out.push_sql(
-            " RETURNING id, receiver_id, (SELECT username FROM users WHERE users.id = messages.receiver_id)",
+            "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, c.unread, \
+             u.id, u.username, u.first_name, u.last_name FROM ( \
+             SELECT high_id AS partner_id, last_message_id, low_unread AS unread FROM conversations WHERE low_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.0)?;
+        out.push_sql(
+            " UNION ALL SELECT low_id, last_message_id, high_unread FROM conversations \
+             WHERE low_id <> high_id AND high_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.0)?;
+        out.push_sql(
+            ") AS c JOIN messages m ON m.id = c.last_message_id JOIN users u ON u.id = c.partner_id ORDER BY m.id DESC",
         );
         Ok(())
     }
 }
 
-impl QueryId for InsertMessages {
+impl QueryId for Conversations {
     type QueryId = Self;
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl Query for InsertMessages {
-    type SqlType = (BigInt, (BigInt, Text));
+impl Query for Conversations {
+    type SqlType = ((BigInt, BigInt, Text, Bool, SqlTimestamp), BigInt, (BigInt, Text, Text, Text));
 }
 
-impl RunQueryDsl<AnyConnection> for InsertMessages {}
+impl RunQueryDsl<AnyConnection> for Conversations {}

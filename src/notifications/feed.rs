@@ -29,7 +29,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// How many bytes of a page a feed holds, beside the frame that exceeds them. Frames without
 /// a number that wait behind the page may be as many bytes again.
-const MAX_READY_BYTES: usize = 256 * 1024;
+const MAX_READY_BYTES: usize = inbox::PAGE_BYTES;
 
 /// One user's envelopes for one socket.
 pub(super) struct Feed {
@@ -228,8 +228,10 @@ impl Feed {
             self.behind = None;
             return Ok(());
         }
-        self.behind = match envelopes.len() {
-            inbox::PAGE.. => Some(cause),
+        // A page ends by its number of envelopes or of bytes; what commits after `last_seq` was
+        // read arrives over the subscription.
+        self.behind = match envelopes.last() {
+            Some(last) if last.seq < last_seq || envelopes.len() >= inbox::PAGE => Some(cause),
             _ => heal_again.then_some(Behind::PositionCheck),
         };
         let labels = ReplayLabels { cause: cause.label() };

@@ -23,6 +23,10 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// the service writes, and leave the database to others.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How far the next look goes back before the beginning of the last one: further than the
+/// clocks of instances differ, and than a transaction lasts.
+const OVERLAP_MINUTES: u32 = 5;
+
 /// The number of the advisory lock that one pruning instance holds.
 const PRUNE_LOCK: i64 = 0x6e75_6d65_7072_756e;
 
@@ -31,6 +35,8 @@ pub struct Retention {
     db: Db,
     bounds: settings::Inbox,
     metrics: Metrics,
+    /// Inboxes without a newer event were looked at; none before the first look.
+    checked: Option<Timestamp>,
 }
 
 /// How many rows of each kind were deleted.
@@ -39,6 +45,8 @@ struct Deleted {
     events: usize,
     tokens: usize,
     keys: usize,
+    /// Whether this instance was the one to look.
+    has_looked: bool,
 }
 
 impl Deleted {
@@ -53,11 +61,11 @@ impl Deleted {
 impl Retention {
     /// Deletes what is beyond these bounds.
     pub fn new(db: Db, bounds: settings::Inbox, metrics: Metrics) -> Self {
-        Self { db, bounds, metrics }
+        Self { db, bounds, metrics, checked: None }
     }
 
     /// Runs until the future is dropped.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         loop {
             match self.batch().await {
                 Ok(deleted) if deleted.is_more() => sleep(PAUSE).await,
@@ -70,20 +78,23 @@ impl Retention {
         }
     }
 
-    async fn batch(&self) -> Result<Deleted> {
-        let bounds = self.bounds;
+    async fn batch(&mut self) -> Result<Deleted> {
+        let (bounds, checked, now) = (self.bounds, self.checked, Timestamp::now());
         let act = move |conn: &mut AnyConnection| {
             if !try_lock(conn)? {
                 return Ok(Deleted::default());
             }
-            let now = Timestamp::now();
             Ok(Deleted {
-                events: inbox::prune(conn, &bounds, now)?,
+                has_looked: true,
+                events: inbox::prune(conn, &bounds, now, checked)?,
                 tokens: revocation::prune(conn, now)?,
                 keys: integrations::prune(conn, now)?,
             })
         };
         let deleted = self.db.transaction(act, |outcome| outcome).await?;
+        if deleted.has_looked && deleted.events < inbox::PRUNE_BATCH {
+            self.checked = Some(now.minutes_before(OVERLAP_MINUTES));
+        }
         self.metrics.events_pruned.inc_by(deleted.events as u64);
         Ok(deleted)
     }

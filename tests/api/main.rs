@@ -11,6 +11,7 @@ mod asyncapi_closes;
 mod asyncapi_frames;
 mod bodies;
 mod client_frames;
+mod conversations;
 mod django;
 mod events;
 mod external_publishers;

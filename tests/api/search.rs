@@ -70,6 +70,37 @@ async fn percent_underscore_and_backslash_match_only_themselves(mode: Mode) {
 }
 
 #[apply(both_modes)]
+async fn users_older_than_thousands_of_others_are_found(mode: Mode) {
+    let stage = mode.stage();
+    let ada = stage.person("ada").await;
+    stage.import("qzardoz", "Żółć", "O''-.X");
+    for (table, columns, values) in [
+        (
+            "users",
+            "username, email, email_key, password_hash, first_name, last_name, search_key, date_joined",
+            "'other' || n, n || '@o', n || '@o', '!', '', '', 'other' || n, CURRENT_TIMESTAMP FROM series",
+        ),
+        (
+            "profiles",
+            "user_id, created_at, updated_at",
+            "id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM users WHERE username LIKE 'other%'",
+        ),
+    ] {
+        stage.sql(&format!(
+            "INSERT INTO {table} ({columns}) WITH RECURSIVE series(n) AS \
+             (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 2500) SELECT {values}"
+        ));
+    }
+    for text in ["qz", "QZARDOZ", "doz", "żó", "ŁĆ", "'-", "-.", "'-.", ".x"] {
+        assert_eq!(usernames(&stage, &ada, text).await, ["qzardoz"], "{text}");
+    }
+    for text in ["q%", "__", "zq", "qzardozz"] {
+        assert!(usernames(&stage, &ada, text).await.is_empty(), "{text}");
+    }
+    assert_eq!(usernames(&stage, &ada, "other1").await.len(), 20);
+}
+
+#[apply(both_modes)]
 async fn a_result_has_a_picture_only_if_one_is_set(mode: Mode) {
     let stage = mode.stage();
     let [zoe, ada, bob] = stage.people(["zoe", "ada", "bob"]).await;

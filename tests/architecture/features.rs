@@ -11,11 +11,12 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 16] = [
+const OTHERS: [(&str, &str, &str); 17] = [
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("integrations", "statements", "what the command that announces inserts, prepared once"),
-    ("messages", "statements", "what the command that sends inserts, prepared once"),
+    ("messages", "insert", "what the command that sends inserts, prepared once"),
+    ("messages", "statements", "what the queries have prepared once, as `events` has"),
     ("notifications", "close_reason", "why a session ends"),
     ("notifications", "feed", "one user's envelopes, replay then live"),
     ("notifications", "handshake", "what a socket is requested with"),

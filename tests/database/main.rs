@@ -2,10 +2,12 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod conversations;
 mod crash;
 mod timeouts;
 mod migrations;
 mod outages;
+mod plan_recorder;
 mod plans;
 #[path = "../support/private_servers.rs"]
 mod private_servers;

@@ -1,0 +1,2 @@
+-- The rows go; the migration before drops their table.
+DELETE FROM conversations;

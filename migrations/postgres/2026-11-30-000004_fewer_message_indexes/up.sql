@@ -1,0 +1,19 @@
+-- Each index on `messages` costs every message. Both directions of a conversation are ranges
+-- of `messages_sender_receiver`. How many messages are unread stands in `conversations`, and
+-- the newest of a pair are read until as many are found.
+DROP INDEX messages_receiver_sender;
+DROP INDEX messages_unread;
+
+-- Now no index is on `is_read`: marking a message as read stays on its page, if there is room.
+ALTER TABLE messages SET (fillfactor = 90);
+
+-- The pairs of neighbouring characters of a text, each once: what an index of two letters
+-- has. Trigrams cannot serve them. Not parallel: a search ends at its twentieth match, and
+-- starting workers takes longer.
+CREATE FUNCTION bigrams(text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL UNSAFE AS $$
+    SELECT COALESCE(array_agg(DISTINCT substr($1, n, 2)), '{}')
+    FROM generate_series(1, char_length($1) - 1) AS n
+$$;
+
+-- A search reads the whole list of entries that were not sorted in yet, up to 4 MB.
+ALTER INDEX IF EXISTS users_search_key_trigrams SET (fastupdate = off);
