@@ -55,11 +55,19 @@ pub struct BatchCommitter<C: BatchCommand> {
     events: Events,
     /// As many commands as may run alone at once.
     alone: Arc<Semaphore>,
+    /// As many commands as may wait for locks at once.
+    locked: Arc<Semaphore>,
 }
 
 impl<C: BatchCommand> Clone for BatchCommitter<C> {
     fn clone(&self) -> Self {
-        Self { batcher: self.batcher.clone(), events: self.events.clone(), alone: self.alone.clone() }
+        let Self { batcher, events, alone, locked } = self;
+        Self {
+            batcher: batcher.clone(),
+            events: events.clone(),
+            alone: alone.clone(),
+            locked: locked.clone(),
+        }
     }
 }
 
@@ -80,8 +88,8 @@ enum Outcome<C: BatchCommand> {
 impl<C: BatchCommand> BatchCommitter<C> {
     /// Returns a committer. A command waits for its batch as long as a call for a connection.
     ///
-    /// Commands that run alone use at most a quarter of the database's connections, so that
-    /// those that wait for a lock leave the others to everybody else.
+    /// Commands that run alone use at most half of the database's connections, and those that
+    /// wait for a lock a quarter, so that they leave the others to everybody else.
     pub fn new(events: Events) -> Self {
         let bounds = Bounds {
             batches: BATCHES,
@@ -91,10 +99,12 @@ impl<C: BatchCommand> BatchCommitter<C> {
             wait: events.db().wait_timeout(),
         };
         let size = |pending: &Pending<C>| size_of::<Pending<C>>() + pending.command.bytes();
-        let alone = Arc::new(Semaphore::new(events.db().load().limit.div_ceil(4)));
+        let connections = events.db().load().limit;
+        let alone = Arc::new(Semaphore::new(connections.div_ceil(2)));
+        let locked = Arc::new(Semaphore::new(connections.div_ceil(4)));
         let (committing, runtime) = (events.clone(), events.runtime().clone());
         let batcher = Batcher::new(bounds, size, runtime, move |jobs| commit_batch(committing.clone(), jobs));
-        Self { batcher, events, alone }
+        Self { batcher, events, alone, locked }
     }
 
     /// Runs a command in a transaction that it shares with others and, after COMMIT, publishes
@@ -121,13 +131,29 @@ impl<C: BatchCommand> BatchCommitter<C> {
     }
 
     /// Commits one command of a batch that was rolled back.
+    ///
+    /// Most are committed at once. Only those that a lock stops again wait for it, few at a
+    /// time.
     async fn commit_alone(&self, commands: Arc<Vec<C>>, place: usize) -> Result<C::Output> {
-        let Ok(permit) = timeout(self.events.db().wait_timeout(), self.alone.acquire()).await else {
+        match self.attempt(&self.alone, LockWait::Short, commands.clone(), place).await {
+            Err(Error::Locked(_)) => self.attempt(&self.locked, LockWait::Full, commands, place).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        permits: &Semaphore,
+        lock_wait: LockWait,
+        commands: Arc<Vec<C>>,
+        place: usize,
+    ) -> Result<C::Output> {
+        let Ok(permit) = timeout(self.events.db().wait_timeout(), permits.acquire()).await else {
             return Err(Error::Locked("too many commands wait for locks".into()));
         };
         let _permit = permit.map_err(Error::internal)?;
         let one = move |unit: &mut UnitOfWork<'_>| C::run(unit, &commands[place..=place]);
-        let mut outcomes = self.events.commit_retrying(one).await?;
+        let mut outcomes = self.events.commit_retrying_within(lock_wait, one).await?;
         outcomes.pop().unwrap_or_else(|| Err(Error::internal("a command without an outcome")))
     }
 }

@@ -85,8 +85,16 @@ impl Events {
         T: Send + 'static,
         F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
     {
-        let (value, publication) =
-            transaction_span(self.run(vec![Cause::current()], LockWait::Full, command)).await?;
+        self.commit_within(LockWait::Full, command).await
+    }
+
+    async fn commit_within<T, F>(&self, lock_wait: LockWait, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
+    {
+        let run = self.run(vec![Cause::current()], lock_wait, command);
+        let (value, publication) = transaction_span(run).await?;
         publication.ended().await;
         Ok(value)
     }
@@ -102,10 +110,24 @@ impl Events {
         T: Send + 'static,
         F: Fn(&mut UnitOfWork<'_>) -> Result<T> + Send + Sync + 'static,
     {
+        self.commit_retrying_within(LockWait::Full, command).await
+    }
+
+    /// Commits a command as [`Events::commit_retrying`] does. Its statements wait for a lock as
+    /// long as given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Events::commit_retrying`].
+    pub(super) async fn commit_retrying_within<T, F>(&self, lock_wait: LockWait, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut UnitOfWork<'_>) -> Result<T> + Send + Sync + 'static,
+    {
         let command = Arc::new(command);
         retry_conflicts(async || {
             let command = command.clone();
-            self.commit(move |unit| command(unit)).await
+            self.commit_within(lock_wait, move |unit| command(unit)).await
         })
         .await
     }
