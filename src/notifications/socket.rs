@@ -17,7 +17,6 @@ use super::closing;
 use super::feed::Feed;
 use super::handshake::{Handshake, PROTOCOL, Refusal, SocketCredential};
 use super::inbound::Inbound;
-use super::queries;
 use super::roster::{AtCapacity, Registration, Roster};
 use super::session::{self, Session};
 use super::shared::Shared;
@@ -240,8 +239,7 @@ impl Beginning {
         let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = layer.subscribe(Group::user(user), capacity).await;
-        let read = shared.db.read_in_background(move |conn| Ok(queries::account_positions(conn, &[user])?));
-        let last_seq = match read.await.map(|positions| positions.first().copied()) {
+        let last_seq = match shared.position(user).await {
             Ok(Some(position)) if position.permits(issued_at) => position.last_seq,
             // A revocation that was published before the subscription was made was missed.
             Ok(_) => {

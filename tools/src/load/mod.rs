@@ -155,12 +155,15 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
         stop: stopped,
     };
     let receiving = sockets::receive(opened, &measurement);
+    let processor_before = options.pid.map(processor_time).transpose()?;
     let sent = match &options.publish_redis {
         Some(url) => redis::publish(options, url, &measurement, people).await?,
         None => senders::send(options, run, Arc::clone(people), started).await?,
     };
     let seconds = started.elapsed().as_secs_f64();
-    let delivered_per_second = measurement.delivered.load(Ordering::Relaxed) as f64 / seconds;
+    let delivered = measurement.delivered.load(Ordering::Relaxed) as f64;
+    let processor_after = options.pid.map(processor_time).transpose()?;
+    let used = processor_after.zip(processor_before).map(|(after, before)| after.saturating_sub(before));
 
     let expected = (sent.acknowledged.len() * options.sockets_per_person) as u64;
     let deadline = Instant::now() + Duration::from_secs_f64(options.settle);
@@ -172,7 +175,8 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
     let mut messages = check(sent, receiving, count, expected).await?;
     messages.process_growth_bytes =
         before_bytes.zip(after_bytes).map(|(before, after)| after.cast_signed() - before.cast_signed());
-    messages.delivered_per_second = delivered_per_second;
+    messages.delivered_per_second = delivered / seconds;
+    messages.processor_us_per_delivery = used.map(|used| used.as_secs_f64() * 1e6 / delivered.max(1.0));
     messages.stalled = drain(stalled).await;
     Ok(messages)
 }
@@ -199,6 +203,7 @@ async fn check(
         expected,
         delivered: 0,
         delivered_per_second: 0.0,
+        processor_us_per_delivery: None,
         delivery: Latency::default(),
         lost: 0,
         repeated: 0,

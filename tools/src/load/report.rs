@@ -92,6 +92,8 @@ pub struct Messages {
     pub delivered: u64,
     /// The rate of these while messages were sent.
     pub delivered_per_second: f64,
+    /// The processor time that the process used meanwhile, in microseconds for each of these.
+    pub processor_us_per_delivery: Option<f64>,
     /// Time from when a message was due until it arrived on a socket.
     pub delivery: Latency,
     /// Acknowledged messages that a socket of the receiver did not get.
@@ -150,6 +152,9 @@ impl fmt::Display for Report {
                 "delivered          {} ({:.0}/s) of {} expected, on {} sockets",
                 it.delivered, it.delivered_per_second, it.expected, it.sockets
             )?;
+            if let Some(us) = it.processor_us_per_delivery {
+                writeln!(f, "processor time     {us:.1} µs for each delivery")?;
+            }
             writeln!(f, "delivery latency   {}", it.delivery)?;
             writeln!(
                 f,
