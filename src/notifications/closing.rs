@@ -7,6 +7,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
@@ -28,8 +29,8 @@ pub(super) fn record(reason: &CloseReason, user: Option<UserId>, metrics: &Metri
     metrics.sockets_closed.get_or_create(&CloseLabels { reason: reason.label() }).inc();
 }
 
-/// Closes a socket, within twice `write_timeout` at most. Of the outbox only the frame is sent
-/// that was written in part.
+/// Closes a socket, within twice `write_timeout` at most. Of the outbox, what the kernel takes at
+/// once is sent, and the rest of a frame that was written in part.
 ///
 /// The kernel ends the connection of a client that reads nothing; the bound is for one that reads
 /// a byte now and then.
@@ -43,6 +44,12 @@ pub(super) async fn close(
         return;
     }
     let mut outbox = outbox.unwrap_or_default();
+    poll_fn(|context| {
+        // A failure is met again below.
+        let _ = outbox.poll_write(context, &mut stream, write_timeout);
+        Poll::Ready(())
+    })
+    .await;
     outbox.truncate();
     outbox.push(Frame::close(reason.frame()));
     let written = poll_fn(|context| outbox.poll_write(context, &mut stream, write_timeout));

@@ -162,3 +162,60 @@ fn close_reason(error: &ProtocolError) -> CloseReason {
         _ => CloseReason::Protocol,
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::future::poll_fn;
+
+    use actix_codec::Encoder;
+    use actix_http::ws::Message;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Returns what a client sends as these messages.
+    fn encoded(messages: impl IntoIterator<Item = Message>) -> BytesMut {
+        let (mut codec, mut bytes) = (Codec::new().client_mode(), BytesMut::new());
+        messages.into_iter().for_each(|message| codec.encode(message, &mut bytes).unwrap());
+        bytes
+    }
+
+    /// Returns a socket that has these early bytes, and its client.
+    async fn connect(early: BytesMut) -> (Inbound, TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        (Inbound::new(early, LocalLimiter::new("frames_by_socket", None)), stream, client)
+    }
+
+    async fn next(inbound: &mut Inbound, stream: &mut TcpStream) -> Result<ClientFrame, CloseReason> {
+        let metrics = Metrics::default();
+        poll_fn(|context| inbound.poll_next(context, stream, &metrics)).await
+    }
+
+    #[tokio::test]
+    async fn a_frame_may_begin_with_early_bytes_and_needs_no_memory_afterwards() {
+        let sent = encoded([Message::Text("one".into()), Message::Text("two".into())]);
+        let (early, rest) = sent.split_at(12);
+        let (mut inbound, mut stream, mut client) = connect(early.into()).await;
+        assert_eq!(next(&mut inbound, &mut stream).await, Ok(ClientFrame::Text("one".into())));
+        client.write_all(rest).await.unwrap();
+        assert_eq!(next(&mut inbound, &mut stream).await, Ok(ClientFrame::Text("two".into())));
+        drop(client);
+        assert_eq!(next(&mut inbound, &mut stream).await, Err(CloseReason::Disconnected));
+        assert_eq!(inbound.unparsed.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_too_large_is_not_read_to_its_end() {
+        let (mut inbound, mut stream, mut client) = connect(BytesMut::new()).await;
+        // A masked text frame of 1 GiB, which the client begins to send.
+        client.write_all(&[0x81, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4]).await.unwrap();
+        let sending = tokio::spawn(async move { while client.write_all(&[0; 1 << 16]).await.is_ok() {} });
+        assert_eq!(next(&mut inbound, &mut stream).await, Err(CloseReason::TooLarge));
+        assert!(inbound.unparsed.len() <= MAX_MESSAGE_BYTES + MAX_HEADER_BYTES + READ_BYTES);
+        sending.abort();
+    }
+}

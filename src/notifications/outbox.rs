@@ -39,8 +39,8 @@ pub(super) struct Outbox {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// The client took no frame within the write timeout.
-#[derive(Debug)]
+/// Why frames were not written.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// A frame was not written in time.
     TimedOut,
@@ -161,5 +161,83 @@ impl Outbox {
             // It was set for an earlier frame.
             timer.as_mut().reset(deadline);
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(100);
+    /// Longer than a test takes.
+    const NONE: Duration = Duration::from_secs(60);
+    /// More than the kernel buffers.
+    const LARGE: usize = 16 << 20;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (listener.accept().await.unwrap().0, client)
+    }
+
+    async fn write(outbox: &mut Outbox, stream: &mut TcpStream, timeout: Duration) -> Result<(), Failure> {
+        poll_fn(|context| outbox.poll_write(context, stream, timeout)).await
+    }
+
+    #[tokio::test]
+    async fn frames_are_written_in_order_however_many_there_are() {
+        let (mut stream, mut client) = pair().await;
+        let mut outbox = Outbox::default();
+        let texts: Vec<String> = (0..100).map(|number| format!("frame {number}")).collect();
+        texts.iter().for_each(|text| outbox.push(Frame::text(text.as_str().into())));
+        let mut expected = Vec::new();
+        for text in &texts {
+            expected.extend([0x81, u8::try_from(text.len()).unwrap()]);
+            expected.extend(text.as_bytes());
+        }
+        assert_eq!(outbox.bytes(), expected.len());
+        write(&mut outbox, &mut stream, NONE).await.unwrap();
+        assert_eq!(outbox.bytes(), 0);
+        drop(stream);
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, expected);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_fails_in_time_and_may_get_the_rest_of_its_frame_later() {
+        let (mut stream, mut client) = pair().await;
+        let mut outbox = Outbox::default();
+        outbox.push(Frame::text("x".repeat(LARGE).into()));
+        outbox.push_response(Frame::text("dropped".into()));
+        let started = Instant::now();
+        assert_eq!(write(&mut outbox, &mut stream, SHORT).await, Err(Failure::TimedOut));
+        assert!(started.elapsed() >= SHORT && outbox.has_response());
+        outbox.truncate();
+        outbox.push(Frame::close(None));
+        let reading = tokio::spawn(async move {
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).await.unwrap();
+            received
+        });
+        write(&mut outbox, &mut stream, NONE).await.unwrap();
+        drop(stream);
+        let received = reading.await.unwrap();
+        assert_eq!((received.len(), received.ends_with(&[0x88, 0])), (10 + LARGE + 2, true));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_is_noticed() {
+        let (mut stream, client) = pair().await;
+        drop(client);
+        let mut outbox = Outbox::default();
+        outbox.push(Frame::text("x".repeat(LARGE).into()));
+        assert_eq!(write(&mut outbox, &mut stream, NONE).await, Err(Failure::Disconnected));
     }
 }
