@@ -21,7 +21,7 @@ use crate::events::{BatchCommitter, Events};
 use crate::integrations::{Announcements, ServiceKeys};
 use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
-use crate::notifications::{PositionCheck, RevocationListener, Roster};
+use crate::notifications::{PositionCheck, RevocationListener, Roster, Shared};
 use crate::operations::health::Health;
 use crate::operations::metrics_server;
 use crate::operations::retention::Retention;
@@ -75,13 +75,11 @@ impl App {
         let roster = Roster::new(settings.socket, metrics.clone());
         let sockets = Sockets {
             authenticator: authenticator.clone(),
-            db: db.clone(),
             layer: layer.clone(),
             limits: limits.clone(),
             roster: roster.clone(),
-            settings: settings.socket,
             allowed_origins: settings.access.socket_origins.as_slice().into(),
-            metrics: metrics.clone(),
+            shared: Arc::new(Shared::new(db.clone(), settings.socket, metrics.clone())),
         };
         let health = Health::new(db.clone(), layer.clone());
 
@@ -181,7 +179,7 @@ fn start_tasks(
     tasks.spawn(check.run());
     tasks.spawn(RevocationListener::new(roster.clone(), layer).run());
     tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
-    tasks.spawn(roster.clone().ping_all(settings.socket));
+    tasks.spawn(roster.clone().ping_all());
     tasks
 }
 

@@ -5,10 +5,12 @@
 //! subscription ends and its memory is freed, and no other subscription is affected.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::group::Group;
 use super::payload::Payload;
@@ -33,17 +35,21 @@ pub struct Overflow;
 pub(super) struct Hub {
     /// While held: no await, and no call out of this file. A queue's own lock is
     /// taken only after this one is released.
-    groups: Mutex<HashMap<Group, Vec<Arc<Mailbox>>>>,
+    groups: Mutex<HashMap<Group, Members>>,
     /// Called with each group that gets its first subscription or loses its last.
     on_change: Box<dyn Fn(&Group) + Send + Sync>,
     metrics: Metrics,
 }
 
+/// The subscriptions of a group. They are replaced and not changed, so that delivering copies a
+/// pointer; a user has few sockets.
+type Members = Arc<[Arc<Mailbox>]>;
+
 /// The queue of one subscription, with what wakes its reader.
 struct Mailbox {
     /// While held: no await, and no other lock is taken.
     queue: Mutex<Queue>,
-    changed: Notify,
+    reader: AtomicWaker,
     capacity: Capacity,
 }
 
@@ -54,10 +60,6 @@ struct Queue {
     overflowed: bool,
 }
 
-/// The capacity, in payloads, that an empty queue keeps; memory that a burst took beyond
-/// it is freed.
-const MIN_QUEUE_CAPACITY: usize = 8;
-
 impl Hub {
     pub(super) fn new(metrics: Metrics, on_change: impl Fn(&Group) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { groups: Mutex::default(), on_change: Box::new(on_change), metrics })
@@ -66,11 +68,11 @@ impl Hub {
     /// Adds a subscription to a group. Payloads delivered to the group from now on
     /// are put into its queue.
     pub(super) fn join(self: &Arc<Self>, group: Group, capacity: Capacity) -> Subscription {
-        let mailbox = Arc::new(Mailbox { queue: Mutex::default(), changed: Notify::new(), capacity });
+        let mailbox = Arc::new(Mailbox { queue: Mutex::default(), reader: AtomicWaker::new(), capacity });
         let first = {
             let mut groups = self.groups.lock();
             let members = groups.entry(group.clone()).or_default();
-            members.push(mailbox.clone());
+            *members = members.iter().chain([&mailbox]).cloned().collect();
             members.len() == 1
         };
         self.metrics.subscriptions.inc();
@@ -83,12 +85,11 @@ impl Hub {
     /// Puts a payload into the queue of each subscription of a group. Returns the number
     /// of subscriptions.
     pub(super) fn deliver(&self, group: &str, payload: &Payload) -> usize {
-        // A user has few sockets: the copy is a few pointers.
         let members = match self.groups.lock().get(group) {
             Some(members) => members.clone(),
             None => return 0,
         };
-        for mailbox in &members {
+        for mailbox in members.iter() {
             match mailbox.put(payload.clone()) {
                 Ok(()) => self.metrics.payloads_delivered.inc(),
                 Err(Overflow) => self.metrics.queue_overflows.inc(),
@@ -111,7 +112,7 @@ impl Hub {
         let last = {
             let mut groups = self.groups.lock();
             let Some(members) = groups.get_mut(group) else { return };
-            members.retain(|member| !Arc::ptr_eq(member, mailbox));
+            *members = members.iter().filter(|member| !Arc::ptr_eq(member, mailbox)).cloned().collect();
             let last = members.is_empty();
             if last {
                 groups.remove(group);
@@ -141,7 +142,7 @@ impl Mailbox {
             queue.payloads.push_back(payload);
         }
         drop(queue);
-        self.changed.notify_one();
+        self.reader.wake();
         if full { Err(Overflow) } else { Ok(()) }
     }
 }
@@ -160,11 +161,24 @@ impl Subscription {
     ///
     /// [`Overflow`] once the queue was full; the payloads in it are dropped.
     pub async fn next(&self) -> Result<Payload, Overflow> {
-        loop {
-            if let Some(payload) = self.try_next()? {
-                return Ok(payload);
-            }
-            self.mailbox.changed.notified().await;
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Waits for the next payload, as [`Subscription::next`]. One task may wait: the last caller
+    /// is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscription::next`].
+    pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Payload, Overflow>> {
+        if let Some(payload) = self.try_next()? {
+            return Poll::Ready(Ok(payload));
+        }
+        self.mailbox.reader.register(context.waker());
+        // A payload that came before the registration woke nobody.
+        match self.try_next()? {
+            Some(payload) => Poll::Ready(Ok(payload)),
+            None => Poll::Pending,
         }
     }
 
@@ -181,20 +195,23 @@ impl Subscription {
         let payload = queue.payloads.pop_front();
         if let Some(payload) = &payload {
             queue.bytes -= payload.bytes.len();
-        } else if queue.payloads.capacity() > MIN_QUEUE_CAPACITY {
-            queue.payloads.shrink_to(MIN_QUEUE_CAPACITY);
+        } else if queue.payloads.capacity() > 0 {
+            // Most queues are empty most of the time.
+            queue.payloads = VecDeque::new();
         }
         Ok(payload)
     }
 
     /// Waits until the queue overflows, if it ever does.
     pub async fn overflowed(&self) -> Overflow {
-        loop {
-            if self.mailbox.queue.lock().overflowed {
-                return Overflow;
-            }
-            self.mailbox.changed.notified().await;
-        }
+        poll_fn(|context| self.poll_overflow(context)).await
+    }
+
+    /// Waits until the queue overflows, as [`Subscription::overflowed`]. One task may wait, here
+    /// or for a payload.
+    pub fn poll_overflow(&self, context: &mut Context<'_>) -> Poll<Overflow> {
+        self.mailbox.reader.register(context.waker());
+        if self.mailbox.queue.lock().overflowed { Poll::Ready(Overflow) } else { Poll::Pending }
     }
 }
 

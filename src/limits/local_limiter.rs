@@ -18,7 +18,7 @@ pub struct LocalLimiter {
 
 impl LocalLimiter {
     /// Returns a limiter; without a rate it is switched off.
-    pub(super) fn new(name: &'static str, rate: Option<Rate>) -> Self {
+    pub fn new(name: &'static str, rate: Option<Rate>) -> Self {
         Self { name, gcra: rate.map(Gcra::new), theoretical_arrival_time: 0 }
     }
 

@@ -1,7 +1,7 @@
 //! A [`CloseReason`] is why a session ends, or why it does not begin. It has every close code
 //! of the service, which `docs/asyncapi.yaml` describes.
 
-use actix_ws::{CloseCode, CloseReason as CloseFrame};
+use actix_http::ws::{CloseCode, CloseReason as CloseFrame};
 
 /// Why a session ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,20 +8,23 @@
 //! needs no memory for what it misses: the inbox stores it.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
+use super::shared::Shared;
 use crate::channel_layer::{Overflow, Payload, Subscription};
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::{Envelope, Seq, inbox};
 use crate::ids::UserId;
-use crate::telemetry::{Metrics, Origin, ReplayLabels};
+use crate::telemetry::{Origin, ReplayLabels};
 
 /// How long a feed waits before it reads again from a database that has failed: short
 /// enough to be up to date two seconds after the database has recovered.
@@ -34,21 +37,35 @@ const MAX_READY_BYTES: usize = inbox::PAGE_BYTES;
 /// One user's envelopes for one socket.
 pub(super) struct Feed {
     user: UserId,
-    db: Db,
-    metrics: Metrics,
+    shared: Arc<Shared>,
     subscription: Subscription,
-    /// The number of the last envelope that [`Feed::next`] returned.
+    /// The number of the last envelope that [`Feed::poll_next`] returned.
     sent: Seq,
+    /// The replay that comes before what is live. Most feeds have none most of the time.
+    replay: Option<Box<Replay>>,
+}
+
+/// The reading of an inbox, and what was read.
+struct Replay {
     /// Why the inbox may have something after [`Feed::sent`], if it may.
     behind: Option<Behind>,
-    /// The reading of a page, which continues after [`Feed::next`] is dropped.
+    /// The reading of a page.
     reading: Option<BoxFuture<'static, Result<Page>>>,
+    /// The pause after a reading that failed.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Whether [`Feed::heal`] was called while a page was being read, which may have been
     /// read before what is to be healed.
     heal_again: bool,
     /// What was read and not returned yet: a page of the inbox at most, and frames without a
     /// number that arrived meanwhile.
     ready: VecDeque<Item>,
+}
+
+impl Replay {
+    fn new(behind: Behind) -> Box<Self> {
+        let (reading, pause, ready) = (None, None, VecDeque::new());
+        Box::new(Self { behind: Some(behind), reading, pause, heal_again: false, ready })
+    }
 }
 
 /// Why a feed is behind its inbox.
@@ -112,25 +129,14 @@ impl Feed {
     /// and its number removes the repeat.
     pub(super) fn new(
         user: UserId,
-        db: Db,
-        metrics: Metrics,
+        shared: Arc<Shared>,
         subscription: Subscription,
         last_seq: Seq,
         cursor: Option<Seq>,
     ) -> Self {
         let sent = cursor.unwrap_or(last_seq);
-        let behind = (sent != last_seq).then_some(Behind::Resume);
-        Self {
-            user,
-            db,
-            metrics,
-            subscription,
-            sent,
-            behind,
-            reading: None,
-            heal_again: false,
-            ready: VecDeque::new(),
-        }
+        let replay = (sent != last_seq).then(|| Replay::new(Behind::Resume));
+        Self { user, shared, subscription, sent, replay }
     }
 
     /// Returns the user whose envelopes these are.
@@ -138,40 +144,48 @@ impl Feed {
         self.user
     }
 
-    /// Returns the number of the last envelope that [`Feed::next`] returned.
+    /// Returns the number of the last envelope that [`Feed::poll_next`] returned.
     pub(super) const fn sent(&self) -> Seq {
         self.sent
     }
 
     /// Has the inbox read before anything else is returned.
     pub(super) fn heal(&mut self) {
-        self.heal_again = self.reading.is_some();
-        self.behind = self.behind.or(Some(Behind::PositionCheck));
+        let replay = self.replay.get_or_insert_with(|| Replay::new(Behind::PositionCheck));
+        replay.heal_again = replay.reading.is_some();
+        replay.behind = replay.behind.or(Some(Behind::PositionCheck));
     }
 
-    /// Returns the subscription, to be watched for an overflow while a frame is being sent.
+    /// Returns the subscription, to be watched for an overflow while nothing can be sent.
     pub(super) const fn subscription(&self) -> &Subscription {
         &self.subscription
     }
 
-    /// Waits for what is to be sent next. Dropping the future loses nothing.
+    /// Waits for what is to be sent next.
     ///
     /// # Errors
     ///
     /// [`Overflow`] if more arrived than the subscription may hold.
-    pub(super) async fn next(&mut self) -> std::result::Result<Item, Overflow> {
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<std::result::Result<Item, Overflow>> {
         loop {
-            if let Some(item) = self.ready.pop_front() {
-                self.advance(&item);
-                return Ok(item);
+            if let Some(replay) = &mut self.replay {
+                if let Some(item) = replay.ready.pop_front() {
+                    self.advance(&item);
+                    return Poll::Ready(Ok(item));
+                }
+                if let Some(cause) = replay.behind {
+                    ready!(self.poll_inbox(context, cause))?;
+                    continue;
+                }
+                self.replay = None;
             }
-            if let Some(cause) = self.behind {
-                self.read_inbox(cause).await?;
-                continue;
-            }
-            let payload = self.subscription.next().await?;
+            let payload = ready!(self.subscription.poll_next(context))?;
             if let Some(item) = self.receive(payload) {
-                self.ready.push_back(item);
+                self.advance(&item);
+                return Poll::Ready(Ok(item));
             }
         }
     }
@@ -193,64 +207,80 @@ impl Feed {
         let (text, origin) = (ByteString::try_from(payload.bytes).ok()?, payload.origin);
         match seq {
             Some(seq) if seq <= self.sent => {
-                self.metrics.repeats_dropped.inc();
+                self.shared.metrics.repeats_dropped.inc();
                 None
             }
             Some(seq) if seq > self.sent + 1 => {
-                self.metrics.gaps_read.inc();
-                self.behind = Some(Behind::Gap);
+                self.shared.metrics.gaps_read.inc();
+                self.replay = Some(Replay::new(Behind::Gap));
                 None
             }
             seq => Some(Item::Frame { seq, text, origin }),
         }
     }
 
-    /// Reads the next page of the inbox into [`Feed::ready`].
-    async fn read_inbox(&mut self, cause: Behind) -> std::result::Result<(), Overflow> {
-        let (db, user, sent) = (&self.db, self.user, self.sent);
-        let reading = self.reading.get_or_insert_with(|| Box::pin(page(db.clone(), user, sent)));
-        let page = reading.await;
-        self.reading = None;
-        let heal_again = std::mem::take(&mut self.heal_again);
-        let (last_seq, envelopes) = match page {
-            Ok(page) => page,
+    /// Reads the next page of the inbox into [`Replay::ready`].
+    fn poll_inbox(
+        &mut self,
+        context: &mut Context<'_>,
+        cause: Behind,
+    ) -> Poll<std::result::Result<(), Overflow>> {
+        let (user, sent) = (self.user, self.sent);
+        let Some(replay) = &mut self.replay else { return Poll::Ready(Ok(())) };
+        if let Some(pause) = &mut replay.pause {
+            ready!(pause.as_mut().poll(context));
+            replay.pause = None;
+            return Poll::Ready(self.drop_numbered());
+        }
+        let read = replay.reading.get_or_insert_with(|| Box::pin(page(self.shared.db.clone(), user, sent)));
+        let page = ready!(read.as_mut().poll(context));
+        replay.reading = None;
+        let heal_again = std::mem::take(&mut replay.heal_again);
+        match page {
+            Ok(page) => self.take_page(page, cause, heal_again),
             Err(error) => {
                 // The database logs at `warn` when it fails and at `info` when it recovers.
-                tracing::debug!(user.id = %self.user, cause = %error, "reading the inbox failed; retrying");
-                sleep(RETRY_DELAY).await;
-                return self.drop_numbered();
+                tracing::debug!(user.id = %user, cause = %error, "reading the inbox failed; retrying");
+                replay.pause = Some(Box::pin(sleep(RETRY_DELAY)));
             }
-        };
+        }
+        // More of the inbox is to be read.
+        let is_behind = self.replay.as_ref().is_some_and(|it| it.behind.is_some() && it.pause.is_none());
+        Poll::Ready(if is_behind { self.drop_numbered() } else { Ok(()) })
+    }
+
+    fn take_page(&mut self, (last_seq, envelopes): Page, cause: Behind, heal_again: bool) {
+        let Some(replay) = &mut self.replay else { return };
+        let metrics = &self.shared.metrics;
         let next = envelopes.first().map_or(last_seq + 1, |envelope| envelope.seq);
         if next != self.sent + 1 {
-            self.ready.push_back(Item::Resync(last_seq));
-            self.metrics.resyncs.inc();
-            self.behind = None;
-            return Ok(());
+            replay.ready.push_back(Item::Resync(last_seq));
+            metrics.resyncs.inc();
+            replay.behind = None;
+            return;
         }
         // A page ends by its number of envelopes or of bytes; what commits after `last_seq` was
         // read arrives over the subscription.
-        self.behind = match envelopes.last() {
+        replay.behind = match envelopes.last() {
             Some(last) if last.seq < last_seq || envelopes.len() >= inbox::PAGE => Some(cause),
             _ => heal_again.then_some(Behind::PositionCheck),
         };
         let labels = ReplayLabels { cause: cause.label() };
-        self.metrics.events_replayed.get_or_create(&labels).inc_by(envelopes.len() as u64);
+        metrics.events_replayed.get_or_create(&labels).inc_by(envelopes.len() as u64);
         let mut bytes = 0;
         for (envelope, expected) in envelopes.iter().zip(next..) {
             // Retention deletes from the front. Should it leave a gap all the same, the
             // next page begins after it and is recognised above. What exceeds the bytes
             // that may be held is read again later.
             if envelope.seq != expected || bytes >= MAX_READY_BYTES {
-                self.behind = Some(cause);
+                replay.behind = Some(cause);
                 break;
             }
             if let Ok(text) = ByteString::try_from(envelope.frame()) {
                 bytes += text.len();
-                self.ready.push_back(Item::Frame { seq: Some(envelope.seq), text, origin: None });
+                replay.ready.push_back(Item::Frame { seq: Some(envelope.seq), text, origin: None });
             }
         }
-        if self.behind.is_some() { self.drop_numbered() } else { Ok(()) }
     }
 
     /// Drops the queued envelopes, which the inbox has too, while more of it is to be read:
@@ -263,8 +293,10 @@ impl Feed {
                 && let Ok(text) = ByteString::try_from(payload.bytes)
             {
                 bytes += text.len();
-                if bytes <= MAX_READY_BYTES {
-                    self.ready.push_back(Item::Frame { seq: None, text, origin: payload.origin });
+                if bytes <= MAX_READY_BYTES
+                    && let Some(replay) = &mut self.replay
+                {
+                    replay.ready.push_back(Item::Frame { seq: None, text, origin: payload.origin });
                 }
             }
         }

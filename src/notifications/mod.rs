@@ -4,7 +4,9 @@
 //! - A [`feed`] turns what the channel layer delivers, in whatever order, into each
 //!   envelope once and in order.
 //! - A [`session`] is one socket's life, from connect to close; [`inbound`] is what its
-//!   client sends, and [`close_reason`] has every close code.
+//!   client sends, an [`outbox`] is what waits to be written as [`frame`]s, [`closing`] is
+//!   the end, and [`close_reason`] has every close code. [`shared`] is what all sessions
+//!   have in common.
 //! - A [`handshake`] is the request for a socket; [`socket`] accepts or refuses it.
 //! - The [`roster`] is the table of the sessions of this process. It reaches each through
 //!   its [`session_handle`]; [`pings`], the [`position_check`], the [`revocation_listener`]
@@ -16,11 +18,16 @@ mod queries;
 mod commands;
 pub mod http;
 
+mod shared;
 mod close_reason;
 pub mod handshake;
 mod inbound;
+mod frame;
+mod outbox;
+mod closing;
 mod feed;
 mod session_handle;
+mod ping_wheel;
 mod roster;
 mod session;
 pub mod socket;
@@ -39,3 +46,4 @@ pub use revocation_listener::RevocationListener;
 pub use roster::Roster;
 #[cfg(feature = "fuzzing")]
 pub(crate) use session::respond;
+pub use shared::Shared;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::{AccountPosition, InboxPage};
 use crate::db::schema::{inboxes, users};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Query, among};
 use crate::error::Result;
 use crate::events::{Seq, inbox};
 use crate::ids::UserId;
@@ -29,9 +29,10 @@ pub(super) fn inbox_page(
 
 /// Returns the account position of each of these users who exists, in one query.
 pub(super) fn account_positions(conn: &mut AnyConnection, users: &[UserId]) -> Query<Vec<AccountPosition>> {
+    let known = among(conn, users::id, users.iter().map(|user| user.number()));
     let rows = users::table
         .left_join(inboxes::table)
-        .filter(users::id.eq_any(users))
+        .filter(known)
         .select((users::id, inboxes::last_seq.nullable(), users::is_active, users::tokens_valid_from))
         .load::<(UserId, Option<Seq>, bool, i64)>(conn)?;
     let position = |(user, last_seq, is_active, tokens_valid_from)| AccountPosition {

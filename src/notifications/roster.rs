@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::model::AccountPosition;
+use super::ping_wheel::PingWheel;
 use super::session_handle::{SessionHandle, Signal};
 use crate::events::Revocation;
 use crate::ids::UserId;
@@ -31,6 +32,7 @@ struct Table {
     count: AtomicUsize,
     bounds: Socket,
     next_number: AtomicU64,
+    pings: PingWheel,
     is_closing: AtomicBool,
     metrics: Metrics,
 }
@@ -52,6 +54,7 @@ impl Roster {
             count: AtomicUsize::new(0),
             bounds,
             next_number: AtomicU64::new(0),
+            pings: PingWheel::new(bounds.ping),
             is_closing: AtomicBool::new(false),
             metrics,
         }))
@@ -79,6 +82,7 @@ impl Roster {
             self.0.count.fetch_add(1, Ordering::Relaxed);
             own.len() == 1
         };
+        self.0.pings.add(&session);
         self.0.metrics.sockets.inc();
         if is_first {
             self.0.metrics.people_connected.inc();
@@ -88,6 +92,16 @@ impl Roster {
             session.signal(Signal::Restart);
         }
         Ok(Registration { roster: self.clone(), session })
+    }
+
+    /// Returns the bounds of sockets.
+    pub(super) fn bounds(&self) -> &Socket {
+        &self.0.bounds
+    }
+
+    /// Returns the sessions by the moment at which each is pinged.
+    pub(super) fn pings(&self) -> &PingWheel {
+        &self.0.pings
     }
 
     /// Returns the number of sessions.
@@ -167,7 +181,8 @@ impl Deref for Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let Table { sessions, count, metrics, .. } = &*self.roster.0;
+        let Table { sessions, count, pings, metrics, .. } = &*self.roster.0;
+        pings.remove(&self.session);
         let mut sessions = sessions.lock();
         count.fetch_sub(1, Ordering::Relaxed);
         let mut was_last = false;

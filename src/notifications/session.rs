@@ -1,64 +1,197 @@
 //! A session is one socket's life, from connect to close.
 //!
-//! It has two halves that run concurrently: one sends what its [`Feed`] returns, the other
-//! responds to what the client sends. Either ends the session. Only the session itself ever
-//! waits for its socket.
+//! It is one future over the TCP stream, which HTTP has handed over. It sends what its [`Feed`]
+//! returns, and responds to what the client sends; either ends it. What the kernel does not take
+//! waits in an [`Outbox`], and nothing more is taken from the feed meanwhile. Only the session
+//! itself ever waits for its socket.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use actix_ws::Closed;
+use actix_web::rt::net::TcpStream;
 use bytestring::ByteString;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 use tracing::field::display;
 
 use super::close_reason::CloseReason;
+use super::closing;
 use super::feed::{Feed, Item};
+use super::frame::Frame;
 use super::inbound::{ClientFrame, Inbound};
+use super::outbox::{Failure, Outbox};
 use super::roster::Registration;
-use super::session_handle::{SessionHandle, Signal};
+use super::session_handle::Signal;
+use super::shared::Shared;
 use crate::auth::Account;
 use crate::events::Seq;
-use crate::ids::UserId;
-use crate::settings::Socket;
-use crate::telemetry::{CloseLabels, Metrics, Span};
+use crate::telemetry::Span;
 
-/// How long writing a close frame may take, which takes milliseconds. A client that reads
-/// nothing does not get it; the kernel ends its connection.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The bytes of an outbox beyond which no further frame of the feed is taken.
+const MAX_OUTBOX_BYTES: usize = 32 * 1024;
+
+/// The most messages of a client in one round.
+const MAX_MESSAGES: usize = 64;
+
+/// How often a session writes before it lets the other sockets of its thread go on.
+const MAX_ROUNDS: usize = 4;
 
 /// One socket and what serves it.
 ///
-/// Every idle socket has one, so its size matters: it stays in its box, and the halves
-/// borrow their fields of it.
+/// Every idle socket has one, so its size matters: it stays in its box.
 pub(super) struct Session {
-    pub(super) socket: actix_ws::Session,
+    pub(super) stream: TcpStream,
     pub(super) inbound: Inbound,
     pub(super) feed: Feed,
     pub(super) registration: Registration,
-    pub(super) settings: Socket,
-    pub(super) metrics: Metrics,
+    pub(super) shared: Arc<Shared>,
+    /// What the kernel has not taken yet, if anything.
+    pub(super) outbox: Option<Box<Outbox>>,
 }
 
 impl Session {
     /// Sends the greeting, then serves the socket until either side closes it.
     pub(super) async fn run(mut self: Box<Self>, greeting: ByteString) {
-        let mut sender = Sender {
-            socket: self.socket.clone(),
-            feed: &mut self.feed,
-            session: &self.registration,
-            settings: &self.settings,
-            metrics: &self.metrics,
-        };
-        sender.metrics.sockets_opened.inc();
-        let reason = tokio::select! {
-            reason = sender.send_all(greeting) => reason,
-            reason = respond_all(&mut self.socket, &mut self.inbound, &self.registration) => reason,
-        };
-        drop(sender);
-        let Self { socket, metrics, feed, .. } = *self;
-        Box::pin(close(socket, reason, Some(feed.user()), &metrics)).await;
+        self.outbox.get_or_insert_with(Outbox::take_spare).push(Frame::text(greeting));
+        self.registration.set_sent(self.feed.sent());
+        self.shared.metrics.sockets_opened.inc();
+        let reason = poll_fn(|context| self.poll(context)).await;
+        // Boxed, so that it takes no memory before.
+        Box::pin(self.close(reason)).await;
     }
+
+    /// Frees everything but the connection, and closes it.
+    async fn close(self: Box<Self>, reason: CloseReason) {
+        let Self { stream, inbound, feed, registration, shared, outbox } = *self;
+        closing::record(&reason, Some(feed.user()), &shared.metrics);
+        drop((inbound, feed, registration));
+        closing::close(stream, outbox, reason, shared.settings.write_timeout).await;
+    }
+
+    /// Is done when the session ends.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<CloseReason> {
+        for _ in 0..MAX_ROUNDS {
+            match self.poll_round(context) {
+                Ok(Progress::Made) => {}
+                Ok(Progress::Waiting) => return Poll::Pending,
+                Err(reason) => return Poll::Ready(reason),
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what can be done now. An error is the end of the session.
+    fn poll_round(&mut self, context: &mut Context<'_>) -> Result<Progress, CloseReason> {
+        self.take_signals(context)?;
+        let is_blocked = self.poll_write(context)?.is_pending();
+        if is_blocked && self.feed.subscription().poll_overflow(context).is_ready() {
+            return Err(CloseReason::TooSlow);
+        }
+        let mut progress = self.respond_all(context)?;
+        if !is_blocked {
+            self.take_items(context)?;
+            if self.outbox.is_some() {
+                progress = Progress::Made;
+            }
+        }
+        Ok(progress)
+    }
+
+    fn take_signals(&mut self, context: &mut Context<'_>) -> Result<(), CloseReason> {
+        while let Poll::Ready(signal) = self.registration.poll_signal(context) {
+            match signal {
+                Signal::Revoked => return Err(CloseReason::Revoked),
+                Signal::Restart => return Err(CloseReason::Restart),
+                Signal::Unresponsive => return Err(CloseReason::TooSlow),
+                Signal::Heal => self.feed.heal(),
+                Signal::Ping => {
+                    self.registration.ping_sent();
+                    self.outbox().push(Frame::ping());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        self.outbox.get_or_insert_with(Outbox::take_spare)
+    }
+
+    /// Writes what waits. Is done when the kernel has taken all of it.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, CloseReason> {
+        let Some(outbox) = &mut self.outbox else { return Ok(Poll::Ready(())) };
+        match outbox.poll_write(context, &mut self.stream, self.shared.settings.write_timeout) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(Failure::TimedOut)) => return Err(CloseReason::TooSlow),
+            Poll::Ready(Err(Failure::Disconnected)) => return Err(CloseReason::Disconnected),
+        }
+        if let Some(outbox) = self.outbox.take() {
+            outbox.keep_spare();
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Responds to one message after the other, while no response waits to be written: a client
+    /// that sends and does not read delays only its own responses.
+    fn respond_all(&mut self, context: &mut Context<'_>) -> Result<Progress, CloseReason> {
+        for _ in 0..MAX_MESSAGES {
+            if self.outbox.as_ref().is_some_and(|outbox| outbox.has_response()) {
+                return Ok(Progress::Waiting);
+            }
+            let next = self.inbound.poll_next(context, &mut self.stream, &self.shared.metrics);
+            let Poll::Ready(frame) = next else { return Ok(Progress::Waiting) };
+            match frame? {
+                ClientFrame::Text(text) => {
+                    let response = Frame::text(respond(&text).into());
+                    self.outbox().push_response(response);
+                }
+                ClientFrame::Ping(bytes) => self.outbox().push_response(Frame::pong(bytes)),
+                ClientFrame::Pong => self.registration.pong_received(),
+                ClientFrame::Close(frame) => return Err(CloseReason::ByClient(frame)),
+            }
+        }
+        Ok(Progress::Made)
+    }
+
+    /// Takes from the feed what is written in one go.
+    fn take_items(&mut self, context: &mut Context<'_>) -> Result<(), CloseReason> {
+        while self.outbox.as_ref().is_none_or(|outbox| outbox.bytes() < MAX_OUTBOX_BYTES) {
+            match self.feed.poll_next(context) {
+                Poll::Ready(Ok(item)) => self.take(item),
+                Poll::Ready(Err(_overflow)) => return Err(CloseReason::TooSlow),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, item: Item) {
+        let (seq, text, origin) = match item {
+            Item::Frame { seq, text, origin } => (seq, text, origin),
+            Item::Resync(seq) => {
+                let frame = json!({ "type": "resync_required", "seq": seq }).to_string();
+                (None, frame.into(), None)
+            }
+        };
+        let span = Span::delivery(origin.as_deref());
+        self.outbox().push(Frame::text(text));
+        span.end();
+        self.shared.metrics.frames_sent.inc();
+        if let Some(origin) = origin {
+            self.shared.metrics.delivery_delay_seconds.observe(origin.age_seconds());
+            let (user, request) = (self.feed.user(), origin.request_id.as_ref().map(display));
+            tracing::debug!(user.id = %user, seq, request.id = request, "delivered");
+        }
+        self.registration.set_sent(self.feed.sent());
+    }
+}
+
+/// Whether a session can go on at once.
+enum Progress {
+    Made,
+    Waiting,
 }
 
 /// Returns the first frame of a session.
@@ -70,133 +203,6 @@ pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
         "seq": last_seq,
     });
     greeting.to_string().into()
-}
-
-/// Closes a socket. What waited for it is freed at once; the connection's own buffers are
-/// freed when the client has read them, or when the kernel has ended the connection.
-pub(super) async fn close(
-    socket: actix_ws::Session,
-    reason: CloseReason,
-    user: Option<UserId>,
-    metrics: &Metrics,
-) {
-    tracing::info!(user.id = user.map(display), reason = reason.label(), "socket closed");
-    metrics.sockets_closed.get_or_create(&CloseLabels { reason: reason.label() }).inc();
-    if reason != CloseReason::Disconnected {
-        // If the client reads nothing, the kernel ends its connection.
-        let _ = timeout(CLOSE_TIMEOUT, socket.close(reason.frame())).await;
-    }
-}
-
-/// The half that sends.
-struct Sender<'a> {
-    socket: actix_ws::Session,
-    feed: &'a mut Feed,
-    session: &'a SessionHandle,
-    settings: &'a Socket,
-    metrics: &'a Metrics,
-}
-
-impl Sender<'_> {
-    async fn send_all(&mut self, greeting: ByteString) -> CloseReason {
-        self.session.set_sent(self.feed.sent());
-        let mut sent = self.send_text(greeting).await;
-        while sent.is_ok() {
-            sent = tokio::select! {
-                item = self.feed.next() => match item {
-                    Ok(item) => self.send_item(item).await,
-                    Err(_overflow) => Err(CloseReason::TooSlow),
-                },
-                signal = self.session.next_signal() => match signal {
-                    closing @ (Signal::Revoked | Signal::Restart | Signal::Unresponsive) => Err(close_reason(closing)),
-                    Signal::Ping => self.send_ping().await,
-                    Signal::Heal => {
-                        self.feed.heal();
-                        Ok(())
-                    }
-                },
-            };
-        }
-        sent.err().unwrap_or(CloseReason::Disconnected)
-    }
-
-    async fn send_item(&mut self, item: Item) -> Result<(), CloseReason> {
-        let (seq, text, origin) = match item {
-            Item::Frame { seq, text, origin } => (seq, text, origin),
-            Item::Resync(seq) => {
-                let frame = json!({ "type": "resync_required", "seq": seq }).to_string();
-                (None, frame.into(), None)
-            }
-        };
-        let span = Span::delivery(origin.as_deref());
-        self.send_text(text).await?;
-        span.end();
-        self.metrics.frames_sent.inc();
-        if let Some(origin) = origin {
-            self.metrics.delivery_delay_seconds.observe(origin.age_seconds());
-            let (user, request) = (self.feed.user(), origin.request_id.as_ref().map(display));
-            tracing::debug!(user.id = %user, seq, request.id = request, "delivered");
-        }
-        self.session.set_sent(self.feed.sent());
-        Ok(())
-    }
-
-    /// Passes a frame to the socket, which queues a few, and waits for room in that queue for
-    /// the write timeout at most.
-    async fn send_text(&mut self, text: ByteString) -> Result<(), CloseReason> {
-        tokio::select! {
-            biased;
-            sent = timeout(self.settings.write_timeout, self.socket.text(text)) => match sent {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(Closed)) => Err(CloseReason::Disconnected),
-                Err(_elapsed) => Err(CloseReason::TooSlow),
-            },
-            _overflow = self.feed.subscription().overflowed() => Err(CloseReason::TooSlow),
-            signal = self.session.close_requested() => Err(close_reason(signal)),
-        }
-    }
-
-    async fn send_ping(&mut self) -> Result<(), CloseReason> {
-        self.session.ping_sent();
-        match timeout(self.settings.write_timeout, self.socket.ping(b"")).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(Closed)) => Err(CloseReason::Disconnected),
-            Err(_elapsed) => Err(CloseReason::TooSlow),
-        }
-    }
-}
-
-/// Returns the reason for which a signal closes the session.
-fn close_reason(signal: Signal) -> CloseReason {
-    match signal {
-        Signal::Revoked => CloseReason::Revoked,
-        Signal::Restart => CloseReason::Restart,
-        _ => CloseReason::TooSlow,
-    }
-}
-
-/// The half that responds, to one message after the other: a client that sends and does
-/// not read delays only its own responses.
-async fn respond_all(
-    socket: &mut actix_ws::Session,
-    inbound: &mut Inbound,
-    session: &SessionHandle,
-) -> CloseReason {
-    loop {
-        let responded = match inbound.next().await {
-            Ok(ClientFrame::Text(text)) => socket.text(respond(&text)).await,
-            Ok(ClientFrame::Ping(bytes)) => socket.pong(&bytes).await,
-            Ok(ClientFrame::Pong) => {
-                session.pong_received();
-                Ok(())
-            }
-            Ok(ClientFrame::Close(frame)) => return CloseReason::ByClient(frame),
-            Err(reason) => return reason,
-        };
-        if responded.is_err() {
-            return CloseReason::Disconnected;
-        }
-    }
 }
 
 /// Returns the response to a client's text: to a command its own, else an echo.

@@ -6,8 +6,9 @@
 //! is taken once. So they cannot run full, and sending one never waits.
 
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
+use std::task::{Context, Poll};
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 use crate::events::Seq;
 use crate::ids::UserId;
@@ -39,13 +40,14 @@ pub(super) struct SessionHandle {
     pub(super) user: UserId,
     /// When the token that opened it was issued, in Unix time.
     pub(super) issued_at: i64,
-    /// Counts the sessions of this process, to spread their pings evenly.
-    number: u64,
+    /// Differs from that of every other session of this process.
+    pub(super) number: u64,
     /// The last number that its feed has sent.
     sent: AtomicI64,
     unanswered_pings: AtomicU32,
     signals: AtomicU8,
-    signalled: Notify,
+    /// Wakes the session.
+    session: AtomicWaker,
 }
 
 impl SessionHandle {
@@ -59,41 +61,32 @@ impl SessionHandle {
             sent: AtomicI64::new(NOT_STARTED),
             unanswered_pings: AtomicU32::new(0),
             signals: AtomicU8::new(0),
-            signalled: Notify::new(),
+            session: AtomicWaker::new(),
         }
     }
 
     /// Signals the session, which takes the signal when it comes to it.
     pub(super) fn signal(&self, signal: Signal) {
         self.signals.fetch_or(signal as u8, Ordering::Release);
-        self.signalled.notify_one();
+        self.session.wake();
     }
 
-    /// Waits for the next signal and takes it; one that closes the session comes first.
-    /// Dropping the future loses no signal.
-    pub(super) async fn next_signal(&self) -> Signal {
-        loop {
-            for signal in CLOSING.into_iter().chain([Signal::Heal, Signal::Ping]) {
-                if self.signals.fetch_and(!(signal as u8), Ordering::Acquire) & signal as u8 != 0 {
-                    return signal;
-                }
+    /// Waits for the next signal and takes it; one that closes the session comes first. Only the
+    /// session itself calls this: the last caller is woken.
+    pub(super) fn poll_signal(&self, context: &mut Context<'_>) -> Poll<Signal> {
+        if self.signals.load(Ordering::Acquire) == 0 {
+            self.session.register(context.waker());
+            // A signal that came before the registration woke nobody.
+            if self.signals.load(Ordering::Acquire) == 0 {
+                return Poll::Pending;
             }
-            self.signalled.notified().await;
         }
-    }
-
-    /// Waits for a signal that closes the session, and leaves it to be taken. Other signals
-    /// wait until [`SessionHandle::next_signal`].
-    pub(super) async fn close_requested(&self) -> Signal {
-        loop {
-            let signals = self.signals.load(Ordering::Acquire);
-            for signal in CLOSING {
-                if signals & signal as u8 != 0 {
-                    return signal;
-                }
+        for signal in CLOSING.into_iter().chain([Signal::Heal, Signal::Ping]) {
+            if self.signals.fetch_and(!(signal as u8), Ordering::Acquire) & signal as u8 != 0 {
+                return Poll::Ready(signal);
             }
-            self.signalled.notified().await;
         }
+        Poll::Pending
     }
 
     /// Returns the last number that the feed has sent; none while it does not run yet.
@@ -104,12 +97,6 @@ impl SessionHandle {
     /// Records how far the feed is.
     pub(super) fn set_sent(&self, seq: Seq) {
         self.sent.store(seq, Ordering::Relaxed);
-    }
-
-    /// Returns whether the session is pinged in this second, which it is once in each period
-    /// of so many seconds.
-    pub(super) const fn is_pinged_in(&self, second: u64, period_seconds: u64) -> bool {
-        self.number % period_seconds == second % period_seconds
     }
 
     /// Returns how many pings were sent since the client was last heard to be there.
@@ -130,26 +117,22 @@ impl SessionHandle {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::{SessionHandle, Signal};
     use crate::ids::UserId;
 
     #[tokio::test]
-    async fn a_signal_to_close_precedes_others_and_is_left_to_be_taken() {
+    async fn a_signal_that_closes_precedes_others() {
         let session = SessionHandle::new(UserId::new(1), 0, 0);
         for signal in [Signal::Ping, Signal::Restart, Signal::Ping] {
             session.signal(signal);
         }
-        assert_eq!(session.close_requested().await, Signal::Restart);
-        assert_eq!(session.next_signal().await, Signal::Restart);
-        assert_eq!(session.next_signal().await, Signal::Ping);
-    }
-
-    #[test]
-    fn sessions_are_pinged_once_in_a_period_in_different_seconds() {
-        let sessions = [7, 8, 9].map(|number| SessionHandle::new(UserId::new(1), 0, number));
-        for second in 0..6 {
-            let pinged = sessions.iter().filter(|session| session.is_pinged_in(second, 3));
-            assert_eq!(pinged.count(), 1, "second {second}");
+        for expected in [Signal::Restart, Signal::Ping] {
+            assert_eq!(poll_fn(|context| session.poll_signal(context)).await, expected);
         }
+        let next = poll_fn(|context| session.poll_signal(context));
+        let (signal, ()) = tokio::join!(next, async { session.signal(Signal::Heal) });
+        assert_eq!(signal, Signal::Heal, "it is woken");
     }
 }

@@ -5,49 +5,48 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use actix_http::ws;
-use actix_web::http::header::{HeaderValue, ORIGIN, UPGRADE};
-use actix_web::web::{Data, Payload};
+use actix_web::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytestring::ByteString;
+use futures_util::future::LocalBoxFuture;
 
 use super::close_reason::CloseReason;
+use super::closing;
 use super::feed::Feed;
 use super::handshake::{Handshake, PROTOCOL, Refusal, SocketCredential};
 use super::inbound::Inbound;
-use super::queries;
 use super::roster::{AtCapacity, Registration, Roster};
 use super::session::{self, Session};
+use super::shared::Shared;
 use crate::auth::{Account, AuthError, Authenticator, Claims, TokenError, TokenType};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
-use crate::db::Db;
 use crate::error::{Error, Kind, Result};
 use crate::events::Seq;
+use crate::ids::UserId;
 use crate::limits::Limits;
 use crate::request::client_address::ClientAddress;
 use crate::request::response::Detail;
-use crate::server::connection::UpgradeFlag;
-use crate::settings::{Pattern, Socket};
-use crate::telemetry::{Metrics, RequestId};
+use crate::server::handover::Handover;
+use crate::settings::Pattern;
+use crate::telemetry::RequestId;
 
 /// Opens sockets. A cheap handle.
 #[derive(Clone)]
 pub struct Sockets {
     /// Verifies tokens and tickets.
     pub authenticator: Arc<Authenticator>,
-    /// Stores the inboxes.
-    pub db: Db,
     /// Carries envelopes to sessions.
     pub layer: ChannelLayer,
     /// The limits of connects and frames.
     pub limits: Arc<Limits>,
     /// The sessions of this process.
     pub roster: Roster,
-    /// The bounds of a socket.
-    pub settings: Socket,
     /// The origins whose pages may open a socket; any if there are none.
     pub allowed_origins: Arc<[Pattern]>,
-    /// What the service counts.
-    pub metrics: Metrics,
+    /// What all sessions have in common.
+    pub shared: Arc<Shared>,
 }
 
 /// Opens a socket. `docs/asyncapi.yaml` describes its frames, and `docs/protocol.md` explains them.
@@ -99,6 +98,7 @@ struct Accepted {
     issued_at: i64,
     registration: Registration,
     cursor: Option<Seq>,
+    is_versioned: bool,
 }
 
 impl Sockets {
@@ -155,7 +155,8 @@ impl Sockets {
             self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
         // Last, so that a ticket can be used again if there was no capacity for its socket.
         self.redeem(handshake, claims).await.map_err(refuse_credential)?;
-        Ok(Accepted { account, issued_at, registration, cursor: handshake.cursor })
+        let Handshake { cursor, is_versioned, .. } = *handshake;
+        Ok(Accepted { account, issued_at, registration, cursor, is_versioned })
     }
 
     async fn authenticate(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
@@ -197,73 +198,94 @@ impl Sockets {
             Some(reason) if handshake.is_versioned => reason,
             _ => return Err(refusal.error),
         };
-        let (response, socket, _inbound) = upgrade(request, payload)?;
-        let metrics = self.metrics.clone();
-        actix_web::rt::spawn(async move { session::close(socket, reason, None, &metrics).await });
-        Ok(response)
+        let shared = self.shared.clone();
+        upgrade(request, payload, true, |stream, _early| Box::pin(reject(stream, reason, shared, None)))
     }
 
-    /// Upgrades the connection and starts the session, on a task of this thread.
+    /// Upgrades the connection and starts the session when HTTP has ended on it.
     fn start(&self, request: &HttpRequest, payload: Payload, accepted: Accepted) -> Result<HttpResponse> {
-        let (response, socket, inbound) = upgrade(request, payload)?;
         // The session is not part of the request any more, and keeps its id.
         let id = RequestId::current().unwrap_or_else(RequestId::random);
-        let beginning = Box::pin(id.scope(self.clone().begin(accepted, socket, inbound)));
-        actix_web::rt::spawn(async {
-            if let Some((session, greeting)) = beginning.await {
-                session.run(greeting).await;
-            }
-        });
-        Ok(response)
+        let (layer, limits, shared) = (self.layer.clone(), self.limits.clone(), self.shared.clone());
+        upgrade(request, payload, accepted.is_versioned, move |stream, early| {
+            let beginning = Beginning { accepted, layer, limits, shared, stream, early };
+            // Boxed, so that what it needs takes no memory for as long as the session lives.
+            let begun = Box::pin(id.scope(beginning.begin()));
+            Box::pin(async {
+                if let Some((session, greeting)) = begun.await {
+                    session.run(greeting).await;
+                }
+            })
+        })
     }
+}
 
+/// What a session begins with.
+struct Beginning {
+    accepted: Accepted,
+    layer: ChannelLayer,
+    limits: Arc<Limits>,
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    early: BytesMut,
+}
+
+impl Beginning {
     /// Subscribes, then reads the position of the inbox; for the order see [`Feed::new`].
     /// Returns the session and its greeting.
-    ///
-    /// The future is boxed: what it needs must not take memory for as long as the session
-    /// lives.
-    async fn begin(
-        self,
-        accepted: Accepted,
-        socket: actix_ws::Session,
-        inbound: actix_ws::MessageStream,
-    ) -> Option<(Box<Session>, ByteString)> {
-        let Accepted { account, issued_at, registration, cursor } = accepted;
-        let (user, settings, metrics) = (account.id, self.settings, self.metrics);
+    async fn begin(self) -> Option<(Box<Session>, ByteString)> {
+        let Self { accepted, layer, limits, shared, stream, early } = self;
+        let Accepted { account, issued_at, registration, cursor, .. } = accepted;
+        let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
-        let subscription = self.layer.subscribe(Group::user(user), capacity).await;
-        let read = self.db.read_in_background(move |conn| Ok(queries::account_positions(conn, &[user])?));
-        let last_seq = match read.await.map(|positions| positions.first().copied()) {
+        let subscription = layer.subscribe(Group::user(user), capacity).await;
+        let last_seq = match shared.positions.get(user).await {
             Ok(Some(position)) if position.permits(issued_at) => position.last_seq,
             // A revocation that was published before the subscription was made was missed.
             Ok(_) => {
-                session::close(socket, CloseReason::Revoked, Some(user), &metrics).await;
+                drop((subscription, registration));
+                reject(stream, CloseReason::Revoked, shared, Some(user)).await;
                 return None;
             }
             Err(error) => {
                 tracing::warn!(user.id = %user, cause = %error, "reading the inbox position failed; closing the socket");
-                session::close(socket, CloseReason::TryAgain, Some(user), &metrics).await;
+                drop((subscription, registration));
+                reject(stream, CloseReason::TryAgain, shared, Some(user)).await;
                 return None;
             }
         };
         tracing::info!(user.id = %user, cursor, seq = last_seq, "socket opened");
-        let feed = Feed::new(user, self.db, metrics.clone(), subscription, last_seq, cursor);
-        let inbound = Inbound::new(inbound, self.limits.frames(), metrics.clone());
-        let session = Session { socket, inbound, feed, registration, settings, metrics };
+        let feed = Feed::new(user, shared.clone(), subscription, last_seq, cursor);
+        let inbound = Inbound::new(early, limits.frames());
+        let session = Session { stream, inbound, feed, registration, shared, outbox: None };
         Some((Box::new(session), session::greeting(&account, last_seq)))
     }
 }
 
+/// Closes a socket that has no session.
+async fn reject(stream: TcpStream, reason: CloseReason, shared: Arc<Shared>, user: Option<UserId>) {
+    closing::record(&reason, user, &shared.metrics);
+    closing::close(stream, None, reason, shared.settings.write_timeout).await;
+}
+
+/// Responds to a handshake with 101, after which `successor` gets the connection's stream.
+/// `is_versioned` says that the client offers [`PROTOCOL`].
 fn upgrade(
     request: &HttpRequest,
     payload: Payload,
-) -> Result<(HttpResponse, actix_ws::Session, actix_ws::MessageStream)> {
-    let upgraded = actix_ws::handle_with_protocols(request, payload, &[PROTOCOL]);
-    let upgraded = upgraded.map_err(|error| not_a_handshake(&error))?;
-    if let Some(flag) = request.conn_data::<UpgradeFlag>() {
-        flag.set();
+    is_versioned: bool,
+    successor: impl FnOnce(TcpStream, BytesMut) -> LocalBoxFuture<'static, ()> + 'static,
+) -> Result<HttpResponse> {
+    let mut response = ws::handshake(request.head()).map_err(|error| not_a_handshake(&error))?;
+    let Some(handover) = request.conn_data::<Handover>() else {
+        return Err(Error::internal("the connection cannot be handed over"));
+    };
+    if is_versioned {
+        response.insert_header((SEC_WEBSOCKET_PROTOCOL, PROTOCOL));
     }
-    Ok(upgraded)
+    let body = handover.request(payload.into_inner(), successor);
+    let response = response.message_body(body).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(HttpResponse::from(response.map_into_boxed_body()))
 }
 
 fn not_a_handshake(error: &dyn Display) -> Error {

@@ -6,16 +6,16 @@
 //! that is no longer read, or read a byte a second of a response, and keep its connection for
 //! any time.
 
-use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::handover::Handover;
 
 /// How long a client may go on sending without getting a response. A well-behaved request
 /// takes less: its body has 20 s, hashing a password waits for 10 s, a database call for some
@@ -27,26 +27,15 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const WRITE_TIME_PER_BYTE: Duration = Duration::from_micros(1_000_000 / 8_192);
 
-/// Says that a connection was upgraded to a WebSocket. A cheap handle.
-#[derive(Clone, Debug, Default)]
-pub struct UpgradeFlag(Rc<Cell<bool>>);
-
-impl UpgradeFlag {
-    /// Sets the flag: the timeouts of HTTP no longer apply. A WebSocket is pinged, and what it
-    /// sends and reads has bounds of its own.
-    pub fn set(&self) {
-        self.0.set(true);
-    }
-}
-
 /// A stream that ends when its client sends for too long without getting a response, and
 /// fails when the client reads a response too slowly.
 ///
 /// It ends as if the client had closed its side: a request that is being handled still gets
 /// its response, and an incomplete one is dropped.
 pub struct Connection {
-    stream: TcpStream,
-    upgraded: UpgradeFlag,
+    /// None once it was handed over.
+    stream: Option<TcpStream>,
+    handover: Handover,
     read_timeout: Duration,
     write_timeout: Duration,
     /// Set by the first byte read after the last write.
@@ -69,8 +58,8 @@ impl Connection {
 
     fn with_timeouts(stream: TcpStream, read_timeout: Duration, write_timeout: Duration) -> Self {
         Self {
-            stream,
-            upgraded: UpgradeFlag::default(),
+            stream: Some(stream),
+            handover: Handover::default(),
             read_timeout,
             write_timeout,
             read_deadline: None,
@@ -80,13 +69,9 @@ impl Connection {
         }
     }
 
-    /// Returns the flag to set when the connection is upgraded.
-    pub fn upgrade_flag(&self) -> UpgradeFlag {
-        self.upgraded.clone()
-    }
-
-    fn is_upgraded(&self) -> bool {
-        self.upgraded.0.get()
+    /// Returns the handle by which a request takes the stream over.
+    pub fn handover(&self) -> Handover {
+        self.handover.clone()
     }
 
     /// Wakes the task at the earliest deadline.
@@ -111,20 +96,22 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_upgraded() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
-        }
-        if self.has_ended || is_over(self.read_deadline) {
-            self.has_ended = true;
+        let this = &mut *self;
+        let Some(stream) = &mut this.stream else {
+            this.handover.take_early_bytes(context);
+            return Poll::Ready(Ok(()));
+        };
+        if this.has_ended || is_over(this.read_deadline) {
+            this.has_ended = true;
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.read_deadline.is_none() && buffer.filled().len() > before {
-            self.read_deadline = Some(Instant::now() + self.read_timeout);
+        let read = Pin::new(stream).poll_read(context, buffer);
+        if this.read_deadline.is_none() && buffer.filled().len() > before {
+            this.read_deadline = Some(Instant::now() + this.read_timeout);
         }
         if read.is_pending() {
-            self.arm(context);
+            this.arm(context);
         }
         read
     }
@@ -137,24 +124,26 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.is_upgraded() {
-            return Pin::new(&mut self.stream).poll_write(context, bytes);
-        }
-        self.read_deadline = None;
-        if is_over(self.write_deadline) {
+        let this = &mut *self;
+        // No response follows the one after which the stream is handed over.
+        let Some(stream) = &mut this.stream else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        this.read_deadline = None;
+        if is_over(this.write_deadline) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let written = Pin::new(stream).poll_write(context, bytes);
         match written {
             Poll::Ready(Ok(count)) => {
                 let longer = WRITE_TIME_PER_BYTE * u32::try_from(count).unwrap_or(u32::MAX);
-                self.write_deadline = self.write_deadline.map(|deadline| deadline + longer);
+                this.write_deadline = this.write_deadline.map(|deadline| deadline + longer);
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                self.write_deadline =
-                    self.write_deadline.or_else(|| Some(Instant::now() + self.write_timeout));
-                self.arm(context);
+                this.write_deadline =
+                    this.write_deadline.or_else(|| Some(Instant::now() + this.write_timeout));
+                this.arm(context);
             }
         }
         written
@@ -163,11 +152,21 @@ impl AsyncWrite for Connection {
     /// The dispatcher flushes when it has written all of a response.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.write_deadline = None;
-        Pin::new(&mut self.stream).poll_flush(context)
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
+        ready!(Pin::new(stream).poll_flush(context))?;
+        if self.handover.is_due()
+            && let Some(stream) = self.stream.take()
+        {
+            self.handover.put(stream);
+            // The dispatcher reads the end of the stream next, and ends.
+            context.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(())) };
+        Pin::new(stream).poll_shutdown(context)
     }
 }
 
@@ -235,18 +234,6 @@ mod tests {
         // It begins again with the next request.
         client.write_all(b"a").await.unwrap();
         assert!(read_to_end(&mut connection).await >= SHORT);
-    }
-
-    #[tokio::test]
-    async fn an_upgraded_connection_has_no_timeout() {
-        let (mut connection, mut client) = pair(SHORT, SHORT).await;
-        client.write_all(b"aa").await.unwrap();
-        connection.read_u8().await.unwrap();
-        connection.upgrade_flag().set();
-        connection.read_u8().await.unwrap();
-        assert!(timeout(LONG, connection.read_u8()).await.is_err(), "it is kept");
-        let flood = async { while connection.write_all(&[0; 1 << 16]).await.is_ok() {} };
-        assert!(timeout(LONG, flood).await.is_err(), "it waits");
     }
 
     #[tokio::test]

@@ -2,9 +2,11 @@
 //!
 //! - [`listener`] opens a port and configures connections.
 //! - [`connection`] is a TCP stream whose client has a bounded time to send and to read.
+//! - A [`handover`] passes the stream of a connection to what continues after HTTP.
 //! - [`serve()`] is HTTP on a listener.
 
-pub mod connection;
+mod connection;
+pub mod handover;
 pub mod listener;
 mod serve;
 

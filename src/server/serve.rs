@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use actix_http::{HttpService, Protocol, Request};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config,
+};
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
@@ -71,17 +73,24 @@ where
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.upgrade_flag());
+                data.insert(connection.handover());
             })
             .local_addr(address)
             // The default configuration: nothing reads its host or address.
             .finish(map_config(app, |()| AppConfig::default()));
-        let accept = fn_service(move |stream: TcpStream| {
+        apply_fn_factory(http, move |stream: TcpStream, http| {
             listener::configure(&stream, bounds.write_timeout);
             let client = stream.peer_addr().ok();
-            async move { Ok((Connection::new(stream), Protocol::Http1, client)) }
-        });
-        accept.and_then(http)
+            let connection = Connection::new(stream);
+            let handover = connection.handover();
+            // Boxed, so that its memory is freed when what follows it has the stream.
+            let http = Box::pin(http.call((connection, Protocol::Http1, client)));
+            async move {
+                let ended = http.await;
+                handover.continued().await;
+                ended
+            }
+        })
     };
     let server = builder
         .workers(bounds.workers)
@@ -91,4 +100,148 @@ where
         .listen("http", listener, http)?
         .run();
     Ok(server)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use actix_http::ws;
+    use actix_server::ServerHandle;
+    use actix_web::web::{Payload, get};
+    use std::net::SocketAddr;
+
+    use actix_web::{App, HttpRequest, HttpResponse};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::server::handover::Handover;
+
+    /// Longer than a test takes.
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Longer than the server needs to accept a connection and to respond.
+    const SHORT: Duration = Duration::from_millis(300);
+
+    /// More than the kernel buffers for a client that does not read.
+    const LARGE: usize = 16 << 20;
+
+    const UPGRADE: &str = "GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                           Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    /// Takes the stream over, and sends back every byte until the client has closed its side.
+    async fn echo(request: HttpRequest, payload: Payload) -> HttpResponse {
+        let handover = request.conn_data::<Handover>().unwrap();
+        let body = handover.request(payload.into_inner(), |mut stream, early| {
+            Box::pin(async move {
+                let (mut incoming, mut outgoing) = stream.split();
+                outgoing.write_all(&early).await.unwrap();
+                tokio::io::copy(&mut incoming, &mut outgoing).await.unwrap();
+            })
+        });
+        ws::handshake(request.head()).unwrap().message_body(body).unwrap().map_into_boxed_body().into()
+    }
+
+    async fn large() -> HttpResponse {
+        HttpResponse::Ok().body(vec![b'x'; LARGE])
+    }
+
+    /// Starts a server that holds one connection at once, and connects to it.
+    async fn connect() -> (TcpStream, SocketAddr, ServerHandle) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let bounds =
+            Bounds { workers: 1, connections: 1, write_timeout: TIMEOUT, shutdown_timeout: Duration::ZERO };
+        let app = || App::new().route("/echo", get().to(echo)).route("/large", get().to(large));
+        let server = serve(listener, bounds, app).unwrap();
+        let handle = server.handle();
+        tokio::spawn(server);
+        (TcpStream::connect(address).await.unwrap(), address, handle)
+    }
+
+    /// Reads the head of a response.
+    async fn head(stream: &mut TcpStream) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(timeout(TIMEOUT, stream.read_u8()).await.unwrap().unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Checks that the next response is 101 and that exactly these bytes follow it.
+    async fn is_echoed(stream: &mut TcpStream, expected: &[u8]) {
+        assert!(head(stream).await.starts_with("HTTP/1.1 101 "));
+        let mut echoed = vec![0; expected.len()];
+        timeout(TIMEOUT, stream.read_exact(&mut echoed)).await.unwrap().unwrap();
+        assert!(echoed == expected);
+    }
+
+    #[actix_web::test]
+    async fn no_byte_is_lost_that_arrives_with_the_handshake_or_after_it() {
+        // The last two exceed each of HTTP's buffers.
+        for length in [0, 1, 10_000, 40_000, 1_000_000] {
+            let (mut stream, _, server) = connect().await;
+            let sent: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
+            let (mut incoming, mut outgoing) = stream.split();
+            let bytes = [UPGRADE.as_bytes(), &sent, b"end"].concat();
+            let (sending, received) = tokio::join!(outgoing.write_all(&bytes), async {
+                let mut received = vec![0; sent.len() + 3];
+                while incoming.read_u8().await.unwrap() != b'\n' || !ends_head(&mut incoming).await {}
+                timeout(TIMEOUT, incoming.read_exact(&mut received)).await.unwrap().unwrap();
+                received
+            });
+            sending.unwrap();
+            assert!(received == [&sent[..], b"end"].concat(), "{length}");
+            stream.write_all(b"after").await.unwrap();
+            let mut after = [0; 5];
+            timeout(TIMEOUT, stream.read_exact(&mut after)).await.unwrap().unwrap();
+            assert_eq!(&after, b"after");
+            server.stop(false).await;
+        }
+    }
+
+    /// Returns whether an empty line follows the end of a line.
+    async fn ends_head(incoming: &mut (impl AsyncReadExt + Unpin)) -> bool {
+        incoming.read_u8().await.unwrap() == b'\r' && incoming.read_u8().await.unwrap() == b'\n'
+    }
+
+    #[actix_web::test]
+    async fn a_client_that_has_closed_its_side_gets_its_response() {
+        let (mut stream, _, server) = connect().await;
+        stream.write_all(format!("{UPGRADE}early").as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        is_echoed(&mut stream, b"early").await;
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        server.stop(false).await;
+    }
+
+    #[actix_web::test]
+    async fn the_stream_is_handed_over_after_earlier_responses_were_read() {
+        let (mut stream, _, server) = connect().await;
+        let requests = format!("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n{UPGRADE}early");
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        // Meanwhile the kernel's buffers are full, and both responses wait in the dispatcher's.
+        tokio::time::sleep(SHORT).await;
+        assert!(head(&mut stream).await.starts_with("HTTP/1.1 200 "));
+        let mut body = vec![0; LARGE];
+        timeout(TIMEOUT, stream.read_exact(&mut body)).await.unwrap().unwrap();
+        assert!(body.iter().all(|byte| *byte == b'x'));
+        is_echoed(&mut stream, b"early").await;
+        server.stop(false).await;
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_was_handed_over_counts_as_a_connection() {
+        let (mut stream, address, server) = connect().await;
+        stream.write_all(UPGRADE.as_bytes()).await.unwrap();
+        is_echoed(&mut stream, b"").await;
+        let mut other = TcpStream::connect(address).await.unwrap();
+        other.write_all(UPGRADE.as_bytes()).await.unwrap();
+        assert!(timeout(SHORT, other.read_u8()).await.is_err(), "it waits in the kernel");
+        drop(stream);
+        is_echoed(&mut other, b"").await;
+        server.stop(false).await;
+    }
 }

@@ -11,22 +11,27 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 17] = [
+const OTHERS: [(&str, &str, &str); 22] = [
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("integrations", "statements", "what the command that announces inserts, prepared once"),
     ("messages", "insert", "what the command that sends inserts, prepared once"),
     ("messages", "statements", "what the queries have prepared once, as `events` has"),
     ("notifications", "close_reason", "why a session ends"),
+    ("notifications", "closing", "the end of a socket"),
     ("notifications", "feed", "one user's envelopes, replay then live"),
+    ("notifications", "frame", "what is sent to a client"),
     ("notifications", "handshake", "what a socket is requested with"),
     ("notifications", "inbound", "what a client sends"),
+    ("notifications", "outbox", "what waits to be written to a socket"),
+    ("notifications", "ping_wheel", "the sessions by the moment of their ping"),
     ("notifications", "position_check", "a task of the instance"),
     ("notifications", "pings", "a task of the instance"),
     ("notifications", "revocation_listener", "a task of the instance"),
     ("notifications", "roster", "the sessions of this process"),
     ("notifications", "session", "one socket's life"),
     ("notifications", "session_handle", "one session as the roster reaches it"),
+    ("notifications", "shared", "what all sessions have in common"),
     ("notifications", "shutdown", "closing every session of the instance"),
     ("notifications", "socket", "the handshake's handler"),
 ];

@@ -16,7 +16,7 @@ pub fn file(name: &str) -> Option<File> {
 /// Everything that the service logs, and much of what its libraries log. The log lines of the
 /// tests' own clients are not the service's.
 const FILTER: &str = "off,numeneon=trace,actix_http=debug,actix_multipart=debug,actix_server=debug,\
-    actix_web=debug,actix_ws=debug,deadpool=debug,diesel=debug,redis=debug,rustls=debug";
+    actix_web=debug,deadpool=debug,diesel=debug,redis=debug,rustls=debug";
 
 /// Writes what the instances within this process log to a file, from now on.
 pub fn capture() {

@@ -247,16 +247,20 @@ impl Subscriber {
     /// Records that Redis has confirmed these groups, and wakes their subscribers.
     fn confirm(&self, groups: &[Group]) {
         let mut late = false;
-        let mut confirmations = self.confirmations.lock();
-        for group in groups {
-            late |= confirmations.late.remove(group);
-            for waiting in confirmations.waiting.remove(group).unwrap_or_default() {
-                // The subscriber may have stopped waiting.
-                let _ = waiting.send(());
+        let mut waiting = Vec::new();
+        {
+            let mut confirmations = self.confirmations.lock();
+            for group in groups {
+                late |= confirmations.late.remove(group);
+                waiting.extend(confirmations.waiting.remove(group).into_iter().flatten());
+                confirmations.confirmed.insert(group.clone());
             }
-            confirmations.confirmed.insert(group.clone());
         }
-        drop(confirmations);
+        // Not while it is locked: waking a subscriber is what takes longest here.
+        for waiting in waiting {
+            // The subscriber may have stopped waiting.
+            let _ = waiting.send(());
+        }
         if late {
             self.recovered();
         }

@@ -3,11 +3,12 @@
 
 pub mod options;
 pub mod receipts;
+pub mod redis;
 pub mod report;
 pub mod senders;
 pub mod sockets;
 
-use crate::memory::resident_bytes;
+use crate::memory::{processor_time, resident_bytes};
 use crate::people::{self, Person};
 use crate::socket::Socket;
 use anyhow::ensure;
@@ -56,7 +57,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         report.messages = Some(send(options, &people).await?);
     }
     if options.hold > 0.0 {
-        report.held = Some(hold(idle, options.hold).await?);
+        report.held = Some(hold(idle, options).await?);
     }
     Ok(report)
 }
@@ -66,39 +67,71 @@ async fn open_idle(
     people: &Arc<[Person]>,
 ) -> anyhow::Result<(JoinSet<(String, Instant)>, IdleMemory)> {
     let before_bytes = options.pid.map(resident_bytes).transpose()?;
-    let started = Instant::now();
-    let owners = (0..options.idle).map(|index| index % people.len());
-    let opened = sockets::open(options.socket_endpoint(), people, owners, None).await?;
-    let seconds = started.elapsed().as_secs_f64();
+    let half = options.idle / 2;
+    let mut opening = Opening::default();
+    let mut opened = opening.open(options, people, 0..half).await?;
+    let half_bytes = stable_bytes(options.pid).await?;
+    opened.extend(opening.open(options, people, half..options.idle).await?);
     let tasks = sockets::keep(opened);
-    let after_bytes = match options.pid {
-        Some(pid) => Some(stable_bytes(pid).await?),
-        None => None,
+    let after_bytes = stable_bytes(options.pid).await?;
+    let growth = |from: Option<u64>, sockets: usize| {
+        let bytes = after_bytes?.saturating_sub(from?);
+        (sockets > 0).then(|| bytes as f64 / sockets as f64)
     };
-    let growth = before_bytes.zip(after_bytes).map(|(before, after)| after.saturating_sub(before));
     Ok((
         tasks,
         IdleMemory {
             sockets: options.idle,
-            seconds,
+            seconds: opening.elapsed.as_secs_f64(),
+            connects_per_second: options.idle as f64 / opening.elapsed.as_secs_f64(),
+            processor_us_per_connect: options
+                .pid
+                .map(|_| opening.processor_time.as_secs_f64() * 1e6 / options.idle as f64),
             before_bytes,
             after_bytes,
-            bytes_per_socket: growth.map(|bytes| bytes as f64 / options.idle as f64),
+            bytes_per_socket: growth(before_bytes, options.idle),
+            bytes_per_further_socket: growth(half_bytes, options.idle - half),
         },
     ))
 }
 
-async fn stable_bytes(pid: u32) -> anyhow::Result<u64> {
+/// How long sockets took to open, and what that cost the server.
+#[derive(Default)]
+struct Opening {
+    elapsed: Duration,
+    processor_time: Duration,
+}
+
+impl Opening {
+    async fn open(
+        &mut self,
+        options: &Options,
+        people: &Arc<[Person]>,
+        indices: std::ops::Range<usize>,
+    ) -> anyhow::Result<Vec<(usize, Socket)>> {
+        let used = || options.pid.map_or(Ok(Duration::ZERO), processor_time);
+        let (started, before) = (Instant::now(), used()?);
+        let owners = indices.map(|index| index % people.len());
+        let opened = sockets::open(options.socket_endpoint(), people, owners, None).await?;
+        self.elapsed += started.elapsed();
+        self.processor_time += used()?.saturating_sub(before);
+        Ok(opened)
+    }
+}
+
+/// Returns the memory of the process, if one is given, when it has become stable.
+async fn stable_bytes(pid: Option<u32>) -> anyhow::Result<Option<u64>> {
+    let Some(pid) = pid else { return Ok(None) };
     let mut last = resident_bytes(pid)?;
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let now = resident_bytes(pid)?;
         if now.abs_diff(last) < STABLE_BYTES {
-            return Ok(now);
+            return Ok(Some(now));
         }
         last = now;
     }
-    Ok(last)
+    Ok(Some(last))
 }
 
 async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messages> {
@@ -122,7 +155,15 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
         stop: stopped,
     };
     let receiving = sockets::receive(opened, &measurement);
-    let sent = senders::send(options, run, Arc::clone(people), started).await?;
+    let processor_before = options.pid.map(processor_time).transpose()?;
+    let sent = match &options.publish_redis {
+        Some(url) => redis::publish(options, url, &measurement, people).await?,
+        None => senders::send(options, run, Arc::clone(people), started).await?,
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let delivered = measurement.delivered.load(Ordering::Relaxed) as f64;
+    let processor_after = options.pid.map(processor_time).transpose()?;
+    let used = processor_after.zip(processor_before).map(|(after, before)| after.saturating_sub(before));
 
     let expected = (sent.acknowledged.len() * options.sockets_per_person) as u64;
     let deadline = Instant::now() + Duration::from_secs_f64(options.settle);
@@ -135,6 +176,8 @@ async fn send(options: &Options, people: &Arc<[Person]>) -> anyhow::Result<Messa
     let mut messages = check(sent, receiving, count, expected).await?;
     messages.process_growth_bytes =
         before_bytes.zip(after_bytes).map(|(before, after)| after.cast_signed() - before.cast_signed());
+    messages.delivered_per_second = delivered / seconds;
+    messages.processor_us_per_delivery = used.map(|used| used.as_secs_f64() * 1e6 / delivered.max(1.0));
     messages.stalled = drain(stalled).await;
     Ok(messages)
 }
@@ -160,6 +203,8 @@ async fn check(
         sockets,
         expected,
         delivered: 0,
+        delivered_per_second: 0.0,
+        processor_us_per_delivery: None,
         delivery: Latency::default(),
         lost: 0,
         repeated: 0,
@@ -197,10 +242,12 @@ async fn drain(stalled: Vec<(usize, Socket)>) -> BTreeMap<String, u64> {
     closes
 }
 
-async fn hold(mut idle: JoinSet<(String, Instant)>, seconds: f64) -> anyhow::Result<Held> {
+async fn hold(mut idle: JoinSet<(String, Instant)>, options: &Options) -> anyhow::Result<Held> {
     let mut held = Held::default();
+    let (sockets, started) = (idle.len(), Instant::now());
+    let before = options.pid.map(processor_time).transpose()?;
     let mut span: Option<(Instant, Instant)> = None;
-    let deadline = tokio::time::sleep(Duration::from_secs_f64(seconds));
+    let deadline = tokio::time::sleep(Duration::from_secs_f64(options.hold));
     tokio::pin!(deadline);
     loop {
         let done = tokio::select! {
@@ -215,6 +262,13 @@ async fn hold(mut idle: JoinSet<(String, Instant)>, seconds: f64) -> anyhow::Res
     if !idle.is_empty() {
         held.closes.insert("open".to_owned(), idle.len() as u64);
     }
+    // If the process has ended meanwhile, what it used is not known.
+    let used = options.pid.and_then(|pid| processor_time(pid).ok());
+    held.processor_us_per_socket_second = used.zip(before).map(|(after, before)| {
+        after.saturating_sub(before).as_secs_f64() * 1e6
+            / started.elapsed().as_secs_f64()
+            / sockets.max(1) as f64
+    });
     held.spread_seconds = span.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
     Ok(held)
 }

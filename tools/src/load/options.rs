@@ -1,5 +1,6 @@
 //! The command line of `numeneon-load`.
 
+use super::redis::{self, RedisUrl};
 use crate::http::Endpoint;
 use crate::people::parse_ids;
 use clap::Parser;
@@ -18,6 +19,9 @@ pub struct Options {
     /// Instance on which sockets are opened [default: the same as --senders]
     #[arg(long, value_name = "URL")]
     pub sockets: Option<Endpoint>,
+    /// Publish straight to this Redis instead of posting, as other backends do; without --rate, as fast as the sockets receive
+    #[arg(long, value_name = "URL", value_parser = redis::parse_url)]
+    pub publish_redis: Option<RedisUrl>,
     /// Connections that post concurrently
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub concurrency: usize,
@@ -57,7 +61,7 @@ pub struct Options {
     /// Idle sockets to open first, distributed over the people
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub idle: usize,
-    /// Process whose memory is measured: the instance with the sockets
+    /// Process whose memory and processor time are measured: the instance with the sockets
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
     /// How long to hold the idle sockets at the end, in seconds, unless the server closes them all earlier

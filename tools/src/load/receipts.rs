@@ -101,8 +101,9 @@ impl Receipts {
         })
     }
 
-    /// Records one message; returns true if it is new and for this person.
-    pub fn record(&mut self, owner: usize, seq: u64, stamp: &Stamp, now_us: u64) -> bool {
+    /// Records one message; returns true if it is new and for this person. What was published
+    /// straight to Redis has no `seq`.
+    pub fn record(&mut self, owner: usize, seq: Option<u64>, stamp: &Stamp, now_us: u64) -> bool {
         if stamp.receiver != owner {
             self.misdelivered += 1;
             return false;
@@ -115,10 +116,10 @@ impl Receipts {
         let last = self.last_number_by_sender.get_mut(stamp.sender);
         let overtaken =
             last.and_then(|last| last.replace(stamp.number)).is_some_and(|last| last > stamp.number);
-        if seq <= self.last_seq || overtaken {
+        if seq.is_some_and(|seq| seq <= self.last_seq) || overtaken {
             self.reordered += 1;
         }
-        self.last_seq = self.last_seq.max(seq);
+        self.last_seq = self.last_seq.max(seq.unwrap_or_default());
         self.delivered += 1;
         if stamp.due_us >= self.timed_from_us {
             self.latency.saturating_record(now_us.saturating_sub(stamp.due_us));
@@ -166,12 +167,12 @@ mod tests {
     #[test]
     fn repeated_misdelivered_and_reordered_messages_are_distinguished() -> anyhow::Result<()> {
         let mut receipts = Receipts::new(2, 0)?;
-        assert!(receipts.record(4, 1, &stamp(0, 0), 30));
-        assert!(!receipts.record(4, 2, &stamp(0, 0), 30));
-        assert!(!receipts.record(5, 3, &stamp(0, 1), 30));
-        assert!(receipts.record(4, 6, &stamp(0, 9), 30));
-        assert!(receipts.record(4, 5, &stamp(1, 8), 30));
-        assert!(receipts.record(4, 7, &stamp(0, 7), 30));
+        assert!(receipts.record(4, Some(1), &stamp(0, 0), 30));
+        assert!(!receipts.record(4, Some(2), &stamp(0, 0), 30));
+        assert!(!receipts.record(5, Some(3), &stamp(0, 1), 30));
+        assert!(receipts.record(4, Some(6), &stamp(0, 9), 30));
+        assert!(receipts.record(4, Some(5), &stamp(1, 8), 30));
+        assert!(receipts.record(4, Some(7), &stamp(0, 7), 30));
         let Receipts { delivered, repeated, reordered, misdelivered, .. } = receipts;
         assert_eq!((delivered, repeated, reordered, misdelivered), (4, 1, 2, 1));
         assert!(receipts.contains(9) && !receipts.contains(6));

@@ -47,12 +47,19 @@ pub struct IdleMemory {
     pub sockets: usize,
     /// How long opening them took, in seconds.
     pub seconds: f64,
-    /// Resident memory before, if a process was given.
+    /// Sockets opened in a second, with 64 handshakes at once.
+    pub connects_per_second: f64,
+    /// The processor time that opening one took the process, in microseconds, if one was given.
+    pub processor_us_per_connect: Option<f64>,
+    /// Resident memory (PSS) before, if a process was given.
     pub before_bytes: Option<u64>,
-    /// Resident memory with all of them open.
+    /// Resident memory (PSS) with all of them open.
     pub after_bytes: Option<u64>,
     /// The growth divided by the number of sockets.
     pub bytes_per_socket: Option<f64>,
+    /// The growth with the second half of the sockets, divided by their number: without what the
+    /// process needs for the first ones only.
+    pub bytes_per_further_socket: Option<f64>,
 }
 
 /// How the idle sockets ended while they were held.
@@ -62,6 +69,8 @@ pub struct Held {
     pub closes: BTreeMap<String, u64>,
     /// Seconds from the first close to the last.
     pub spread_seconds: f64,
+    /// The processor time that the process used, in microseconds for each socket and second.
+    pub processor_us_per_socket_second: Option<f64>,
 }
 
 /// The sending step of a run.
@@ -82,6 +91,10 @@ pub struct Messages {
     pub expected: u64,
     /// Messages that arrived, including any that were not acknowledged.
     pub delivered: u64,
+    /// The rate of these while messages were sent.
+    pub delivered_per_second: f64,
+    /// The processor time that the process used meanwhile, in microseconds for each of these.
+    pub processor_us_per_delivery: Option<f64>,
     /// Time from when a message was due until it arrived on a socket.
     pub delivery: Latency,
     /// Acknowledged messages that a socket of the receiver did not get.
@@ -128,10 +141,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(idle) = &self.idle {
             write!(f, "idle sockets       {} opened in {:.1} s", idle.sockets, idle.seconds)?;
-            if let Some(bytes) = idle.bytes_per_socket {
-                write!(f, ", {:.1} KB of memory each", bytes / 1000.0)?;
+            writeln!(f, " ({:.0}/s)", idle.connects_per_second)?;
+            if let Some(us) = idle.processor_us_per_connect {
+                writeln!(f, "processor time     {us:.0} µs for each connect")?;
             }
-            writeln!(f)?;
+            if let (Some(bytes), Some(further)) = (idle.bytes_per_socket, idle.bytes_per_further_socket) {
+                writeln!(f, "memory             {bytes:.0} bytes for each, {further:.0} in the second half")?;
+            }
         }
         if let Some(it) = &self.messages {
             writeln!(f, "acknowledged       {} ({:.0}/s)", it.acknowledged, it.acknowledged_per_second)?;
@@ -139,9 +155,12 @@ impl fmt::Display for Report {
             writeln!(f, "POST latency       {}", it.post)?;
             writeln!(
                 f,
-                "delivered          {} of {} expected, on {} sockets",
-                it.delivered, it.expected, it.sockets
+                "delivered          {} ({:.0}/s) of {} expected, on {} sockets",
+                it.delivered, it.delivered_per_second, it.expected, it.sockets
             )?;
+            if let Some(us) = it.processor_us_per_delivery {
+                writeln!(f, "processor time     {us:.1} µs for each delivery")?;
+            }
             writeln!(f, "delivery latency   {}", it.delivery)?;
             writeln!(
                 f,
@@ -158,6 +177,9 @@ impl fmt::Display for Report {
         }
         if let Some(held) = &self.held {
             writeln!(f, "held sockets       {} within {:.1} s", by_cause(&held.closes), held.spread_seconds)?;
+            if let Some(us) = held.processor_us_per_socket_second {
+                writeln!(f, "processor time     {us:.2} µs a second for each held socket")?;
+            }
         }
         Ok(())
     }

@@ -44,7 +44,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn new() -> anyhow::Result<Self> {
+    /// Returns an outcome without requests.
+    ///
+    /// # Errors
+    ///
+    /// See [`histogram`].
+    pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             acknowledged: Vec::new(),
             counted: 0,

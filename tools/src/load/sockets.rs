@@ -131,14 +131,14 @@ async fn receive_one(
     }
 }
 
-fn parse(text: &str) -> Option<(u64, Stamp)> {
+fn parse(text: &str) -> Option<(Option<u64>, Stamp)> {
     let frame = Frame::parse(text).ok()?;
     let data = frame.data.map(RawValue::get)?;
     if frame.kind != "new_message" {
         return None;
     }
     let message: NewMessage<'_> = serde_json::from_str(data).ok()?;
-    Some((frame.seq?, Stamp::parse(&message.content)?))
+    Some((frame.seq, Stamp::parse(&message.content)?))
 }
 
 /// Starts a task for each idle socket, which returns how and when it was closed.

@@ -1,0 +1,128 @@
+//! A [`Handover`] passes a connection's TCP stream from HTTP to what continues on it, such as
+//! the session of a WebSocket.
+//!
+//! The **successor** is the future that continues. It gets the stream once the response that
+//! permits it, 101, was written and flushed, and with it the **early bytes**: those that the
+//! client sent with its request or right after it, and that HTTP has read. The dispatcher of
+//! actix-http then reads the end of its stream and ends, and its buffers are freed before the
+//! successor begins. The successor runs on the connection's own task, so the connection counts
+//! for as long as it lasts.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::Payload;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{Bytes, BytesMut};
+use futures_util::Stream;
+use futures_util::future::LocalBoxFuture;
+
+/// Continues on a stream, after the early bytes.
+type Successor = Box<dyn FnOnce(TcpStream, BytesMut) -> LocalBoxFuture<'static, ()>>;
+
+/// The handover of one connection. A cheap handle.
+#[derive(Clone, Default)]
+pub struct Handover(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    /// What was requested, until it is carried out.
+    requested: RefCell<Option<Requested>>,
+    /// Whether the head of the response was passed to the connection, or waits to be written.
+    is_responded: Cell<bool>,
+    /// The stream, between the connection and the successor.
+    stream: RefCell<Option<TcpStream>>,
+}
+
+struct Requested {
+    /// The rest of the connection, as HTTP has read it.
+    payload: Payload,
+    /// What was taken out of the payload: 64 KiB at most, the bound of HTTP's buffers.
+    early: BytesMut,
+    successor: Successor,
+}
+
+impl Handover {
+    /// Requests that the stream be handed over once a response with the returned body was
+    /// written. `payload` is that of the request. If the connection ends before, the successor
+    /// is dropped.
+    pub fn request(
+        &self,
+        payload: Payload,
+        successor: impl FnOnce(TcpStream, BytesMut) -> LocalBoxFuture<'static, ()> + 'static,
+    ) -> HandoverBody {
+        let successor: Successor = Box::new(successor);
+        self.0.requested.replace(Some(Requested { payload, early: BytesMut::new(), successor }));
+        HandoverBody(self.clone())
+    }
+
+    /// Returns whether the stream is to be handed over when all that HTTP has written is flushed.
+    pub(super) fn is_due(&self) -> bool {
+        self.0.is_responded.get()
+    }
+
+    /// Takes the stream out of its connection.
+    pub(super) fn put(&self, stream: TcpStream) {
+        self.0.stream.replace(Some(stream));
+    }
+
+    /// Takes what HTTP has passed to the payload out of it: while a payload is full, HTTP would
+    /// keep what it has read beyond, and drop it at its end.
+    pub(super) fn take_early_bytes(&self, context: &mut Context<'_>) {
+        if let Some(requested) = self.0.requested.borrow_mut().as_mut() {
+            // The end of the payload is the end of HTTP, whichever way it is reported.
+            let _ = requested.poll_early_bytes(context);
+        }
+    }
+
+    /// Runs the successor to its end, if the stream was handed over. Called when HTTP has ended.
+    pub(super) async fn continued(self) {
+        // Boxed, so that only the successor's own memory lasts.
+        if let Some(successor) = Box::pin(self.successor()).await {
+            successor.await;
+        }
+    }
+
+    async fn successor(self) -> Option<LocalBoxFuture<'static, ()>> {
+        let (requested, stream) = (self.0.requested.take(), self.0.stream.take());
+        let (mut requested, stream) = requested.zip(stream)?;
+        poll_fn(|context| requested.poll_early_bytes(context)).await;
+        Some((requested.successor)(stream, requested.early))
+    }
+}
+
+impl Requested {
+    /// Is done at the end of the payload.
+    fn poll_early_bytes(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while let Poll::Ready(read) = Pin::new(&mut self.payload).poll_next(context) {
+            let Some(Ok(bytes)) = read else { return Poll::Ready(()) };
+            self.early.extend_from_slice(&bytes);
+        }
+        Poll::Pending
+    }
+}
+
+/// The empty body of the response after which the stream is handed over.
+///
+/// A body is read after the head of its response was put into the dispatcher's buffer, behind
+/// all earlier responses: when that buffer is flushed, the client has the whole response.
+pub struct HandoverBody(Handover);
+
+impl MessageBody for HandoverBody {
+    type Error = Infallible;
+
+    /// Unknown, so that the dispatcher reads it.
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        self.0.0.is_responded.set(true);
+        Poll::Ready(None)
+    }
+}
