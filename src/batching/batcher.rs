@@ -22,7 +22,7 @@ impl<I, O> Clone for Batcher<I, O> {
     }
 }
 
-type Run<I, O> = dyn Fn(Vec<Job<I, O>>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+type Run<I, O> = dyn Fn(Vec<Job<I, O>>, Turn) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 struct Shared<I, O> {
     bounds: Bounds,
@@ -37,7 +37,9 @@ struct Shared<I, O> {
 struct State<I, O> {
     waiting: VecDeque<(u64, Job<I, O>)>,
     waiting_bytes: usize,
-    /// The batches that run now.
+    /// Whether a batch has its turn.
+    is_taken: bool,
+    /// The batches that have not ended.
     running: usize,
     /// The number of the next item.
     next: u64,
@@ -45,16 +47,17 @@ struct State<I, O> {
 
 impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// Returns a batcher that runs batches by `run`, on tasks of `runtime`. The next batch
-    /// begins when the future of one ends; the outcomes may be given later.
+    /// begins when one has dropped its turn; the outcomes may be given later.
     ///
     /// `size` returns how many bytes an item takes.
     pub fn new<F, R>(bounds: Bounds, size: fn(&I) -> usize, runtime: Handle, run: F) -> Self
     where
-        F: Fn(Vec<Job<I, O>>) -> R + Send + Sync + 'static,
+        F: Fn(Vec<Job<I, O>>, Turn) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let run: Box<Run<I, O>> = Box::new(move |jobs| Box::pin(run(jobs)));
-        let state = State { waiting: VecDeque::new(), waiting_bytes: 0, running: 0, next: 0 };
+        let run: Box<Run<I, O>> = Box::new(move |jobs, turn| Box::pin(run(jobs, turn)));
+        let state =
+            State { waiting: VecDeque::new(), waiting_bytes: 0, is_taken: false, running: 0, next: 0 };
         Self(Arc::new(Shared { bounds, size, run, runtime, state: Mutex::new(state) }))
     }
 
@@ -80,7 +83,7 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
-    /// Queues a job, and begins a batch if fewer run than may. Returns the job's number.
+    /// Queues a job, and begins a batch if one may begin. Returns the job's number.
     fn enqueue(self: &Arc<Self>, job: Job<I, O>) -> Result<u64> {
         let bytes = (self.size)(&job.item);
         let mut state = self.state.lock();
@@ -91,42 +94,37 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         state.next += 1;
         state.waiting_bytes += bytes;
         state.waiting.push_back((number, job));
-        let begins = state.running < self.bounds.batches;
-        if begins {
-            state.running += 1;
-        }
         drop(state);
-        if begins {
-            self.clone().start();
-        }
+        self.begin();
         Ok(number)
     }
 
-    /// Starts a task that runs batches until nothing waits.
-    fn start(self: Arc<Self>) {
-        let runtime = self.runtime.clone();
-        let mut task = Box::pin(self.run_all());
-        // The first step is made at once, by whoever submits: it hands the batch to a thread of
-        // the database, and waiting for a task of the runtime to do so would take longer.
-        let _entered = runtime.enter();
-        if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            runtime.spawn(task);
+    /// Begins the next batch, if something waits and one may begin.
+    fn begin(self: &Arc<Self>) {
+        let Some(batch) = self.take() else { return };
+        let (shared, running) = (self.clone(), Running(self.clone()));
+        let of_turn = self.clone();
+        let turn = Turn(Some(Box::new(move || {
+            of_turn.state.lock().is_taken = false;
+            of_turn.begin();
+        })));
+        let mut task = Box::pin(async move {
+            (shared.run)(batch, turn).await;
+            drop(running);
+        });
+        // The first step is made at once, by whoever gave the occasion: it hands the batch to a
+        // thread of the database, and waiting for a task of the runtime to do so would take longer.
+        let _entered = self.runtime.enter();
+        let is_unwinding = std::thread::panicking();
+        if is_unwinding || task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.runtime.spawn(task);
         }
     }
 
-    /// Runs batches, one after the other, until nothing waits.
-    async fn run_all(self: Arc<Self>) {
-        let _guard = RestartOnPanic(self.clone());
-        while let Some(batch) = self.take() {
-            (self.run)(batch).await;
-        }
-    }
-
-    /// Takes the next batch. If nothing waits, one batch less runs.
+    /// Takes the next batch and its turn.
     fn take(&self) -> Option<Vec<Job<I, O>>> {
         let mut state = self.state.lock();
-        if state.waiting.is_empty() {
-            state.running -= 1;
+        if state.is_taken || state.running >= self.bounds.batches || state.waiting.is_empty() {
             return None;
         }
         let (mut batch, mut total) = (Vec::new(), 0);
@@ -140,6 +138,8 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             batch.extend(state.waiting.pop_front().map(|(_, job)| job));
         }
         state.waiting_bytes -= total;
+        state.is_taken = true;
+        state.running += 1;
         Some(batch)
     }
 
@@ -155,14 +155,25 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     }
 }
 
-/// Starts another task in place of one that a panic ends, so that what waits is run.
-struct RestartOnPanic<I: Send + 'static, O: Send + 'static>(Arc<Shared<I, O>>);
+/// The turn of a batch: the next one begins when it is dropped, at the end of the batch at the
+/// latest.
+pub struct Turn(Option<Box<dyn FnOnce() + Send>>);
 
-impl<I: Send + 'static, O: Send + 'static> Drop for RestartOnPanic<I, O> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.runtime.spawn(self.0.clone().run_all());
+        if let Some(end) = self.0.take() {
+            end();
         }
+    }
+}
+
+/// A batch that has not ended. Dropped at its end, also by a panic.
+struct Running<I: Send + 'static, O: Send + 'static>(Arc<Shared<I, O>>);
+
+impl<I: Send + 'static, O: Send + 'static> Drop for Running<I, O> {
+    fn drop(&mut self) {
+        self.0.state.lock().running -= 1;
+        self.0.begin();
     }
 }
 
@@ -196,9 +207,10 @@ mod tests {
             bounds,
             |bytes| *bytes,
             Handle::current(),
-            move |batch: Vec<Job<usize, usize>>| {
+            move |batch: Vec<Job<usize, usize>>, turn| {
                 let (let_go, sender) = (let_go.clone(), sender.clone());
                 async move {
+                    let _turn = turn;
                     let _ = sender.send(batch.len()).await;
                     if let Ok(permit) = let_go.acquire().await {
                         permit.forget();

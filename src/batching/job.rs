@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 /// How much a batcher runs at once, and how much may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The most batches at once.
+    /// The most batches at once: one that has its turn, and others that have dropped theirs.
     pub batches: usize,
     /// The most items of one batch.
     pub items: usize,

@@ -6,5 +6,5 @@
 mod batcher;
 mod job;
 
-pub use batcher::Batcher;
+pub use batcher::{Batcher, Turn};
 pub use job::{Bounds, Job, Responder};

@@ -10,7 +10,7 @@ use super::connection::AnyConnection;
 use super::failure::Query;
 use super::pool::Db;
 use super::span::read_span;
-use crate::batching::{Batcher, Bounds, Job};
+use crate::batching::{Batcher, Bounds, Job, Turn};
 use crate::error::{Error, Result};
 
 /// Queries at once. A second one would make both smaller, and each lookup cost more.
@@ -50,7 +50,12 @@ where
             wait: db.wait_timeout(),
         };
         let (db, runtime) = (db.clone(), db.runtime().clone());
-        Self(Batcher::new(bounds, |_| size_of::<K>(), runtime, move |jobs| read(db.clone(), query, jobs)))
+        Self(Batcher::new(
+            bounds,
+            |_| size_of::<K>(),
+            runtime,
+            move |jobs, turn| read(db.clone(), query, jobs, turn),
+        ))
     }
 
     /// Returns the row of a key, if there is one.
@@ -63,7 +68,7 @@ where
     }
 }
 
-async fn read<K, V>(db: Db, query: ReadMany<K, V>, jobs: Vec<Job<K, Result<Option<V>>>>)
+async fn read<K, V>(db: Db, query: ReadMany<K, V>, jobs: Vec<Job<K, Result<Option<V>>>>, _turn: Turn)
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + 'static,

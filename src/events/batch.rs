@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::commit::{Cause, Events};
 use super::unit_of_work::UnitOfWork;
-use crate::batching::{Batcher, Bounds, Job, Responder};
+use crate::batching::{Batcher, Bounds, Job, Responder, Turn};
 use crate::db::{LockWait, transaction_span};
 use crate::error::{Error, Result};
 
@@ -34,9 +34,8 @@ pub trait BatchCommand: Send + Sync + Sized + 'static {
     fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Self::Output>>>;
 }
 
-/// Batches at once. A second one would hide the flush of the first to the disk, and make both
-/// smaller: each message would cost both processes half as much again.
-const BATCHES: usize = 1;
+/// Batches at once: one executes its statements, and the one before is flushed to the disk.
+const BATCHES: usize = 2;
 
 /// The most commands of one batch: some 15 ms of PostgreSQL's time.
 const BATCH_COMMANDS: usize = 256;
@@ -103,7 +102,9 @@ impl<C: BatchCommand> BatchCommitter<C> {
         let alone = Arc::new(Semaphore::new(connections.div_ceil(2)));
         let locked = Arc::new(Semaphore::new(connections.div_ceil(4)));
         let (committing, runtime) = (events.clone(), events.runtime().clone());
-        let batcher = Batcher::new(bounds, size, runtime, move |jobs| commit_batch(committing.clone(), jobs));
+        let batcher = Batcher::new(bounds, size, runtime, move |jobs, turn| {
+            commit_batch(committing.clone(), jobs, turn)
+        });
         Self { batcher, events, alone, locked }
     }
 
@@ -159,7 +160,7 @@ impl<C: BatchCommand> BatchCommitter<C> {
 }
 
 /// Commits a batch, and gives each command its outcome.
-async fn commit_batch<C: BatchCommand>(events: Events, jobs: Vec<Job<Pending<C>, Outcome<C>>>) {
+async fn commit_batch<C: BatchCommand>(events: Events, jobs: Vec<Job<Pending<C>, Outcome<C>>>, turn: Turn) {
     let (pending, responders): (Vec<_>, Vec<_>) = jobs.into_iter().map(Job::split).unzip();
     let (mut commands, mut causes) = (Vec::new(), Vec::new());
     for Pending { command, cause } in pending {
@@ -168,7 +169,7 @@ async fn commit_batch<C: BatchCommand>(events: Events, jobs: Vec<Job<Pending<C>,
     }
     let commands = Arc::new(commands);
     let (all, is_one) = (commands.clone(), commands.len() == 1);
-    match events.run(causes, LockWait::Short, move |unit| C::run(unit, &all)).await {
+    match events.run(causes, LockWait::Short, turn, move |unit| C::run(unit, &all)).await {
         Ok((outcomes, publication)) => {
             // The next batch does not wait for the publication of this one.
             events.runtime().spawn(async move {

@@ -93,7 +93,7 @@ impl Events {
         T: Send + 'static,
         F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
     {
-        let run = self.run(vec![Cause::current()], lock_wait, command);
+        let run = self.run(vec![Cause::current()], lock_wait, (), command);
         let (value, publication) = transaction_span(run).await?;
         publication.ended().await;
         Ok(value)
@@ -133,11 +133,12 @@ impl Events {
     }
 
     /// Runs one transaction for commands with these causes and, after its COMMIT, begins to
-    /// publish what they send.
+    /// publish what they send. Drops `turn` when all statements but COMMIT are executed.
     pub(super) async fn run<T, F>(
         &self,
         causes: Vec<Cause>,
         lock_wait: LockWait,
+        turn: impl Send + 'static,
         commands: F,
     ) -> Result<(T, Publication)>
     where
@@ -147,7 +148,9 @@ impl Events {
         let act = move |conn: &mut AnyConnection| {
             let mut unit = UnitOfWork::new(conn);
             let value = commands(&mut unit)?;
-            Ok((value, unit.flush()?))
+            let unpublished = unit.flush()?;
+            drop(turn);
+            Ok((value, unpublished))
         };
         let this = self.clone();
         self.db

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use super::gcra::Gcra;
 use super::key::LimitKey;
 use super::redis_connection::{QUERY_TIMEOUT, RedisConnection};
-use crate::batching::{Batcher, Bounds, Job};
+use crate::batching::{Batcher, Bounds, Job, Turn};
 use crate::error::BoxError;
 use crate::telemetry::Metrics;
 
@@ -106,7 +106,8 @@ impl RedisCounter {
         let connection = RedisConnection::start(url, runtime.clone(), metrics).await?;
         let of_takes = connection.clone();
         let size = |take: &Take| size_of::<Take>() + take.name.len();
-        let takes = Batcher::new(TAKES, size, runtime, move |jobs| take_all(of_takes.clone(), jobs));
+        let takes =
+            Batcher::new(TAKES, size, runtime, move |jobs, turn| take_all(of_takes.clone(), jobs, turn));
         Ok(Arc::new(Self { connection, takes }))
     }
 
@@ -145,7 +146,7 @@ impl RedisCounter {
 }
 
 /// Takes units, by one query.
-async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<TakeOutcome>>>) {
+async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<TakeOutcome>>>, _turn: Turn) {
     let (takes, responders): (Vec<_>, Vec<_>) = jobs.into_iter().map(Job::split).unzip();
     let mut invocation = TAKE.prepare_invoke();
     for take in takes {
