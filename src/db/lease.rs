@@ -21,7 +21,7 @@ impl Drop for Lease {
 }
 
 /// Opens connections off the reactor. They are not tested before each use: that would double
-/// the cost of a small read, and [`Db`] replaces dead ones anyway.
+/// the cost of a small read, and [`Db`](super::Db) replaces dead ones anyway.
 pub(super) struct Connector {
     pub(super) settings: Database,
     pub(super) runtime: Handle,

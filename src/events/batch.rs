@@ -37,7 +37,7 @@ pub trait BatchCommand: Send + Sync + Sized + 'static {
 /// Batches at once: one executes its statements, and the one before is flushed to the disk.
 const BATCHES: usize = 2;
 
-/// The most commands of one batch: some 15 ms of PostgreSQL's time.
+/// The most commands of one batch: some 25 ms of PostgreSQL's time.
 const BATCH_COMMANDS: usize = 256;
 
 /// The most bytes of one batch, 1 MiB: a batch of the longest messages takes no longer than

@@ -10,15 +10,15 @@ const insert = (message: Message) => (messages: Message[]) =>
   [...messages.filter(({ id }) => id !== message.id), message].sort((a, b) => a.id - b.id)
 
 export function Chat({ friendId }: { friendId: number }) {
-  const { items: messages, setItems: setMessages } = useLive<Message>(
+  const { items: messages, update: updateMessages } = useLive<Message>(
     useCallback(() => rest.conversation(friendId, { limit: 100 }), [friendId]),
   )
   const [content, setContent] = useState('')
-  useEvent('new_message', (message) => message.sender.id === friendId && setMessages(insert(message)))
+  useEvent('new_message', (message) => message.sender.id === friendId && updateMessages(insert(message)))
 
   async function send(event: FormEvent) {
     event.preventDefault()
-    setMessages(insert(await rest.sendMessage({ receiver_id: friendId, content })))
+    updateMessages(insert(await rest.sendMessage({ receiver_id: friendId, content })))
     setContent('')
   }
   return (
