@@ -14,6 +14,8 @@ export function demoPage(page) {
       async signUp() {
         await root.getByRole('button', { name: /^Sign up/ }).click()
         await root.getByRole('status').getByText('live', { exact: true }).waitFor()
+        // The socket may be open before the account is read, by whose name the other person searches.
+        await root.getByText(/^@/).first().waitFor()
       },
       async send(/** @type {string} */ text) {
         await root.getByLabel('Message', { exact: true }).fill(text)
