@@ -184,6 +184,17 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// Returns the error of another request that failed together with this one, as those of one
+    /// batch do.
+    pub fn for_another(&self) -> Self {
+        match self {
+            Self::Conflict => Self::Conflict,
+            Self::Locked(cause) => Self::Locked(cause.to_string().into()),
+            Self::Unavailable(cause) => Self::unavailable(cause.to_string()),
+            other => Self::internal(other.to_string()),
+        }
+    }
+
     /// Returns the outage of a dependency, with its cause for the log.
     pub fn unavailable(cause: impl Into<BoxError>) -> Self {
         Self::Unavailable(cause.into())

@@ -10,24 +10,17 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::job::{Bounds, Job};
+use super::job::{Bounds, Job, Size};
 use crate::error::{Error, Result};
 
-/// Queues items and runs them in batches. A cheap handle.
+/// Queues items and runs them in batches.
 pub struct Batcher<I, O>(Arc<Shared<I, O>>);
-
-impl<I, O> Clone for Batcher<I, O> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
 
 type Run<I, O> = dyn Fn(Vec<Job<I, O>>, Turn) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 struct Shared<I, O> {
     bounds: Bounds,
-    /// Returns how many bytes an item takes.
-    size: fn(&I) -> usize,
+    size: fn(&I) -> Size,
     run: Box<Run<I, O>>,
     runtime: Handle,
     /// While held: no await, and no call out of this file but `size`.
@@ -48,9 +41,7 @@ struct State<I, O> {
 impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// Returns a batcher that runs batches by `run`, on tasks of `runtime`. The next batch
     /// begins when one has dropped its turn; the outcomes may be given later.
-    ///
-    /// `size` returns how many bytes an item takes.
-    pub fn new<F, R>(bounds: Bounds, size: fn(&I) -> usize, runtime: Handle, run: F) -> Self
+    pub fn new<F, R>(bounds: Bounds, size: fn(&I) -> Size, runtime: Handle, run: F) -> Self
     where
         F: Fn(Vec<Job<I, O>>, Turn) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
@@ -85,7 +76,7 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
 impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     /// Queues a job, and begins a batch if one may begin. Returns the job's number.
     fn enqueue(self: &Arc<Self>, job: Job<I, O>) -> Result<u64> {
-        let bytes = (self.size)(&job.item);
+        let bytes = (self.size)(&job.item).bytes;
         let mut state = self.state.lock();
         if !state.waiting.is_empty() && state.waiting_bytes + bytes > self.bounds.waiting_bytes {
             return Err(Error::unavailable("too many bytes wait for their batch"));
@@ -127,17 +118,16 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         if state.is_taken || state.running >= self.bounds.batches || state.waiting.is_empty() {
             return None;
         }
-        let (mut batch, mut total) = (Vec::new(), 0);
+        let (mut batch, mut total_cost) = (Vec::new(), 0);
         while let Some((_, job)) = state.waiting.front() {
-            let bytes = (self.size)(&job.item);
-            let is_full = batch.len() >= self.bounds.items || total + bytes > self.bounds.bytes;
-            if is_full && !batch.is_empty() {
+            let Size { bytes, cost } = (self.size)(&job.item);
+            if total_cost + cost > self.bounds.cost && !batch.is_empty() {
                 break;
             }
-            total += bytes;
+            total_cost += cost;
+            state.waiting_bytes -= bytes;
             batch.extend(state.waiting.pop_front().map(|(_, job)| job));
         }
-        state.waiting_bytes -= total;
         state.is_taken = true;
         state.running += 1;
         Some(batch)
@@ -149,7 +139,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         let Ok(place) = state.waiting.binary_search_by_key(&number, |(number, _)| *number) else {
             return false;
         };
-        let bytes = state.waiting.remove(place).map_or(0, |(_, job)| (self.size)(&job.item));
+        let bytes = state.waiting.remove(place).map_or(0, |(_, job)| (self.size)(&job.item).bytes);
         state.waiting_bytes -= bytes;
         true
     }
@@ -185,16 +175,15 @@ mod tests {
     use tokio::runtime::Handle;
     use tokio::sync::{Semaphore, mpsc};
 
-    use super::{Batcher, Bounds, Job};
+    use super::{Batcher, Bounds, Job, Size};
     use crate::error::Error;
 
-    const BOUNDS: Bounds =
-        Bounds { batches: 1, items: 3, bytes: 100, waiting_bytes: 50, wait: Duration::from_secs(60) };
+    const BOUNDS: Bounds = Bounds { batches: 1, cost: 10, waiting_bytes: 50, wait: Duration::from_secs(60) };
 
     /// A batcher that doubles numbers, whose batches end when they are let; and the sizes of
-    /// the batches that began. An item takes as many bytes as its number says.
+    /// the batches that began. An item holds as many bytes, and costs as much, as its number says.
     struct Fixture {
-        batcher: Batcher<usize, usize>,
+        batcher: Arc<Batcher<usize, usize>>,
         ends: Arc<Semaphore>,
         begun: mpsc::Receiver<usize>,
     }
@@ -205,7 +194,7 @@ mod tests {
         let let_go = ends.clone();
         let batcher = Batcher::new(
             bounds,
-            |bytes| *bytes,
+            |number| Size { bytes: *number, cost: *number },
             Handle::current(),
             move |batch: Vec<Job<usize, usize>>, turn| {
                 let (let_go, sender) = (let_go.clone(), sender.clone());
@@ -222,7 +211,7 @@ mod tests {
                 }
             },
         );
-        Fixture { batcher, ends, begun }
+        Fixture { batcher: Arc::new(batcher), ends, begun }
     }
 
     impl Fixture {
@@ -257,8 +246,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_is_bounded_in_bytes_and_an_item_beyond_the_bound_is_alone() {
-        let mut fixture = fixture(Bounds { waiting_bytes: 1_000, ..BOUNDS });
+    async fn a_batch_is_bounded_in_cost_and_an_item_beyond_the_bound_is_alone() {
+        let mut fixture = fixture(Bounds { cost: 100, waiting_bytes: 1_000, ..BOUNDS });
         let _submitted = fixture.submit(&[1, 60, 50, 200, 1]).await;
         fixture.ends.add_permits(5);
         for expected in [1, 1, 1, 1, 1] {

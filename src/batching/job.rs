@@ -1,4 +1,4 @@
-//! A [`Job`] is an item of a batch, with whoever waits for its outcome; [`Bounds`] are those of a
+//! A [`Job`] is an item of a batch, with whoever waits for its outcome. [`Bounds`] are those of a
 //! batcher.
 
 use std::time::Duration;
@@ -10,14 +10,21 @@ use tokio::sync::oneshot;
 pub struct Bounds {
     /// The most batches at once: one that has its turn, and others that have dropped theirs.
     pub batches: usize,
-    /// The most items of one batch.
-    pub items: usize,
-    /// The most bytes of one batch. An item that is larger is a batch by itself.
-    pub bytes: usize,
+    /// The highest cost of one batch. An item that costs more is a batch by itself.
+    pub cost: usize,
     /// The most bytes that wait. An item that exceeds them is rejected, unless nothing waits.
     pub waiting_bytes: usize,
     /// How long an item waits for its batch to begin; then it is rejected.
     pub wait: Duration,
+}
+
+/// How large an item is.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// The bytes that it holds while it waits.
+    pub bytes: usize,
+    /// What it adds to the cost of its batch, in units of the caller's choice.
+    pub cost: usize,
 }
 
 /// An item of a batch, and whoever waits for its outcome.

@@ -7,4 +7,4 @@ mod batcher;
 mod job;
 
 pub use batcher::{Batcher, Turn};
-pub use job::{Bounds, Job, Responder};
+pub use job::{Bounds, Job, Responder, Size};

@@ -10,13 +10,13 @@ use super::connection::AnyConnection;
 use super::failure::Query;
 use super::pool::Db;
 use super::span::read_span;
-use crate::batching::{Batcher, Bounds, Job, Turn};
-use crate::error::{Error, Result};
+use crate::batching::{Batcher, Bounds, Job, Size, Turn};
+use crate::error::Result;
 
 /// Queries at once. A second one would make both smaller, and each lookup cost more.
 const QUERIES: usize = 1;
 
-/// The most keys of one query: some two milliseconds of the database's time.
+/// The most keys of one query: about a millisecond of PostgreSQL's time.
 const KEYS: usize = 512;
 
 /// The most bytes of keys that wait, 1 MiB: more than a second's worth. Further lookups fail.
@@ -25,15 +25,8 @@ const WAITING_BYTES: usize = 1 << 20;
 /// Reads the rows of some keys; keys without a row are left out.
 type ReadMany<K, V> = fn(&mut AnyConnection, &[K]) -> Query<Vec<(K, V)>>;
 
-/// Looks up rows by key. Nothing is cached: each lookup reads the row after it began. Cheap to
-/// clone.
+/// Looks up rows by key. Nothing is cached: each lookup reads the row after it began.
 pub struct BatchedRead<K, V>(Batcher<K, Result<Option<V>>>);
-
-impl<K, V> Clone for BatchedRead<K, V> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
 
 impl<K, V> BatchedRead<K, V>
 where
@@ -42,17 +35,12 @@ where
 {
     /// Returns lookups by this query.
     pub fn new(db: &Db, query: ReadMany<K, V>) -> Self {
-        let bounds = Bounds {
-            batches: QUERIES,
-            items: KEYS,
-            bytes: usize::MAX,
-            waiting_bytes: WAITING_BYTES,
-            wait: db.wait_timeout(),
-        };
+        let bounds =
+            Bounds { batches: QUERIES, cost: KEYS, waiting_bytes: WAITING_BYTES, wait: db.wait_timeout() };
         let (db, runtime) = (db.clone(), db.runtime().clone());
         Self(Batcher::new(
             bounds,
-            |_| size_of::<K>(),
+            |_| Size { bytes: size_of::<K>(), cost: 1 },
             runtime,
             move |jobs, turn| read(db.clone(), query, jobs, turn),
         ))
@@ -85,10 +73,8 @@ where
         Ok(())
     });
     if let Err(error) = read.await {
-        let (text, is_outage) = (error.to_string(), matches!(error, Error::Unavailable(_)));
-        let failed = if is_outage { Error::unavailable } else { Error::internal };
         for responder in responders.lock().drain(..) {
-            responder.respond(Err(failed(text.clone())));
+            responder.respond(Err(error.for_another()));
         }
     }
 }

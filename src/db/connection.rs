@@ -68,8 +68,9 @@ impl AnyConnection {
 pub enum LockWait {
     /// For [`Database::lock_timeout`].
     Full,
-    /// For 100 ms: far longer than another transaction of the service holds one, and short
-    /// enough for those that share the transaction and need no such lock.
+    /// For 100 ms: longer than other transactions of the service hold one, but for announcements
+    /// of much data to many, and short enough for those that share the transaction and need no
+    /// such lock.
     Short,
 }
 

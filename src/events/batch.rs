@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::commit::{Cause, Events};
 use super::unit_of_work::UnitOfWork;
-use crate::batching::{Batcher, Bounds, Job, Responder, Turn};
+use crate::batching::{Batcher, Bounds, Job, Responder, Size, Turn};
 use crate::db::{LockWait, transaction_span};
 use crate::error::{Error, Result};
 
@@ -20,8 +20,12 @@ pub trait BatchCommand: Send + Sync + Sized + 'static {
     /// The outcome of one command.
     type Output: Send + 'static;
 
-    /// Returns about how many bytes the command holds.
+    /// Returns about how many bytes the command holds while it waits.
     fn bytes(&self) -> usize;
+
+    /// Returns about how many rows the command writes, and reads one by one: 1 for each KiB of a
+    /// larger one.
+    fn rows(&self) -> usize;
 
     /// Runs the commands and returns the outcome of each, in their order.
     ///
@@ -37,37 +41,23 @@ pub trait BatchCommand: Send + Sync + Sized + 'static {
 /// Batches at once: one executes its statements, and the one before is flushed to the disk.
 const BATCHES: usize = 2;
 
-/// The most commands of one batch: some 25 ms of PostgreSQL's time.
-const BATCH_COMMANDS: usize = 256;
-
-/// The most bytes of one batch, 1 MiB: a batch of the longest messages takes no longer than
-/// one of many.
-const BATCH_BYTES: usize = 1 << 20;
+/// The most rows of one batch: those of 256 messages, or some 25 ms of PostgreSQL's time, which
+/// is a quarter of what another transaction waits for its locks. Only a command that writes more
+/// by itself takes longer.
+const BATCH_ROWS: usize = 1_024;
 
 /// The most bytes that wait for their batch, 16 MiB: more than two seconds' worth. What exceeds
 /// them is rejected with 503.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// Commits commands in batches. Cheap to clone.
+/// Commits commands in batches.
 pub struct BatchCommitter<C: BatchCommand> {
     batcher: Batcher<Pending<C>, Outcome<C>>,
     events: Events,
     /// As many commands as may run alone at once.
-    alone: Arc<Semaphore>,
+    alone: Semaphore,
     /// As many commands as may wait for locks at once.
-    locked: Arc<Semaphore>,
-}
-
-impl<C: BatchCommand> Clone for BatchCommitter<C> {
-    fn clone(&self) -> Self {
-        let Self { batcher, events, alone, locked } = self;
-        Self {
-            batcher: batcher.clone(),
-            events: events.clone(),
-            alone: alone.clone(),
-            locked: locked.clone(),
-        }
-    }
+    locked: Semaphore,
 }
 
 struct Pending<C> {
@@ -92,15 +82,17 @@ impl<C: BatchCommand> BatchCommitter<C> {
     pub fn new(events: Events) -> Self {
         let bounds = Bounds {
             batches: BATCHES,
-            items: BATCH_COMMANDS,
-            bytes: BATCH_BYTES,
+            cost: BATCH_ROWS,
             waiting_bytes: WAITING_BYTES,
             wait: events.db().wait_timeout(),
         };
-        let size = |pending: &Pending<C>| size_of::<Pending<C>>() + pending.command.bytes();
+        let size = |Pending { command, .. }: &Pending<C>| Size {
+            bytes: size_of::<Pending<C>>() + command.bytes(),
+            cost: command.rows(),
+        };
         let connections = events.db().load().limit;
-        let alone = Arc::new(Semaphore::new(connections.div_ceil(2)));
-        let locked = Arc::new(Semaphore::new(connections.div_ceil(4)));
+        let alone = Semaphore::new(connections.div_ceil(2));
+        let locked = Semaphore::new(connections.div_ceil(4));
         let (committing, runtime) = (events.clone(), events.runtime().clone());
         let batcher = Batcher::new(bounds, size, runtime, move |jobs, turn| {
             commit_batch(committing.clone(), jobs, turn)
@@ -150,7 +142,7 @@ impl<C: BatchCommand> BatchCommitter<C> {
         place: usize,
     ) -> Result<C::Output> {
         let Ok(permit) = timeout(self.events.db().wait_timeout(), permits.acquire()).await else {
-            return Err(Error::Locked("too many commands wait for locks".into()));
+            return Err(Error::Locked("too many commands of rolled back batches".into()));
         };
         let _permit = permit.map_err(Error::internal)?;
         let one = move |unit: &mut UnitOfWork<'_>| C::run(unit, &commands[place..=place]);
@@ -178,10 +170,8 @@ async fn commit_batch<C: BatchCommand>(events: Events, jobs: Vec<Job<Pending<C>,
             });
         }
         // Not again: the transaction may have been committed all the same.
-        Err(Error::Unavailable(cause)) => {
-            let cause = cause.to_string();
-            let failed = || Outcome::Ended(Err(Error::unavailable(cause.clone())));
-            respond(responders, std::iter::repeat_with(failed));
+        Err(error @ Error::Unavailable(_)) => {
+            respond(responders, std::iter::repeat_with(|| Outcome::Ended(Err(error.for_another()))));
         }
         Err(error) if is_one && !matches!(error, Error::Conflict | Error::Locked(_)) => {
             respond(responders, [Outcome::Ended(Err(error))]);

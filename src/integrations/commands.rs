@@ -1,6 +1,6 @@
 //! Announcing, once for each idempotency key.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
@@ -41,11 +41,15 @@ pub(super) struct Announce {
 impl BatchCommand for Announce {
     type Output = Outcome;
 
-    /// Each recipient's inbox gets a copy of what is durable.
     fn bytes(&self) -> usize {
-        let data = self.request.announcement.data.len();
-        let recipients = self.request.recipients.len();
-        if self.request.durable { recipients * (data + 64) } else { recipients * 8 + data }
+        self.request.announcement.data.len() + self.request.recipients.len() * size_of::<UserId>()
+    }
+
+    /// The inbox of each recipient and its copy of what is durable; or whether they exist, which is
+    /// read.
+    fn rows(&self) -> usize {
+        let copy = 2 + self.request.announcement.data.len() / 1_024;
+        4 + self.request.recipients.len() * if self.request.durable { copy } else { 1 }
     }
 
     fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Outcome>>> {
@@ -107,13 +111,11 @@ fn keep(
         return Ok(earlier);
     }
     let names: Vec<_> = existed.iter().map(|key| (key.service, key.key)).collect();
-    let mut stored: HashMap<_, _> = queries::stored(unit.conn, &names)?;
+    let stored = queries::stored(unit.conn, &names)?;
     for key in existed {
-        let name = (key.service.to_owned(), key.key.to_owned());
+        let response = stored.get(&(key.service.to_owned(), key.key.to_owned()));
         // Retention may have deleted it in between.
-        let response = stored.remove(&name).ok_or(Error::Conflict)?;
-        earlier[key.place] = Some(response.repeated(&key.digest));
-        stored.insert(name, response);
+        earlier[key.place] = Some(response.ok_or(Error::Conflict)?.repeated(&key.digest));
     }
     Ok(earlier)
 }

@@ -13,16 +13,15 @@ use tokio::runtime::Handle;
 use super::gcra::Gcra;
 use super::key::LimitKey;
 use super::redis_connection::{QUERY_TIMEOUT, RedisConnection};
-use crate::batching::{Batcher, Bounds, Job, Turn};
+use crate::batching::{Batcher, Bounds, Job, Size, Turn};
 use crate::error::BoxError;
 use crate::telemetry::Metrics;
 
 /// What waits while a query is in flight is taken by the next one.
 const TAKES: Bounds = Bounds {
     batches: 1,
-    // Some 0.2 ms of Redis's time.
-    items: 64,
-    bytes: usize::MAX,
+    // In units of a limit: some 0.2 ms of Redis's time.
+    cost: 64,
     // Further requests are counted on this instance alone.
     waiting_bytes: 1 << 20,
     wait: QUERY_TIMEOUT,
@@ -105,7 +104,7 @@ impl RedisCounter {
     ) -> Result<Arc<Self>, BoxError> {
         let connection = RedisConnection::start(url, runtime.clone(), metrics).await?;
         let of_takes = connection.clone();
-        let size = |take: &Take| size_of::<Take>() + take.name.len();
+        let size = |take: &Take| Size { bytes: size_of::<Take>() + take.name.len(), cost: 1 };
         let takes =
             Batcher::new(TAKES, size, runtime, move |jobs, turn| take_all(of_takes.clone(), jobs, turn));
         Ok(Arc::new(Self { connection, takes }))

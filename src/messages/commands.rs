@@ -26,6 +26,11 @@ impl BatchCommand for Send {
         self.draft.content.len() + self.sender.username.len()
     }
 
+    /// The message, its conversation, the inbox and its event.
+    fn rows(&self) -> usize {
+        4 + self.draft.content.len() / 1_024
+    }
+
     fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Message>>> {
         let to_others = commands.iter().filter(|command| !command.is_to_sender());
         let rows: Vec<_> = to_others
@@ -40,7 +45,7 @@ impl BatchCommand for Send {
             }
             unit.act_for(place);
             // Messages to users who do not exist were left out, so the next one is this one or
-            // to somebody else.
+            // to another user.
             let message = inserted.next_if(|(_, receiver)| receiver.id == command.draft.receiver);
             sent.push(match message {
                 Some((id, receiver)) => Ok(command.sent(unit, id, receiver)),
