@@ -1,9 +1,10 @@
 //! The database stores every fact: SQLite in a file in standalone mode, PostgreSQL in
 //! cluster mode, by one path of code.
 //!
-//! [`Db::read`] and [`Db::transaction`] are the only access to it. Both run off the
-//! reactor, both wait a bounded time for one of a bounded number of connections, and both
-//! return within a bounded time whatever the database does.
+//! [`Db::read`] and [`Db::transaction`] are the only access to it, with [`BatchedRead`] and
+//! [`Db::transaction_batch`] for what many requests share. All run off the reactor, wait a
+//! bounded time for one of a bounded number of connections, and return within a bounded time
+//! whatever the database does.
 
 mod among;
 mod batched_read;
@@ -12,6 +13,7 @@ mod failure;
 mod lease;
 mod migrations;
 mod pool;
+mod prepared;
 #[allow(missing_docs, reason = "generated")]
 pub mod schema;
 mod span;
@@ -24,4 +26,5 @@ pub use connection::{AnyConnection, LockWait};
 pub use failure::{Query, violates_unique};
 pub use migrations::{migrate, revert};
 pub use pool::{Db, Load};
+pub(crate) use prepared::prepared_once;
 pub use span::transaction_span;

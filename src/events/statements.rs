@@ -1,15 +1,14 @@
-//! The statements that append to inboxes. Each is prepared once for each connection, which
-//! `diesel::sql_query` is not.
+//! The statements that append to inboxes.
 //!
 //! Rows are bound as JSON texts: Diesel can bind neither an array nor a number of rows for
 //! both databases.
 
 use diesel::RunQueryDsl;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 
-use crate::db::{AnyConnection, MultiBackend};
+use crate::db::{AnyConnection, MultiBackend, prepared_once};
 use crate::error::Result;
 use crate::events::event::Seq;
 use crate::ids::UserId;
@@ -122,25 +121,8 @@ impl QueryFragment<MultiBackend> for InsertEnvelopes<'_> {
     }
 }
 
-macro_rules! prepared_once {
-    ($($name:ty => $id:ty),*) => {
-        $(
-            impl QueryId for $name {
-                type QueryId = $id;
-                const HAS_STATIC_QUERY_ID: bool = true;
-            }
-
-            impl RunQueryDsl<AnyConnection> for $name {}
-        )*
-    };
-}
-
-prepared_once! { Append => Self, RaiseCounters<'_> => RaiseCounters<'static>, InsertEnvelopes<'_> => InsertEnvelopes<'static> }
-
-impl Query for Append {
-    type SqlType = (BigInt, BigInt);
-}
-
-impl Query for RaiseCounters<'_> {
-    type SqlType = (BigInt, BigInt);
+prepared_once! {
+    Append => (BigInt, BigInt);
+    RaiseCounters<'_> as RaiseCounters<'static> => (BigInt, BigInt);
+    InsertEnvelopes<'_> as InsertEnvelopes<'static>;
 }

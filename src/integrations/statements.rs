@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use diesel::RunQueryDsl;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{Text, Timestamp as SqlTimestamp};
 
-use crate::db::{AnyConnection, MultiBackend};
+use crate::db::{AnyConnection, MultiBackend, prepared_once};
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
@@ -78,13 +78,4 @@ impl QueryFragment<MultiBackend> for InsertKeys {
     }
 }
 
-impl QueryId for InsertKeys {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for InsertKeys {
-    type SqlType = (Text, Text);
-}
-
-impl RunQueryDsl<AnyConnection> for InsertKeys {}
+prepared_once! { InsertKeys => (Text, Text); }

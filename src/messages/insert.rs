@@ -2,11 +2,11 @@
 //! messages it inserts.
 
 use diesel::RunQueryDsl;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 
-use crate::db::{AnyConnection, MultiBackend};
+use crate::db::{AnyConnection, MultiBackend, prepared_once};
 use crate::error::{Error, Result};
 use crate::events::UserSummary;
 use crate::ids::{MessageId, UserId};
@@ -74,13 +74,4 @@ impl QueryFragment<MultiBackend> for InsertMessages {
     }
 }
 
-impl QueryId for InsertMessages {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl Query for InsertMessages {
-    type SqlType = (BigInt, (BigInt, Text));
-}
-
-impl RunQueryDsl<AnyConnection> for InsertMessages {}
+prepared_once! { InsertMessages => (BigInt, (BigInt, Text)); }

@@ -1,12 +1,11 @@
 //! The statements that read lists of messages. Each is prepared once for each connection, and
 //! reads no more than it returns: `OR` with an order would read and sort the whole history.
 
-use diesel::RunQueryDsl;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
 
-use crate::db::{AnyConnection, MultiBackend};
+use crate::db::{MultiBackend, prepared_once};
 use crate::ids::{MessageId, UserId};
 
 /// An id before which all messages are.
@@ -71,17 +70,6 @@ impl<const OF_TWO: bool> QueryFragment<MultiBackend> for PageOf<OF_TWO> {
     }
 }
 
-impl<const OF_TWO: bool> QueryId for PageOf<OF_TWO> {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<const OF_TWO: bool> Query for PageOf<OF_TWO> {
-    type SqlType = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp);
-}
-
-impl<const OF_TWO: bool> RunQueryDsl<AnyConnection> for PageOf<OF_TWO> {}
-
 /// The conversations of a user, the latest message first: the last message, how many are unread,
 /// and the partner.
 pub(super) struct Conversations(pub(super) UserId);
@@ -106,13 +94,11 @@ impl QueryFragment<MultiBackend> for Conversations {
     }
 }
 
-impl QueryId for Conversations {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
+/// The columns of a message, without its users' names.
+type Row = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp);
 
-impl Query for Conversations {
-    type SqlType = ((BigInt, BigInt, Text, Bool, SqlTimestamp), BigInt, (BigInt, Text, Text, Text));
+prepared_once! {
+    PageOf<false> => Row;
+    PageOf<true> => Row;
+    Conversations => ((BigInt, BigInt, Text, Bool, SqlTimestamp), BigInt, (BigInt, Text, Text, Text));
 }
-
-impl RunQueryDsl<AnyConnection> for Conversations {}

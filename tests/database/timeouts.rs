@@ -12,8 +12,8 @@ use actix_web::ResponseError;
 use actix_web::http::header::RETRY_AFTER;
 use diesel::prelude::*;
 use futures_util::future::join_all;
-use numeneon::db::AnyConnection;
 use numeneon::db::schema::{inboxes, users};
+use numeneon::db::{AnyConnection, BatchedRead, among};
 use numeneon::error::{Error, Result};
 use numeneon::ids::UserId;
 use rstest_reuse::apply;
@@ -137,6 +137,22 @@ async fn a_call_that_gets_no_lock_times_out(database: Database) {
     timed_out(started.elapsed(), Duration::from_millis(1_500));
     drop(held);
     assert_eq!(raise().await.expect("the lock is free"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lookup_that_gets_no_lock_times_out_for_each_request_that_shares_it() {
+    let database = Database::postgres();
+    let (scratch, db) = Scratch::migrated(database, &[("DATABASE_LOCK_TIMEOUT_MS", "500")]);
+    let held = lock(&scratch.database.url(), "users");
+    let names = BatchedRead::new(&db, |conn, ids: &[i64]| {
+        let known = among(conn, users::id, ids.iter().copied());
+        users::table.filter(known).select((users::id, users::username)).load::<(i64, String)>(conn)
+    });
+    for outcome in join_all((0..20).map(|id| names.get(id))).await {
+        refused(outcome);
+    }
+    drop(held);
+    assert_eq!(names.get(1).await.expect("the lock is free"), None);
 }
 
 #[apply(both_databases)]
