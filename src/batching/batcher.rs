@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::job::{Bounds, Job, Size};
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ struct Shared<I, O> {
 }
 
 struct State<I, O> {
-    waiting: VecDeque<(u64, Job<I, O>)>,
+    waiting: VecDeque<Waiting<I, O>>,
     waiting_bytes: usize,
     /// Whether a batch has its turn.
     is_taken: bool,
@@ -36,6 +36,13 @@ struct State<I, O> {
     running: usize,
     /// The number of the next item.
     next: u64,
+}
+
+struct Waiting<I, O> {
+    number: u64,
+    /// When it stops waiting.
+    deadline: Instant,
+    job: Job<I, O>,
 }
 
 impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
@@ -61,8 +68,9 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     /// is not run, then. [`Error::Internal`] if its batch panicked.
     pub async fn submit(&self, item: I) -> Result<O> {
         let (sender, mut outcome) = oneshot::channel();
-        let number = self.0.enqueue(Job { item, outcome: sender })?;
-        let received = match timeout(self.0.bounds.wait, &mut outcome).await {
+        let deadline = Instant::now() + self.0.bounds.wait;
+        let number = self.0.enqueue(Job { item, outcome: sender }, deadline)?;
+        let received = match timeout_at(deadline, &mut outcome).await {
             Ok(received) => received,
             Err(_) if self.0.withdraw(number) => {
                 return Err(Error::unavailable("too many requests wait for the database"));
@@ -75,7 +83,7 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
 
 impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
     /// Queues a job, and begins a batch if one may begin. Returns the job's number.
-    fn enqueue(self: &Arc<Self>, job: Job<I, O>) -> Result<u64> {
+    fn enqueue(self: &Arc<Self>, job: Job<I, O>, deadline: Instant) -> Result<u64> {
         let bytes = (self.size)(&job.item).bytes;
         let mut state = self.state.lock();
         if !state.waiting.is_empty() && state.waiting_bytes + bytes > self.bounds.waiting_bytes {
@@ -84,7 +92,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         let number = state.next;
         state.next += 1;
         state.waiting_bytes += bytes;
-        state.waiting.push_back((number, job));
+        state.waiting.push_back(Waiting { number, deadline, job });
         drop(state);
         self.begin();
         Ok(number)
@@ -92,13 +100,14 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
 
     /// Begins the next batch, if something waits and one may begin.
     fn begin(self: &Arc<Self>) {
-        let Some(batch) = self.take() else { return };
+        let Some((batch, deadline)) = self.take() else { return };
         let (shared, running) = (self.clone(), Running(self.clone()));
         let of_turn = self.clone();
-        let turn = Turn(Some(Box::new(move || {
+        let end = move || {
             of_turn.state.lock().is_taken = false;
             of_turn.begin();
-        })));
+        };
+        let turn = Turn { deadline, end: Some(Box::new(end)) };
         let mut task = Box::pin(async move {
             (shared.run)(batch, turn).await;
             drop(running);
@@ -112,34 +121,35 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         }
     }
 
-    /// Takes the next batch and its turn.
-    fn take(&self) -> Option<Vec<Job<I, O>>> {
+    /// Takes the next batch and its turn, with the deadline of the item that has waited longest.
+    fn take(&self) -> Option<(Vec<Job<I, O>>, Instant)> {
         let mut state = self.state.lock();
-        if state.is_taken || state.running >= self.bounds.batches || state.waiting.is_empty() {
+        if state.is_taken || state.running >= self.bounds.batches {
             return None;
         }
+        let deadline = state.waiting.front()?.deadline;
         let (mut batch, mut total_cost) = (Vec::new(), 0);
-        while let Some((_, job)) = state.waiting.front() {
+        while let Some(Waiting { job, .. }) = state.waiting.front() {
             let Size { bytes, cost } = (self.size)(&job.item);
             if total_cost + cost > self.bounds.cost && !batch.is_empty() {
                 break;
             }
             total_cost += cost;
             state.waiting_bytes -= bytes;
-            batch.extend(state.waiting.pop_front().map(|(_, job)| job));
+            batch.extend(state.waiting.pop_front().map(|waiting| waiting.job));
         }
         state.is_taken = true;
         state.running += 1;
-        Some(batch)
+        Some((batch, deadline))
     }
 
     /// Removes a job, if it still waits.
     fn withdraw(&self, number: u64) -> bool {
         let mut state = self.state.lock();
-        let Ok(place) = state.waiting.binary_search_by_key(&number, |(number, _)| *number) else {
+        let Ok(place) = state.waiting.binary_search_by_key(&number, |waiting| waiting.number) else {
             return false;
         };
-        let bytes = state.waiting.remove(place).map_or(0, |(_, job)| (self.size)(&job.item).bytes);
+        let bytes = state.waiting.remove(place).map_or(0, |waiting| (self.size)(&waiting.job.item).bytes);
         state.waiting_bytes -= bytes;
         true
     }
@@ -147,11 +157,22 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
 
 /// The turn of a batch: the next one begins when it is dropped, at the end of the batch at the
 /// latest.
-pub struct Turn(Option<Box<dyn FnOnce() + Send>>);
+pub struct Turn {
+    deadline: Instant,
+    end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Turn {
+    /// Returns until when the batch may wait for what it needs: its items have waited for their
+    /// batch already, and wait no longer than [`Bounds::wait`] in all.
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(end) = self.0.take() {
+        if let Some(end) = self.end.take() {
             end();
         }
     }

@@ -14,7 +14,8 @@ pub struct Bounds {
     pub cost: usize,
     /// The most bytes that wait. An item that exceeds them is rejected, unless nothing waits.
     pub waiting_bytes: usize,
-    /// How long an item waits for its batch to begin; then it is rejected.
+    /// How long an item waits for its batch to begin, and the batch then for what it needs; then it
+    /// is rejected.
     pub wait: Duration,
 }
 

@@ -56,7 +56,7 @@ where
     }
 }
 
-async fn read<K, V>(db: Db, query: ReadMany<K, V>, jobs: Vec<Job<K, Result<Option<V>>>>, _turn: Turn)
+async fn read<K, V>(db: Db, query: ReadMany<K, V>, jobs: Vec<Job<K, Result<Option<V>>>>, turn: Turn)
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + 'static,
@@ -64,7 +64,7 @@ where
     let (keys, responders): (Vec<_>, Vec<_>) = jobs.into_iter().map(Job::split).unzip();
     let responders = Arc::new(Mutex::new(responders));
     let waiting = responders.clone();
-    let read = db.read_batch(move |conn| {
+    let read = db.read_batch(turn.deadline(), move |conn| {
         let rows: HashMap<K, V> = query(conn, &keys)?.into_iter().collect();
         // Here, on the thread of the query: a task would be one more to be woken.
         for (key, responder) in keys.iter().zip(waiting.lock().drain(..)) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{Pool, PoolError, TimeoutType, Timeouts};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::connection::{AnyConnection, LockWait};
 use super::lease::{Connector, Lease};
@@ -70,7 +70,8 @@ impl Db {
             .max_size(settings.pool_size)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(Timeouts {
-                wait: Some(settings.wait_timeout),
+                // Each call has a deadline of its own.
+                wait: None,
                 // libpq counts whole seconds; it times out first, and frees its thread.
                 create: Some(settings.connect_timeout + Duration::from_secs(1)),
                 recycle: None,
@@ -99,23 +100,24 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
-        read_span(self.read_batch(query)).await
+        read_span(self.read_batch(self.wait_deadline(), query)).await
     }
 
-    /// Runs a query as [`Db::read`] does, for requests that have a span each.
-    pub(super) async fn read_batch<T, F>(&self, query: F) -> Result<T>
+    /// Runs a query as [`Db::read`] does, for requests that have a span each. It waits for a
+    /// connection until the deadline.
+    pub(super) async fn read_batch<T, F>(&self, deadline: Deadline, query: F) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
         let query = Arc::new(query);
         let (first, started) = (query.clone(), Instant::now());
-        let result = self.on_lease(None, move |conn| keep_if_alive(first(conn))).await;
+        let result = self.on_lease(deadline, None, move |conn| keep_if_alive(first(conn))).await;
         if !matches!(result, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
             return result;
         }
         self.close_idle();
-        self.on_lease(None, move |conn| keep_if_alive(query(conn))).await
+        self.on_lease(deadline, None, move |conn| keep_if_alive(query(conn))).await
     }
 
     /// Runs a query as [`Db::read`] does, for work on which no request waits: at most half
@@ -153,16 +155,22 @@ impl Db {
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
         G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
     {
-        transaction_span(self.transaction_batch(LockWait::Full, act, then)).await
+        transaction_span(self.transaction_batch(self.wait_deadline(), LockWait::Full, act, then)).await
     }
 
-    /// Runs `act` as [`Db::transaction`] does, for requests that have a span each. Its
-    /// statements wait for a lock as long as given.
+    /// Runs `act` as [`Db::transaction`] does, for requests that have a span each. It waits for a
+    /// connection until the deadline, and its statements for a lock as long as given.
     ///
     /// # Errors
     ///
     /// As [`Db::transaction`].
-    pub async fn transaction_batch<T, U, F, G>(&self, lock_wait: LockWait, act: F, then: G) -> Result<U>
+    pub async fn transaction_batch<T, U, F, G>(
+        &self,
+        deadline: Deadline,
+        lock_wait: LockWait,
+        act: F,
+        then: G,
+    ) -> Result<U>
     where
         T: 'static,
         U: Send + 'static,
@@ -172,7 +180,9 @@ impl Db {
         let attempt = |(act, then)| {
             let gate = Arc::new(CommitGate::default());
             let of_thread = gate.clone();
-            self.on_lease(Some(gate), move |conn| in_transaction(conn, lock_wait, &of_thread, act, then))
+            self.on_lease(deadline, Some(gate), move |conn| {
+                in_transaction(conn, lock_wait, &of_thread, act, then)
+            })
         };
         match attempt((act, then)).await? {
             Attempt::Ended(value) => Ok(value),
@@ -195,6 +205,11 @@ impl Db {
     /// Returns how long a call waits for a connection at most.
     pub const fn wait_timeout(&self) -> Duration {
         self.wait_timeout
+    }
+
+    /// Returns until when a call that begins now waits for a connection.
+    pub fn wait_deadline(&self) -> Deadline {
+        Deadline::now() + self.wait_timeout
     }
 
     /// Returns the runtime of its blocking work.
@@ -226,21 +241,22 @@ impl Db {
     }
 
     /// Runs work on a connection. A transaction has a gate.
-    async fn on_lease<T, F>(&self, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
+    async fn on_lease<T, F>(&self, deadline: Deadline, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut AnyConnection) -> (Result<T>, Disposal) + Send + 'static,
     {
         let writer = match &self.writer {
             Some(writer) if gate.is_some() => {
-                match timeout(self.wait_timeout, writer.clone().acquire_owned()).await {
+                match timeout_at(deadline, writer.clone().acquire_owned()).await {
                     Ok(permit) => Some(permit.map_err(Error::internal)?),
                     Err(_) => return Err(Error::unavailable("write lock not available in time")),
                 }
             }
             _ => None,
         };
-        let mut lease = match self.pool.get().await {
+        let wait = Some(deadline.saturating_duration_since(Deadline::now()));
+        let mut lease = match self.pool.timeout_get(&Timeouts { wait, ..self.pool.timeouts() }).await {
             Ok(object) => Lease(Some(object)),
             // All are in use: the service is overloaded, and the database is available.
             Err(PoolError::Timeout(TimeoutType::Wait)) => {

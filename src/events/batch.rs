@@ -161,7 +161,7 @@ async fn commit_batch<C: BatchCommand>(events: Events, jobs: Vec<Job<Pending<C>,
     }
     let commands = Arc::new(commands);
     let (all, is_one) = (commands.clone(), commands.len() == 1);
-    match events.run(causes, LockWait::Short, turn, move |unit| C::run(unit, &all)).await {
+    match events.run(causes, turn.deadline(), LockWait::Short, turn, move |unit| C::run(unit, &all)).await {
         Ok((outcomes, publication)) => {
             // The next batch does not wait for the publication of this one.
             events.runtime().spawn(async move {

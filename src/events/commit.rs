@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::unit_of_work::{UnitOfWork, Unpublished};
 use crate::channel_layer::{ChannelLayer, Payload};
@@ -93,7 +94,7 @@ impl Events {
         T: Send + 'static,
         F: FnOnce(&mut UnitOfWork<'_>) -> Result<T> + Send + 'static,
     {
-        let run = self.run(vec![Cause::current()], lock_wait, (), command);
+        let run = self.run(vec![Cause::current()], self.db.wait_deadline(), lock_wait, (), command);
         let (value, publication) = transaction_span(run).await?;
         publication.ended().await;
         Ok(value)
@@ -133,10 +134,11 @@ impl Events {
     }
 
     /// Runs one transaction for commands with these causes and, after its COMMIT, begins to
-    /// publish what they send. Drops `turn` when all statements but COMMIT are executed.
+    /// publish what they send. Waits for a connection until the deadline. Drops `turn` when all statements but COMMIT are executed.
     pub(super) async fn run<T, F>(
         &self,
         causes: Vec<Cause>,
+        deadline: Instant,
         lock_wait: LockWait,
         turn: impl Send + 'static,
         commands: F,
@@ -154,7 +156,7 @@ impl Events {
         };
         let this = self.clone();
         self.db
-            .transaction_batch(lock_wait, act, move |outcome| match outcome {
+            .transaction_batch(deadline, lock_wait, act, move |outcome| match outcome {
                 Ok((value, unpublished)) => Ok((value, this.publish(unpublished, &causes))),
                 Err(error) => {
                     // COMMIT may have succeeded although its response was lost.

@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use crate::error::BoxError;
 use crate::telemetry::{Degradation, Metrics};
@@ -66,11 +66,20 @@ impl RedisConnection {
         self: &Arc<Self>,
         query: impl FnOnce(MultiplexedConnection) -> F,
     ) -> Option<T> {
+        self.query_until(Deadline::now() + QUERY_TIMEOUT, query).await
+    }
+
+    /// Sends a query, if there is a connection, and waits until the deadline at most.
+    pub(super) async fn query_until<T, F: Future<Output = RedisResult<T>>>(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        query: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Option<T> {
         let Some((number, conn)) = self.connection() else {
             self.metrics.limit_questions_failed.inc();
             return None;
         };
-        let cause: BoxError = match timeout(QUERY_TIMEOUT, query(conn)).await {
+        let cause: BoxError = match timeout_at(deadline, query(conn)).await {
             Ok(Ok(value)) => {
                 self.succeeded();
                 return Some(value);

@@ -145,7 +145,7 @@ impl RedisCounter {
 }
 
 /// Takes units, by one query.
-async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<TakeOutcome>>>, _turn: Turn) {
+async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<TakeOutcome>>>, turn: Turn) {
     let (takes, responders): (Vec<_>, Vec<_>) = jobs.into_iter().map(Job::split).unzip();
     let mut invocation = TAKE.prepare_invoke();
     for take in takes {
@@ -153,7 +153,7 @@ async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<T
     }
     let invocation = &invocation;
     let query = |mut conn| async move { invocation.invoke_async(&mut conn).await };
-    let waits: Option<Vec<u64>> = connection.query(query).await;
+    let waits: Option<Vec<u64>> = connection.query_until(turn.deadline(), query).await;
     for (place, responder) in responders.into_iter().enumerate() {
         let wait_us = waits.as_ref().and_then(|waits| waits.get(place).copied());
         responder.respond(wait_us.map(|wait_us| match wait_us {
