@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytestring::ByteString;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use serde::Deserialize;
 use tokio::time::{Sleep, sleep};
 
@@ -49,8 +49,8 @@ pub(super) struct Feed {
 struct Replay {
     /// Why the inbox may have something after [`Feed::sent`], if it may.
     behind: Option<Behind>,
-    /// The reading of a page.
-    reading: Option<BoxFuture<'static, Result<Page>>>,
+    /// The reading of a page, or the page until it is taken.
+    reading: Option<MaybeDone<BoxFuture<'static, Result<Page>>>>,
     /// The pause after a reading that failed.
     pause: Option<Pin<Box<Sleep>>>,
     /// Whether [`Feed::heal`] was called while a page was being read, which may have been
@@ -156,6 +156,15 @@ impl Feed {
         replay.behind = replay.behind.or(Some(Behind::PositionCheck));
     }
 
+    /// Goes on with the reading of a page, if one has begun, while nothing can be sent. A reading
+    /// that waits for its socket would keep its turn at the database from other feeds.
+    pub(super) fn read_ahead(&mut self, context: &mut Context<'_>) {
+        if let Some(reading) = self.replay.as_mut().and_then(|replay| replay.reading.as_mut()) {
+            // The page is taken when it can be sent.
+            let _ = Pin::new(reading).poll(context);
+        }
+    }
+
     /// Returns the subscription, to be watched for an overflow while nothing can be sent.
     pub(super) const fn subscription(&self) -> &Subscription {
         &self.subscription
@@ -232,9 +241,13 @@ impl Feed {
             replay.pause = None;
             return Poll::Ready(self.drop_numbered());
         }
-        let read = replay.reading.get_or_insert_with(|| Box::pin(page(self.shared.db.clone(), user, sent)));
-        let page = ready!(read.as_mut().poll(context));
+        let reading = replay
+            .reading
+            .get_or_insert_with(|| maybe_done(Box::pin(page(self.shared.db.clone(), user, sent))));
+        ready!(Pin::new(&mut *reading).poll(context));
+        let page = Pin::new(reading).take_output();
         replay.reading = None;
+        let Some(page) = page else { return Poll::Ready(Ok(())) };
         let heal_again = std::mem::take(&mut replay.heal_again);
         match page {
             Ok(page) => self.take_page(page, cause, heal_again),
@@ -267,17 +280,14 @@ impl Feed {
         };
         let labels = ReplayLabels { cause: cause.label() };
         metrics.events_replayed.get_or_create(&labels).inc_by(envelopes.len() as u64);
-        let mut bytes = 0;
         for (envelope, expected) in envelopes.iter().zip(next..) {
             // Retention deletes from the front. Should it leave a gap all the same, the
-            // next page begins after it and is recognised above. What exceeds the bytes
-            // that may be held is read again later.
-            if envelope.seq != expected || bytes >= MAX_READY_BYTES {
+            // next page begins after it and is recognised above.
+            if envelope.seq != expected {
                 replay.behind = Some(cause);
                 break;
             }
             if let Ok(text) = ByteString::try_from(envelope.frame()) {
-                bytes += text.len();
                 replay.ready.push_back(Item::Frame { seq: Some(envelope.seq), text, origin: None });
             }
         }

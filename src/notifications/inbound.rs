@@ -36,8 +36,8 @@ thread_local! {
 pub(super) struct Inbound {
     codec: Codec,
     limiter: LocalLimiter,
-    /// What was read and not parsed yet: [`READ_BYTES`] and a frame at most. Without memory when
-    /// it is empty.
+    /// What was read and not parsed yet: [`READ_BYTES`] and a frame at most, or the early bytes.
+    /// Without memory when it is empty.
     unparsed: BytesMut,
     /// The fragments of a message that have been received so far, [`MAX_MESSAGE_BYTES`] at
     /// most.

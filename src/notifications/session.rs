@@ -85,8 +85,11 @@ impl Session {
     fn poll_round(&mut self, context: &mut Context<'_>) -> Result<Progress, CloseReason> {
         self.take_signals(context)?;
         let is_blocked = self.poll_write(context)?.is_pending();
-        if is_blocked && self.feed.subscription().poll_overflow(context).is_ready() {
-            return Err(CloseReason::TooSlow);
+        if is_blocked {
+            self.feed.read_ahead(context);
+            if self.feed.subscription().poll_overflow(context).is_ready() {
+                return Err(CloseReason::TooSlow);
+            }
         }
         let mut progress = self.respond_all(context)?;
         if !is_blocked {

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use actix_http::ws;
-use actix_web::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use actix_web::http::header::{
+    CONTENT_LENGTH, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
+};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -98,7 +100,6 @@ struct Accepted {
     issued_at: i64,
     registration: Registration,
     cursor: Option<Seq>,
-    is_versioned: bool,
 }
 
 impl Sockets {
@@ -111,7 +112,7 @@ impl Sockets {
         self.check_request(request)?;
         let handshake = Handshake::parse(request)?;
         match self.accept(&handshake, address).await {
-            Ok(accepted) => self.start(request, payload, accepted),
+            Ok(accepted) => self.start(request, payload, handshake.is_versioned, accepted),
             Err(refusal) => self.refuse(request, payload, &handshake, refusal),
         }
     }
@@ -123,6 +124,11 @@ impl Sockets {
             return Err(Error::Malformed(Kind::UpgradeRequired, "This path takes WebSockets only.".into()));
         }
         ws::verify_handshake(request.head()).map_err(|error| not_a_handshake(&error))?;
+        // What follows a body would be further requests, and no frames.
+        let has_length = request.headers().get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+        if has_length || request.headers().contains_key(TRANSFER_ENCODING) {
+            return Err(not_a_handshake(&"it has a body"));
+        }
         self.check_origin(request)?;
         if self.roster.is_closing() {
             return Err(Error::unavailable("the instance is stopping"));
@@ -155,8 +161,7 @@ impl Sockets {
             self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
         // Last, so that a ticket can be used again if there was no capacity for its socket.
         self.redeem(handshake, claims).await.map_err(refuse_credential)?;
-        let Handshake { cursor, is_versioned, .. } = *handshake;
-        Ok(Accepted { account, issued_at, registration, cursor, is_versioned })
+        Ok(Accepted { account, issued_at, registration, cursor: handshake.cursor })
     }
 
     async fn authenticate(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
@@ -203,11 +208,17 @@ impl Sockets {
     }
 
     /// Upgrades the connection and starts the session when HTTP has ended on it.
-    fn start(&self, request: &HttpRequest, payload: Payload, accepted: Accepted) -> Result<HttpResponse> {
+    fn start(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        is_versioned: bool,
+        accepted: Accepted,
+    ) -> Result<HttpResponse> {
         // The session is not part of the request any more, and keeps its id.
         let id = RequestId::current().unwrap_or_else(RequestId::random);
         let (layer, limits, shared) = (self.layer.clone(), self.limits.clone(), self.shared.clone());
-        upgrade(request, payload, accepted.is_versioned, move |stream, early| {
+        upgrade(request, payload, is_versioned, move |stream, early| {
             let beginning = Beginning { accepted, layer, limits, shared, stream, early };
             // Boxed, so that what it needs takes no memory for as long as the session lives.
             let begun = Box::pin(id.scope(beginning.begin()));
@@ -235,7 +246,7 @@ impl Beginning {
     /// Returns the session and its greeting.
     async fn begin(self) -> Option<(Box<Session>, ByteString)> {
         let Self { accepted, layer, limits, shared, stream, early } = self;
-        let Accepted { account, issued_at, registration, cursor, .. } = accepted;
+        let Accepted { account, issued_at, registration, cursor } = accepted;
         let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = layer.subscribe(Group::user(user), capacity).await;

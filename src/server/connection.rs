@@ -97,13 +97,14 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let Some(stream) = &mut this.stream else {
-            this.handover.take_early_bytes(context);
-            return Poll::Ready(Ok(()));
-        };
+        let Some(stream) = &mut this.stream else { return Poll::Ready(Ok(())) };
         if this.has_ended || is_over(this.read_deadline) {
             this.has_ended = true;
             return Poll::Ready(Ok(()));
+        }
+        if this.handover.stops_reading() {
+            // The rest is for the successor. The end of the flush wakes the dispatcher.
+            return Poll::Pending;
         }
         let before = buffer.filled().len();
         let read = Pin::new(stream).poll_read(context, buffer);

@@ -3,14 +3,13 @@
 //!
 //! The **successor** is the future that continues. It gets the stream once the response that
 //! permits it, 101, was written and flushed, and with it the **early bytes**: those that the
-//! client sent with its request or right after it, and that HTTP has read. The dispatcher of
-//! actix-http then reads the end of its stream and ends, and its buffers are freed before the
-//! successor begins. The successor runs on the connection's own task, so the connection counts
+//! client sent with its request or right after it, and that HTTP has read. From the head of that
+//! response on, HTTP reads no more. The dispatcher of actix-http then reads the end of its stream
+//! and ends, and its buffers are freed before the successor begins. The successor runs on the connection's own task, so the connection counts
 //! for as long as it lasts.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -35,6 +34,8 @@ struct State {
     requested: RefCell<Option<Requested>>,
     /// Whether the head of the response was passed to the connection, or waits to be written.
     is_responded: Cell<bool>,
+    /// Whether HTTP has passed on everything that it has read, too.
+    is_due: Cell<bool>,
     /// The stream, between the connection and the successor.
     stream: RefCell<Option<TcpStream>>,
 }
@@ -42,7 +43,8 @@ struct State {
 struct Requested {
     /// The rest of the connection, as HTTP has read it.
     payload: Payload,
-    /// What was taken out of the payload: 64 KiB at most, the bound of HTTP's buffers.
+    /// What was taken out of the payload: 320 KiB at most, twice what HTTP reads ahead and what a
+    /// payload holds.
     early: BytesMut,
     successor: Successor,
 }
@@ -61,9 +63,14 @@ impl Handover {
         HandoverBody(self.clone())
     }
 
+    /// Returns whether HTTP is to read no more from the stream.
+    pub(super) fn stops_reading(&self) -> bool {
+        self.0.is_responded.get()
+    }
+
     /// Returns whether the stream is to be handed over when all that HTTP has written is flushed.
     pub(super) fn is_due(&self) -> bool {
-        self.0.is_responded.get()
+        self.0.is_due.get()
     }
 
     /// Takes the stream out of its connection.
@@ -71,39 +78,31 @@ impl Handover {
         self.0.stream.replace(Some(stream));
     }
 
-    /// Takes what HTTP has passed to the payload out of it: while a payload is full, HTTP would
-    /// keep what it has read beyond, and drop it at its end.
-    pub(super) fn take_early_bytes(&self, context: &mut Context<'_>) {
-        if let Some(requested) = self.0.requested.borrow_mut().as_mut() {
-            // The end of the payload is the end of HTTP, whichever way it is reported.
-            let _ = requested.poll_early_bytes(context);
-        }
-    }
-
     /// Runs the successor to its end, if the stream was handed over. Called when HTTP has ended.
     pub(super) async fn continued(self) {
-        // Boxed, so that only the successor's own memory lasts.
-        if let Some(successor) = Box::pin(self.successor()).await {
+        if let Some(successor) = self.successor() {
             successor.await;
         }
     }
 
-    async fn successor(self) -> Option<LocalBoxFuture<'static, ()>> {
+    fn successor(self) -> Option<LocalBoxFuture<'static, ()>> {
         let (requested, stream) = (self.0.requested.take(), self.0.stream.take());
-        let (mut requested, stream) = requested.zip(stream)?;
-        poll_fn(|context| requested.poll_early_bytes(context)).await;
-        Some((requested.successor)(stream, requested.early))
+        let (Requested { early, successor, .. }, stream) = requested.zip(stream)?;
+        Some(successor(stream, early))
     }
 }
 
-impl Requested {
-    /// Is done at the end of the payload.
-    fn poll_early_bytes(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while let Poll::Ready(read) = Pin::new(&mut self.payload).poll_next(context) {
-            let Some(Ok(bytes)) = read else { return Poll::Ready(()) };
-            self.early.extend_from_slice(&bytes);
+impl State {
+    /// Takes what HTTP has passed to the payload out of it. Returns whether there was anything:
+    /// then HTTP may have more, for which the payload had no room.
+    fn take_early_bytes(&self, context: &mut Context<'_>) -> bool {
+        let mut requested = self.requested.borrow_mut();
+        let Some(Requested { payload, early, .. }) = requested.as_mut() else { return false };
+        let before = early.len();
+        while let Poll::Ready(Some(Ok(bytes))) = Pin::new(&mut *payload).poll_next(context) {
+            early.extend_from_slice(&bytes);
         }
-        Poll::Pending
+        early.len() > before
     }
 }
 
@@ -121,8 +120,15 @@ impl MessageBody for HandoverBody {
         BodySize::Stream
     }
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        self.0.0.is_responded.set(true);
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let state = &self.0.0;
+        state.is_responded.set(true);
+        if state.take_early_bytes(context) {
+            // The dispatcher passes on what it has read before it reads this body again.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        state.is_due.set(true);
         Poll::Ready(None)
     }
 }

@@ -25,7 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection is still read from after it was shut down. The kernel resets a closed
-/// connection on which bytes arrive, and the client loses the last response or close frame.
+/// connection on which bytes arrive, and the client loses the last response.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The bounds of one server.
@@ -131,7 +131,9 @@ mod tests {
                            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
     /// Takes the stream over, and sends back every byte until the client has closed its side.
+    /// Before, it waits, as a handler does for the database: meanwhile HTTP reads ahead.
     async fn echo(request: HttpRequest, payload: Payload) -> HttpResponse {
+        tokio::time::sleep(Duration::from_millis(50)).await;
         let handover = request.conn_data::<Handover>().unwrap();
         let body = handover.request(payload.into_inner(), |mut stream, early| {
             Box::pin(async move {

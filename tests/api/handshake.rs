@@ -250,3 +250,19 @@ async fn socket_with_short_lived_token(stage: &Stage, person: &Person) -> (Strin
         }
     }
 }
+
+#[rstest]
+#[case("transfer-encoding", "chunked")]
+#[case("content-length", "5")]
+#[tokio::test]
+async fn a_handshake_with_a_body_is_refused(#[case] name: &'static str, #[case] value: &str) {
+    let stage = Standalone.stage();
+    let ada = stage.person("ada").await;
+    let handshake = stage.there().handshake().token(&ada.access).header(name, value);
+    let refused = handshake.upgrade().await.err().expect("a refusal");
+    let tokio_tungstenite::tungstenite::Error::Http(response) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(response.status(), 400);
+    stage.there().handshake().token(&ada.access).header("content-length", "0").open().await;
+}

@@ -182,3 +182,36 @@ async fn the_position_check_finds_a_lost_last_event(mode: Mode) {
         assert_eq!(socket.next().await["seq"], 2);
     }
 }
+
+#[apply(both_modes)]
+async fn clients_that_do_not_read_do_not_stop_the_replay_of_others(mode: Mode) {
+    // Half of the connections read inboxes: one.
+    let stage = mode.stage_with(&[
+        ("DATABASE_POOL_SIZE", "2"),
+        ("SOCKET_WRITE_TIMEOUT_SECONDS", "600"),
+        ("SOCKET_PING_SECONDS", "600"),
+    ]);
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    send_many(&stage, &ada, &bob, 3).await;
+    let mut stuck = Vec::new();
+    for number in 0..12 {
+        let person = stage.import(&format!("stuck{number}"), "", "");
+        // More than the kernel buffers. The sizes differ, so that pages end at different places.
+        let data = "x".repeat(6_000 + 500 * number);
+        let events: Vec<_> = (1..=800)
+            .map(|seq| format!("({}, {seq}, 'new_post', '\"{data}\"', '2026-11-30 00:00:00')", person.id))
+            .collect();
+        stage.sql(&format!(
+            "UPDATE inboxes SET last_seq = 800 WHERE user_id = {}; \
+             INSERT INTO inbox_events (user_id, seq, type, data, created_at) VALUES {}",
+            person.id,
+            events.join(",")
+        ));
+        let handshake = stage.there().handshake().token(&person.access).query("cursor", "0");
+        stuck.push(handshake.receive_buffer_bytes(4_096).upgrade().await.expect("the socket opens"));
+    }
+    for _ in 0..30 {
+        let mut socket = stage.there().resume(&bob, 0).await;
+        assert_eq!(seqs(&socket.next_many(3).await), [1, 2, 3]);
+    }
+}
