@@ -20,6 +20,15 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 /// The advisory lock that a migrating instance holds: the service's name in ASCII.
 const ADVISORY_LOCK: i64 = 0x6e75_6d65_6e65_6f6e;
 
+/// The indexes that migrations build while the service runs.
+const BUILT_CONCURRENTLY: &[&str] = &[
+    "messages_sender_id",
+    "messages_receiver_id",
+    "users_newest",
+    "users_search_key_bigrams",
+    "friendships_requests",
+];
+
 /// How often an instance tries to take the lock while another one migrates.
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(50);
 
@@ -62,23 +71,23 @@ fn names(
     Ok(result?.iter().map(ToString::to_string).collect())
 }
 
-/// Drops the indexes that a killed `CREATE INDEX CONCURRENTLY` left behind: they serve no query,
-/// and the migration that is run again would take them for its own.
+/// Drops those of the migrations' indexes that a killed `CREATE INDEX CONCURRENTLY` left behind:
+/// they serve no query, and the migration that is run again would take them for complete.
 fn drop_invalid_indexes(conn: &mut PgConnection) -> Result<(), BoxError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
-        statement: String,
+        name: String,
     }
-    // Those of REINDEX CONCURRENTLY are an operator's, and may be in progress.
+    // Others are an operator's, and may be in progress.
     let invalid = diesel::sql_query(
-        "SELECT format('DROP INDEX %s', indexrelid::regclass) AS statement FROM pg_index \
-         JOIN pg_class ON pg_class.oid = indexrelid \
-         WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace AND relname !~ '_cc(new|old)[0-9]*$'",
-    )
-    .load::<Row>(conn)?;
-    for row in invalid {
-        conn.batch_execute(&row.statement)?;
+        "SELECT relname::text AS name FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
+         WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace",
+    );
+    for Row { name } in invalid.load(conn)? {
+        if BUILT_CONCURRENTLY.contains(&name.as_str()) {
+            conn.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}"))?;
+        }
     }
     Ok(())
 }

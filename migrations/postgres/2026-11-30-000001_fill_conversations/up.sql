@@ -1,9 +1,11 @@
--- Counts the conversations of the history, in parts that are each committed: a part locks
--- some thousand rows for a second at most, while messages are sent. Killed and started
--- again, it counts all anew. It must stay one statement, outside a transaction.
+-- Counts the conversations of the history, in parts of two commits each: a part locks some
+-- thousand rows for a second at most, while messages are sent. Killed and started again, it
+-- counts all anew. It must stay one statement, outside a transaction.
 --
 -- A part is exact beside the triggers: it inserts the missing rows of its pairs, locks all of
--- its rows, and counts in a snapshot taken after that. What committed before the lock is in
+-- its rows, and counts in a snapshot taken after that. The insertion is committed before the
+-- rows are locked in their order: it holds higher ones, for which others may wait that hold
+-- lower ones. What committed before the lock is in
 -- the snapshot; what did not waits for the lock, and adds what it changes.
 DO $$
 DECLARE
@@ -26,6 +28,7 @@ BEGIN
                 AND sender_id > receiver_id
         ) AS pairs ORDER BY 1, 2
         ON CONFLICT (low_id, high_id) DO NOTHING;
+        COMMIT;
 
         SELECT array_agg(low_id), array_agg(high_id) INTO lows, highs FROM (
             SELECT low_id, high_id FROM conversations

@@ -1,10 +1,4 @@
--- Each index on `messages` costs every message. Both directions of a conversation are ranges
--- of `messages_sender_receiver`. How many messages are unread stands in `conversations`, and
--- the newest of a pair are read until as many are found.
-DROP INDEX messages_receiver_sender;
-DROP INDEX messages_unread;
-
--- Now no index is on `is_read`: marking a message as read stays on its page, if there is room.
+-- No index is on `is_read` any more: marking a message as read stays on its page, if there is room.
 ALTER TABLE messages SET (fillfactor = 90);
 
 -- The pairs of neighbouring characters of a text, each once: what an index of two letters
