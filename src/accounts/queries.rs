@@ -1,6 +1,8 @@
 //! Reading accounts and profiles.
 
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +10,7 @@ use utoipa::ToSchema;
 use super::model::Profile;
 use crate::auth::Account;
 use crate::db::schema::{profiles, users};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, MultiBackend, Query, prepared_once};
 use crate::ids::UserId;
 use crate::timestamp::Timestamp;
 
@@ -125,7 +127,7 @@ pub fn search(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<
     if text.chars().count() < 2 {
         return newest(conn, requester);
     }
-    let hits = search_newest(conn, requester, text)?;
+    let hits: Vec<SearchHit> = SearchNewest { requester, pattern: contains(text) }.load(conn)?;
     let is_full = i64::try_from(hits.len()).is_ok_and(|count| count >= MAX_FOUND);
     if is_full { Ok(hits) } else { search_all(conn, requester, text) }
 }
@@ -143,17 +145,27 @@ fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchHit>> 
 
 /// Searches the two thousand newest accounts. What many users have is found here: an index would
 /// first collect all of them.
-fn search_newest(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
-    diesel::sql_query(
-        "SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM \
-         (SELECT * FROM users ORDER BY date_joined DESC, id DESC LIMIT 2000) AS u \
-         JOIN profiles p ON p.user_id = u.id WHERE u.id <> $1 AND u.search_key LIKE $2 ESCAPE '\\' LIMIT $3",
-    )
-    .bind::<BigInt, _>(requester)
-    .bind::<Text, _>(contains(text))
-    .bind::<BigInt, _>(MAX_FOUND)
-    .load(conn)
+struct SearchNewest {
+    requester: UserId,
+    pattern: String,
 }
+
+impl QueryFragment<MultiBackend> for SearchNewest {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM \
+             (SELECT * FROM users ORDER BY date_joined DESC, id DESC LIMIT 2000) AS u \
+             JOIN profiles p ON p.user_id = u.id WHERE u.id <> ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.requester)?;
+        out.push_sql(" AND u.search_key LIKE ");
+        out.push_bind_param::<Text, _>(&self.pattern)?;
+        out.push_sql(" ESCAPE '\\' LIMIT ");
+        out.push_bind_param::<BigInt, _>(&MAX_FOUND)
+    }
+}
+
+prepared_once! { SearchNewest => (BigInt, Text, Text, Text, Nullable<Text>); }
 
 /// Searches all accounts, in PostgreSQL by an index. SQLite reads them all.
 ///

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::job::{Bounds, Job, Size};
+use super::turn::Turn;
 use crate::error::{Error, Result};
 
 /// Queues items and runs them in batches.
@@ -107,7 +108,7 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
             of_turn.state.lock().is_taken = false;
             of_turn.begin();
         };
-        let turn = Turn { deadline, end: Some(Box::new(end)) };
+        let turn = Turn::new(deadline, end);
         let mut task = Box::pin(async move {
             (shared.run)(batch, turn).await;
             drop(running);
@@ -152,29 +153,6 @@ impl<I: Send + 'static, O: Send + 'static> Shared<I, O> {
         let bytes = state.waiting.remove(place).map_or(0, |waiting| (self.size)(&waiting.job.item).bytes);
         state.waiting_bytes -= bytes;
         true
-    }
-}
-
-/// The turn of a batch: the next one begins when it is dropped, at the end of the batch at the
-/// latest.
-pub struct Turn {
-    deadline: Instant,
-    end: Option<Box<dyn FnOnce() + Send>>,
-}
-
-impl Turn {
-    /// Returns until when the batch may wait for what it needs: its items have waited for their
-    /// batch already, and wait no longer than [`Bounds::wait`] in all.
-    pub const fn deadline(&self) -> Instant {
-        self.deadline
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            end();
-        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod batcher;
 mod job;
+mod turn;
 
-pub use batcher::{Batcher, Turn};
+pub use batcher::Batcher;
 pub use job::{Bounds, Job, Responder, Size};
+pub use turn::Turn;

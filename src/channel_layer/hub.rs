@@ -171,11 +171,8 @@ impl Subscription {
     ///
     /// As [`Subscription::next`].
     pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Payload, Overflow>> {
-        if let Some(payload) = self.try_next()? {
-            return Poll::Ready(Ok(payload));
-        }
+        // First, because a payload that came before the registration would wake nobody.
         self.mailbox.reader.register(context.waker());
-        // A payload that came before the registration woke nobody.
         match self.try_next()? {
             Some(payload) => Poll::Ready(Ok(payload)),
             None => Poll::Pending,

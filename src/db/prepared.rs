@@ -9,7 +9,7 @@ macro_rules! prepared_once {
     ($($name:ty $(as $key:ty)? $(=> $rows:ty)?;)*) => {
         $(
             impl diesel::query_builder::QueryId for $name {
-                type QueryId = $crate::db::prepared_once!(@key $name $(, $key)?);
+                type QueryId = prepared_once!(@key $name $(, $key)?);
                 const HAS_STATIC_QUERY_ID: bool = true;
             }
 
@@ -17,7 +17,7 @@ macro_rules! prepared_once {
                 type SqlType = $rows;
             })?
 
-            impl diesel::RunQueryDsl<$crate::db::AnyConnection> for $name {}
+            impl<C> diesel::RunQueryDsl<C> for $name {}
         )*
     };
     (@key $name:ty) => { $name };

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
 
 use super::event::{Envelope, Seq, frame};
-use super::statements::Appending;
+use super::statements::{Appending, EnvelopesAfter};
 use crate::db::schema::{inbox_events, inboxes};
 use crate::db::{AnyConnection, Query};
 use crate::error::{Error, Result};
@@ -155,27 +155,7 @@ pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
 ///
 /// Those of the database.
 pub fn after(conn: &mut AnyConnection, user: UserId, cursor: Seq) -> Query<Vec<Envelope>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        seq: Seq,
-        #[diesel(sql_type = Text)]
-        r#type: String,
-        #[diesel(sql_type = Text)]
-        data: String,
-    }
-    let rows: Vec<Row> = diesel::sql_query(
-        "SELECT seq, type, data FROM (SELECT seq, type, data, \
-         SUM(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before FROM ( \
-         SELECT seq, type, data FROM inbox_events WHERE user_id = $1 AND seq > $2 ORDER BY seq LIMIT $3 \
-         ) AS page) AS measured WHERE bytes_before < $4 ORDER BY seq",
-    )
-    .bind::<BigInt, _>(user)
-    .bind::<BigInt, _>(cursor)
-    .bind::<BigInt, _>(PAGE as i64)
-    .bind::<BigInt, _>(PAGE_BYTES as i64)
-    .load(conn)?;
-    Ok(rows.into_iter().map(|row| Envelope { seq: row.seq, name: row.r#type, data: row.data }).collect())
+    EnvelopesAfter { user, cursor, limit: PAGE as i64, bytes: PAGE_BYTES as i64 }.load(conn)
 }
 
 /// An envelope and when it was stored.
@@ -235,26 +215,21 @@ pub fn prune(
     .bind::<SqlTimestamp, _>(now.days_before(bounds.retention_days))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)
     .execute(conn)?;
-    let (max_events, batch) = (i64::from(bounds.max_events), PRUNE_BATCH as i64);
-    let beyond = match since {
-        Some(since) => diesel::sql_query(
-            "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM \
-             (SELECT user_id, MAX(seq) AS last_seq FROM inbox_events WHERE created_at >= $1 AND seq > $2 \
-             GROUP BY user_id) AS i \
-             JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $2 LIMIT $3)",
-        )
-        .bind::<SqlTimestamp, _>(since)
-        .bind::<BigInt, _>(max_events)
-        .bind::<BigInt, _>(batch)
-        .execute(conn)?,
-        None => diesel::sql_query(
-            "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM inboxes i \
-             JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $1 \
-             WHERE i.last_seq > $1 LIMIT $2)",
-        )
-        .bind::<BigInt, _>(max_events)
-        .bind::<BigInt, _>(batch)
-        .execute(conn)?,
+    // The last number of each inbox, from its envelopes where they show which ones changed.
+    let last_seqs = match since {
+        Some(_) => {
+            "SELECT user_id, MAX(seq) AS last_seq FROM inbox_events \
+             WHERE created_at >= $1 AND seq > $2 GROUP BY user_id"
+        }
+        None => "SELECT user_id, last_seq FROM inboxes WHERE $1 IS NOT NULL AND last_seq > $2",
     };
+    let beyond = diesel::sql_query(format!(
+        "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM ({last_seqs}) AS i \
+         JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $2 LIMIT $3)"
+    ))
+    .bind::<SqlTimestamp, _>(since.unwrap_or(now))
+    .bind::<BigInt, _>(i64::from(bounds.max_events))
+    .bind::<BigInt, _>(PRUNE_BATCH as i64)
+    .execute(conn)?;
     Ok(old + beyond)
 }

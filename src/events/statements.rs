@@ -1,4 +1,4 @@
-//! The statements that append to inboxes.
+//! The statements that append to inboxes, and the one that replays them.
 //!
 //! Rows are bound as JSON texts: Diesel can bind neither an array nor a number of rows for
 //! both databases.
@@ -121,8 +121,37 @@ impl QueryFragment<MultiBackend> for InsertEnvelopes<'_> {
     }
 }
 
+/// Reads the envelopes of an inbox after a number, in order: `limit` at most, and none that
+/// follows `bytes` of data.
+pub(super) struct EnvelopesAfter {
+    pub(super) user: UserId,
+    pub(super) cursor: Seq,
+    pub(super) limit: i64,
+    pub(super) bytes: i64,
+}
+
+impl QueryFragment<MultiBackend> for EnvelopesAfter {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT seq, type, data FROM (SELECT seq, type, data, \
+             SUM(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before FROM ( \
+             SELECT seq, type, data FROM inbox_events WHERE user_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.user)?;
+        out.push_sql(" AND seq > ");
+        out.push_bind_param::<BigInt, _>(&self.cursor)?;
+        out.push_sql(" ORDER BY seq LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(") AS page) AS measured WHERE bytes_before < ");
+        out.push_bind_param::<BigInt, _>(&self.bytes)?;
+        out.push_sql(" ORDER BY seq");
+        Ok(())
+    }
+}
+
 prepared_once! {
     Append => (BigInt, BigInt);
     RaiseCounters<'_> as RaiseCounters<'static> => (BigInt, BigInt);
     InsertEnvelopes<'_> as InsertEnvelopes<'static>;
+    EnvelopesAfter => (BigInt, Text, Text);
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::model::UserPair;
 use crate::accounts::queries::MAX_FOUND;
 use crate::db::schema::{friendships, profiles, users};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Query, among};
 use crate::events::Person;
 use crate::ids::{FriendRequestId, UserId};
 use crate::timestamp::Timestamp;
@@ -56,9 +56,6 @@ pub(super) fn friends(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserW
         .load(conn)
 }
 
-/// How many people are looked up in one query: less than the most values that one may bind.
-const PEOPLE: usize = 1_000;
-
 /// Returns the requests of which this user is the addressee, newest first.
 ///
 /// The requesters come from a query of their own, by id: of how many requests there are, the
@@ -71,12 +68,9 @@ pub(super) fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pendi
         .order((friendships::created_at.desc(), friendships::id.desc()))
         .select((friendships::id, friendships::asked_by, friendships::created_at))
         .load(conn)?;
-    let mut requesters = BTreeMap::new();
-    for part in requests.chunks(PEOPLE) {
-        let ids = part.iter().map(|(_, requester, _)| *requester);
-        let people: Vec<Person> = users::table.filter(users::id.eq_any(ids)).select(PERSON).load(conn)?;
-        requesters.extend(people.into_iter().map(|person| (person.id, person)));
-    }
+    let known = among(conn, users::id, requests.iter().map(|(_, requester, _)| requester.number()));
+    let people: Vec<Person> = users::table.filter(known).select(PERSON).load(conn)?;
+    let mut requesters: BTreeMap<_, _> = people.into_iter().map(|person| (person.id, person)).collect();
     // The request of a user who was deleted between the two queries is gone too.
     let pending = |(id, requester, created_at)| {
         Some(Pending { id, from_user: requesters.remove(&requester)?, created_at })

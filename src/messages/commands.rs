@@ -1,11 +1,10 @@
 //! Sending messages and marking them as read.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 
-use super::insert::insert_messages;
 use super::model::{Draft, Message, Story};
 use super::queries::{self, Filter};
+use super::writes::{MarkAllRead, insert_messages};
 use crate::db::schema::messages;
 use crate::error::{Error, Result};
 use crate::events::{BatchCommand, Event, UnitOfWork, UserSummary};
@@ -76,17 +75,7 @@ impl Send {
 ///
 /// Those of the database.
 pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: UserId) -> Result<usize> {
-    // As many as the conversation says are unread, from the newest back: no index on what is
-    // unread is needed, and no message is passed over twice, since all newer ones are read then.
-    let query = diesel::sql_query(
-        "UPDATE messages SET is_read = TRUE WHERE NOT is_read AND id IN ( \
-         SELECT id FROM messages WHERE sender_id = $1 AND receiver_id = $2 AND NOT is_read ORDER BY id DESC \
-         LIMIT COALESCE((SELECT CASE WHEN low_id = $2 THEN low_unread ELSE high_unread END \
-         FROM conversations WHERE low_id = $3 AND high_id = $4), 0))",
-    );
-    let (low, high) = (reader.min(sender), reader.max(sender));
-    let query = query.bind::<BigInt, _>(sender).bind::<BigInt, _>(reader);
-    Ok(query.bind::<BigInt, _>(low).bind::<BigInt, _>(high).execute(unit.conn)?)
+    Ok(MarkAllRead::new(reader, sender).execute(unit.conn)?)
 }
 
 /// Marks one message as read and returns it.

@@ -2,7 +2,7 @@
 
 mod commands;
 pub mod http;
-mod insert;
+mod writes;
 mod model;
 mod queries;
 mod statements;

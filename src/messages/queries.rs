@@ -1,6 +1,6 @@
 //! Reading messages and conversations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::model::{Message, Story};
 use super::statements::{Conversations, PageOf};
 use crate::db::schema::{messages, users};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Query, among};
 use crate::events::{Person, UserSummary};
 use crate::ids::{MessageId, UserId};
 use crate::timestamp::Timestamp;
@@ -37,9 +37,6 @@ pub(super) enum Filter {
 /// A message without the names of its two users.
 type Row = (MessageId, UserId, UserId, String, bool, Timestamp);
 
-/// How many names are looked up in one query: less than the most values that one may bind.
-const NAMES: usize = 1_000;
-
 /// Returns messages, oldest first: all of them, or a page.
 ///
 /// The names come from a query of their own, by id, however many messages there are: joined to
@@ -59,16 +56,12 @@ pub(super) fn list(conn: &mut AnyConnection, filter: Filter, page: Option<Page>)
     if page.is_some() {
         rows.reverse();
     }
-    let mut users: Vec<UserId> =
+    let users: BTreeSet<UserId> =
         rows.iter().flat_map(|(_, sender, receiver, ..)| [*sender, *receiver]).collect();
-    users.sort_unstable();
-    users.dedup();
-    let mut names = BTreeMap::new();
-    for users in users.chunks(NAMES) {
-        let found = users::table.filter(users::id.eq_any(users)).select((users::id, users::username));
-        let found: Vec<UserSummary> = found.load(conn)?;
-        names.extend(found.into_iter().map(|user| (user.id, user)));
-    }
+    let named = among(conn, users::id, users.into_iter().map(UserId::number));
+    let found: Vec<UserSummary> =
+        users::table.filter(named).select((users::id, users::username)).load(conn)?;
+    let names: BTreeMap<_, _> = found.into_iter().map(|user| (user.id, user)).collect();
     // Of a user who was deleted between the two queries there is no message any more either.
     let message = |(id, sender, receiver, content, is_read, created_at): Row| {
         let (sender, receiver) = (names.get(&sender)?.clone(), names.get(&receiver)?.clone());

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
-use serde::Deserialize;
 use tokio::time::{Sleep, sleep};
 
+use super::model::seq;
 use super::shared::Shared;
 use crate::channel_layer::{Overflow, Payload, Subscription};
 use crate::db::Db;
@@ -107,17 +107,6 @@ pub(super) enum Item {
     /// The inbox no longer has what follows the last envelope that was sent. The feed
     /// continues after this number.
     Resync(Seq),
-}
-
-/// Returns the number that a frame has, if it has one; none if it is not a frame. A frame is
-/// a JSON object: of an array the parser would take the first element for the number.
-pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
-    #[derive(Deserialize)]
-    struct SeqOnly {
-        seq: Option<Seq>,
-    }
-    let is_object = payload.trim_ascii_start().starts_with(b"{");
-    serde_json::from_slice::<SeqOnly>(payload).ok().filter(|_| is_object).map(|frame| frame.seq)
 }
 
 impl Feed {

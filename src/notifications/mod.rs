@@ -38,7 +38,7 @@ mod revocation_listener;
 mod shutdown;
 
 #[cfg(feature = "fuzzing")]
-pub(crate) use feed::seq;
+pub(crate) use model::seq;
 #[cfg(feature = "fuzzing")]
 pub(crate) use model::up_to;
 pub use position_check::PositionCheck;

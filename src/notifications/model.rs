@@ -1,7 +1,7 @@
 //! The inbox in pages, as REST shows it; and an [`AccountPosition`], which decides what
 //! happens to the sessions of a user. No I/O.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -119,6 +119,17 @@ impl AccountPosition {
     pub(super) const fn permits(&self, issued_at: i64) -> bool {
         self.is_active && issued_at >= self.tokens_valid_from
     }
+}
+
+/// Returns the number that a frame has, if it has one; none if it is not a frame. A frame is
+/// a JSON object: of an array the parser would take the first element for the number.
+pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
+    #[derive(Deserialize)]
+    struct SeqOnly {
+        seq: Option<Seq>,
+    }
+    let is_object = payload.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice::<SeqOnly>(payload).ok().filter(|_| is_object).map(|frame| frame.seq)
 }
 
 #[cfg(test)]

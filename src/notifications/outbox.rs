@@ -1,8 +1,8 @@
 //! An [`Outbox`] is what waits to be written to one socket: frames that the session has taken
 //! and the kernel has not.
 //!
-//! A session has one only while the kernel takes no more; those that were written are used
-//! again by the next session that sends on the same thread.
+//! A session has one only while something waits; those that were written are used again by the
+//! next session that sends on the same thread.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -61,7 +61,7 @@ impl Outbox {
 
     /// Keeps an outbox that was written for the next session.
     pub(super) fn keep_spare(self: Box<Self>) {
-        if self.frames.is_empty() && self.frames.capacity() <= MAX_SPARE_FRAMES && self.timer.is_none() {
+        if self.frames.is_empty() && self.frames.capacity() <= MAX_SPARE_FRAMES {
             SPARE.set(Some(self));
         }
     }

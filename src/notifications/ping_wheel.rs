@@ -22,7 +22,7 @@ pub(super) struct PingWheel {
 
 /// The sessions of one slot by their numbers.
 ///
-/// While it is locked: no await, and no other lock but that of a session's signals.
+/// While it is locked: no await, and no other lock but what waking a task takes.
 type Slot = Mutex<HashMap<u64, Arc<SessionHandle>>>;
 
 impl PingWheel {
@@ -37,28 +37,23 @@ impl PingWheel {
 
     /// Adds a session.
     pub(super) fn add(&self, session: &Arc<SessionHandle>) {
-        if let Some(slot) = self.slot(session.number) {
-            slot.lock().insert(session.number, session.clone());
-        }
+        self.slot(session.number).lock().insert(session.number, session.clone());
     }
 
     /// Removes a session.
     pub(super) fn remove(&self, session: &SessionHandle) {
-        if let Some(slot) = self.slot(session.number) {
-            slot.lock().remove(&session.number);
-        }
+        self.slot(session.number).lock().remove(&session.number);
     }
 
     /// Calls `act` with every session of the slot of a step, while it is locked: it must not
     /// wait.
     pub(super) fn for_each_in(&self, step: u64, act: impl FnMut(&Arc<SessionHandle>)) {
-        if let Some(slot) = self.slot(step) {
-            slot.lock().values().for_each(act);
-        }
+        self.slot(step).lock().values().for_each(act);
     }
 
-    fn slot(&self, number: u64) -> Option<&Slot> {
-        self.slots.get(usize::try_from(number % self.slots.len() as u64).unwrap_or_default())
+    fn slot(&self, number: u64) -> &Slot {
+        // The remainder is below the number of slots, of which there are some.
+        &self.slots[(number % self.slots.len() as u64) as usize]
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Roster(Arc<Table>);
 struct Table {
     /// No user without a session is in it.
     ///
-    /// While it is locked: no await, and no other lock but that of a session's signals,
-    /// which is never held for long.
+    /// While it is locked: no await, and no other lock but what waking a task
+    /// takes.
     sessions: Mutex<HashMap<UserId, Vec<Arc<SessionHandle>>>>,
     /// How many sessions there are; written only while they are locked.
     count: AtomicUsize,

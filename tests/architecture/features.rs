@@ -15,7 +15,7 @@ const OTHERS: [(&str, &str, &str); 22] = [
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("integrations", "statements", "what the command that announces inserts, prepared once"),
-    ("messages", "insert", "what the command that sends inserts, prepared once"),
+    ("messages", "writes", "what the commands have prepared once"),
     ("messages", "statements", "what the queries have prepared once, as `events` has"),
     ("notifications", "close_reason", "why a session ends"),
     ("notifications", "closing", "the end of a socket"),

@@ -15,6 +15,7 @@ mod private_servers;
 mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod retention;
 mod schema;
 mod scratch;
 #[path = "../support/mod.rs"]

@@ -25,11 +25,24 @@ use crate::support::{Database, Instance, Person, SECRET_KEY};
 /// A timeout that no test reaches.
 const NEVER_MS: &str = "600000";
 
-/// Checks that the call failed temporarily.
+/// Checks that the call failed because of an outage or an overload.
 #[track_caller]
 pub fn refused<T: std::fmt::Debug>(response: Result<T>) {
     let error = response.expect_err("a temporary failure");
-    assert!(matches!(error, Error::Unavailable(_) | Error::Locked(_)), "{error:?}");
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    is_temporary(&error);
+}
+
+/// Checks that the call failed because a lock was held.
+#[track_caller]
+fn locked<T: std::fmt::Debug>(response: Result<T>) {
+    let error = response.expect_err("a temporary failure");
+    assert!(matches!(error, Error::Locked(_)), "{error:?}");
+    is_temporary(&error);
+}
+
+#[track_caller]
+fn is_temporary(error: &Error) {
     let response = error.error_response();
     assert_eq!(response.status(), 503);
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -133,7 +146,7 @@ async fn a_call_that_gets_no_lock_times_out(database: Database) {
     };
     let held = lock(&scratch.database.url(), "inboxes");
     let started = Instant::now();
-    refused(raise().await);
+    locked(raise().await);
     timed_out(started.elapsed(), Duration::from_millis(1_500));
     drop(held);
     assert_eq!(raise().await.expect("the lock is free"), 1);
@@ -149,7 +162,7 @@ async fn a_lookup_that_gets_no_lock_times_out_for_each_request_that_shares_it() 
         users::table.filter(known).select((users::id, users::username)).load::<(i64, String)>(conn)
     });
     for outcome in join_all((0..20).map(|id| names.get(id))).await {
-        refused(outcome);
+        locked(outcome);
     }
     drop(held);
     assert_eq!(names.get(1).await.expect("the lock is free"), None);

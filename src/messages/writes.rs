@@ -1,5 +1,5 @@
-//! The statement that inserts messages. It is prepared once for each connection, however many
-//! messages it inserts.
+//! The statements that insert messages and mark them as read. Each is prepared once for each
+//! connection, however many messages there are.
 
 use diesel::RunQueryDsl;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -74,4 +74,44 @@ impl QueryFragment<MultiBackend> for InsertMessages {
     }
 }
 
-prepared_once! { InsertMessages => (BigInt, (BigInt, Text)); }
+/// Marks the messages of one user to another as read.
+///
+/// As many as the conversation says are unread, from the newest back: no index on what is unread
+/// is needed, and no message is passed over twice, since all newer ones are read then.
+pub(super) struct MarkAllRead {
+    reader: UserId,
+    sender: UserId,
+    low: UserId,
+    high: UserId,
+}
+
+impl MarkAllRead {
+    pub(super) fn new(reader: UserId, sender: UserId) -> Self {
+        Self { reader, sender, low: reader.min(sender), high: reader.max(sender) }
+    }
+}
+
+impl QueryFragment<MultiBackend> for MarkAllRead {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        out.push_sql(
+            "UPDATE messages SET is_read = TRUE WHERE NOT is_read AND id IN ( \
+             SELECT id FROM messages WHERE sender_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.sender)?;
+        out.push_sql(" AND receiver_id = ");
+        out.push_bind_param::<BigInt, _>(&self.reader)?;
+        out.push_sql(" AND NOT is_read ORDER BY id DESC LIMIT COALESCE((SELECT CASE WHEN low_id = ");
+        out.push_bind_param::<BigInt, _>(&self.reader)?;
+        out.push_sql(" THEN low_unread ELSE high_unread END FROM conversations WHERE low_id = ");
+        out.push_bind_param::<BigInt, _>(&self.low)?;
+        out.push_sql(" AND high_id = ");
+        out.push_bind_param::<BigInt, _>(&self.high)?;
+        out.push_sql("), 0))");
+        Ok(())
+    }
+}
+
+prepared_once! {
+    InsertMessages => (BigInt, (BigInt, Text));
+    MarkAllRead;
+}
