@@ -1,11 +1,9 @@
-"""The machine and the versions of what was measured, and the use of it by processes."""
+"""The machine and the versions of what was measured."""
 
 import os
 import pathlib
 import re
 import subprocess
-
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def output(*command):
@@ -46,21 +44,3 @@ def describe(options):
 def load_average():
     """Returns the load average of the last minute: what else the machine was doing."""
     return os.getloadavg()[0]
-
-
-def cpu_seconds(pid):
-    """Returns the processor time that a process has used, user and system."""
-    # The name in parentheses may hold spaces; the two times are fields 14 and 15.
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
-
-
-def pss_bytes(pid):
-    """Returns the proportional set size of a process: its memory, with shared pages divided."""
-    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return 1024 * int(re.search(r"^Pss:\s*(\d+)", rollup, re.MULTILINE).group(1))
-
-
-def open_files(pid):
-    """Returns how many files and sockets a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))

@@ -8,7 +8,6 @@ import json
 import os
 import time
 
-import machine
 from cluster import FIRST_ID, Cluster, ids
 
 # Senders at once; pgbench has as many clients.
@@ -19,14 +18,11 @@ RECEIVERS = 2_000
 WARM_UP_SECONDS = 2
 # What the senders do whose latency shows how a hot inbox affects others.
 OTHERS_PER_SECOND = 100
-# Sockets that are opened before memory is measured, and as many while it is.
-IDLE_SOCKETS = 5_000
+IDLE_SOCKETS = 10_000
 # How long the processor time of idle sockets is measured.
 IDLE_SECONDS = 20
 # How long filling a large database may take.
 FILLING_SECONDS = 7_200
-# Memory is stable when it changes by less than this in half a second.
-STABLE_BYTES = 64 * 1024
 
 # As long as the data of the event of a message with 100 bytes of text.
 EVENT_DATA = json.dumps({"message": "x" * 205})
@@ -136,56 +132,22 @@ def inbox(run):
     run.in_turn("inbox", measure("inbox", ("--receivers", 1)))
 
 
-def stable_pss(pid):
-    last = machine.pss_bytes(pid)
-    for _ in range(20):
-        time.sleep(0.5)
-        now = machine.pss_bytes(pid)
-        if abs(now - last) < STABLE_BYTES:
-            break
-        last = now
-    return now
-
-
 def sockets(run):
-    """The second 5,000 of 10,000 idle sockets: memory, connects a second and their processor time."""
-
-    def opening(cluster, instance, first):
-        files = machine.open_files(instance["pid"])
-        process = run.load(
-            cluster, instance, instance, "--ids", ids(first, IDLE_SOCKETS), "--seconds", 0,
-            "--idle", IDLE_SOCKETS, "--hold", 600,
-        )
-        while machine.open_files(instance["pid"]) < files + IDLE_SOCKETS:
-            if process.poll() is not None:
-                raise RuntimeError(f"numeneon-load: {process.stderr.read().strip()}")
-            time.sleep(0.05)
-        return process
+    """Idle sockets: memory by the second half of them, connects a second and their processor time."""
 
     def one(cluster):
-        processes = []
-        try:
-            with cluster.instances(1) as (instance,):
-                pid = instance["pid"]
-                processes.append(opening(cluster, instance, 0))
-                before_bytes, before_seconds = stable_pss(pid), machine.cpu_seconds(pid)
-                processes.append(opening(cluster, instance, IDLE_SOCKETS))
-                # The last greetings are sent.
-                time.sleep(0.2)
-                connecting_seconds = machine.cpu_seconds(pid) - before_seconds
-                after_bytes, before_seconds = stable_pss(pid), machine.cpu_seconds(pid)
-                time.sleep(IDLE_SECONDS)
-                idle_seconds = machine.cpu_seconds(pid) - before_seconds
-            # The instance is gone, so the tools end, with a report.
-            reports = [run.report(process, "sockets") for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
+        with cluster.instances(1) as (instance,):
+            process = run.load(
+                cluster, instance, instance, "--ids", ids(0, IDLE_SOCKETS), "--seconds", 0,
+                "--idle", IDLE_SOCKETS, "--hold", IDLE_SECONDS, "--pid", instance["pid"],
+            )
+            report = run.report(process, "sockets")
+        idle = report["idle"]
         return {
-            "bytes": (after_bytes - before_bytes) / IDLE_SOCKETS,
-            "connects_per_second": IDLE_SOCKETS / reports[1]["idle"]["seconds"],
-            "connect_us": 1e6 * connecting_seconds / IDLE_SOCKETS,
-            "idle_us_per_second": 1e6 * idle_seconds / IDLE_SECONDS / (2 * IDLE_SOCKETS),
+            "bytes": idle["bytes_per_further_socket"],
+            "connects_per_second": idle["connects_per_second"],
+            "connect_us": idle["processor_us_per_connect"],
+            "idle_us_per_second": report["held"]["processor_us_per_socket_second"],
         }
 
     run.in_turn("sockets", one)

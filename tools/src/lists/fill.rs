@@ -46,8 +46,11 @@ pub async fn fill(url: &str, people: u64, messages: u64) -> anyhow::Result<()> {
         eprintln!("numeneon-lists: messages {first} to {last} of {messages}");
         client.batch_execute(&messages_sql(first, last, people)).await?;
     }
-    eprintln!("numeneon-lists: conversations");
-    client.batch_execute(CONVERSATIONS).await?;
+    // Builds to compare with may be older than the table.
+    if number(&client, "SELECT count(to_regclass('conversations'))").await? == 1 {
+        eprintln!("numeneon-lists: conversations");
+        client.batch_execute(CONVERSATIONS).await?;
+    }
     for index in indexes {
         eprintln!("numeneon-lists: {index}");
         client.batch_execute(&index).await?;

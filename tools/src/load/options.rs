@@ -82,3 +82,10 @@ impl Options {
         self.sockets.as_ref().unwrap_or(&self.senders)
     }
 }
+
+impl Options {
+    /// Returns how many of this many people messages are sent to.
+    pub fn receivers(&self, people: usize) -> usize {
+        self.receivers.map_or(people, |receivers| receivers.get().min(people))
+    }
+}

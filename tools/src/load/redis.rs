@@ -94,12 +94,12 @@ impl Connection {
     }
 }
 
-/// Publishes messages to all people in turn until the time is over. `acknowledged` are those
+/// Publishes messages to all receivers in turn until the time is over. `acknowledged` are those
 /// that Redis has accepted.
 ///
 /// # Errors
 ///
-/// If Redis does not accept one.
+/// If Redis does not accept one, or nobody has a socket.
 pub async fn publish(
     options: &Options,
     url: &RedisUrl,
@@ -110,7 +110,8 @@ pub async fn publish(
     let mut outcome = Outcome::new()?;
     let started = measurement.started;
     let end = started + Duration::from_secs_f64(options.seconds);
-    let (count, sockets) = (people.len() as u64, options.sockets_per_person.max(1) as u64);
+    let (count, sockets) = (options.receivers(people.len()) as u64, options.sockets_per_person as u64);
+    ensure!(sockets > 0, "--publish-redis needs sockets: what they receive sets the pace");
     let mut published = 0_u64;
     let mut commands = Vec::new();
     while Instant::now() < end {
@@ -138,22 +139,12 @@ pub async fn publish(
         }
         connection.exchange(&commands, batch).await?;
         for stamp in stamps {
-            record(&mut outcome, &stamp, micros(started.elapsed()), measurement.counted_from_us);
+            let (now_us, from_us) = (micros(started.elapsed()), measurement.counted_from_us);
+            outcome.record_acknowledged(stamp.receiver, stamp.number, stamp.due_us, now_us, from_us);
         }
         published += batch;
     }
     Ok(outcome)
-}
-
-/// Records that Redis has accepted a message.
-fn record(outcome: &mut Outcome, stamp: &Stamp, now_us: u64, counted_from_us: u64) {
-    outcome.acknowledged.push((stamp.receiver, stamp.number));
-    if stamp.due_us >= counted_from_us {
-        outcome.counted += 1;
-        outcome.latency.saturating_record(now_us.saturating_sub(stamp.due_us));
-        let first = outcome.span_us.map_or(stamp.due_us, |(first, _)| first);
-        outcome.span_us = Some((first, now_us));
-    }
 }
 
 #[cfg(test)]

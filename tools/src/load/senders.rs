@@ -59,6 +59,38 @@ impl Outcome {
         })
     }
 
+    /// Records an acknowledged message. It is included in rate, latency and span if it was due
+    /// after the warm-up.
+    pub fn record_acknowledged(
+        &mut self,
+        receiver: usize,
+        number: u64,
+        due_us: u64,
+        now_us: u64,
+        from_us: u64,
+    ) {
+        self.acknowledged.push((receiver, number));
+        if due_us >= from_us {
+            self.counted += 1;
+            self.include(due_us, now_us, now_us.saturating_sub(due_us));
+        }
+    }
+
+    /// Records a request that failed. It is included in latency and span, with the longest
+    /// latency, if it was due after the warm-up.
+    fn record_failed(&mut self, cause: String, due_us: u64, now_us: u64, from_us: u64) {
+        *self.failed.entry(cause).or_default() += 1;
+        if due_us >= from_us {
+            self.include(due_us, now_us, micros(RESPONSE_TIMEOUT));
+        }
+    }
+
+    fn include(&mut self, due_us: u64, now_us: u64, latency_us: u64) {
+        self.latency.saturating_record(latency_us);
+        let first = self.span_us.map_or(due_us, |(first, _)| first);
+        self.span_us = Some((first, now_us));
+    }
+
     fn merge(&mut self, other: Self) -> anyhow::Result<()> {
         self.acknowledged.extend(other.acknowledged);
         self.counted += other.counted;
@@ -99,7 +131,7 @@ pub async fn send(
             index,
             run,
             people: Arc::clone(&people),
-            receivers: options.receivers.map_or(people.len(), |it| it.get().min(people.len())),
+            receivers: options.receivers(people.len()),
             numbers: Arc::clone(&numbers),
             client: Client::new(options.senders.clone()),
             bytes: options.bytes,
@@ -191,7 +223,11 @@ impl Sender {
         let cause = match tokio::time::timeout(RESPONSE_TIMEOUT, request).await {
             Ok(Ok(response)) if response.status == 201 => {
                 match serde_json::from_slice::<Acknowledged>(&response.body) {
-                    Ok(_) => return self.acknowledged(receiver, stamp.number, due_us),
+                    Ok(_) => {
+                        let now_us = micros(self.started.elapsed());
+                        let (number, from_us) = (stamp.number, self.counted_from_us);
+                        return self.outcome.record_acknowledged(receiver, number, due_us, now_us, from_us);
+                    }
                     Err(_) => "201 without a message".to_owned(),
                 }
             }
@@ -199,28 +235,7 @@ impl Sender {
             Ok(Err(_)) => "connection".to_owned(),
             Err(_) => "timeout".to_owned(),
         };
-        *self.outcome.failed.entry(cause).or_default() += 1;
-        self.count(due_us, Some(micros(RESPONSE_TIMEOUT)));
-    }
-
-    fn acknowledged(&mut self, receiver: usize, number: u64, due_us: u64) {
-        self.outcome.acknowledged.push((receiver, number));
-        if self.count(due_us, None) {
-            self.outcome.counted += 1;
-        }
-    }
-
-    /// Includes a request in latency and span, with the time that it took unless another
-    /// is given. Returns false, and includes nothing, if it was due during the warm-up.
-    fn count(&mut self, due_us: u64, latency_us: Option<u64>) -> bool {
-        if due_us < self.counted_from_us {
-            return false;
-        }
-        let now_us = micros(self.started.elapsed());
-        self.outcome.latency.saturating_record(latency_us.unwrap_or(now_us.saturating_sub(due_us)));
-        let first = self.outcome.span_us.map_or(due_us, |(first, _)| first);
-        self.outcome.span_us = Some((first, now_us));
-        true
+        self.outcome.record_failed(cause, due_us, micros(self.started.elapsed()), self.counted_from_us);
     }
 }
 
