@@ -18,6 +18,7 @@
 //! - [`db`]: the database: its tables, connections, transactions and migrations.
 //! - [`channel_layer`]: carries bytes between processes to groups of subscriptions.
 //! - [`limits`]: rate limits, by user, email and address.
+//! - [`idempotency`]: carries a request with a key out once.
 //! - [`events`]: events, the inboxes that store them, and the unit of work that commits and
 //!   publishes them.
 //! - [`auth`]: authentication: passwords, tokens and their revocation.
@@ -48,6 +49,7 @@ pub mod request;
 pub mod db;
 pub mod channel_layer;
 pub mod limits;
+pub mod idempotency;
 pub mod events;
 
 pub mod auth;

@@ -11,6 +11,7 @@ use super::openapi::document::Document;
 use crate::auth::{Authenticator, Viewer};
 use crate::db::Db;
 use crate::events::{BatchCommitter, Events};
+use crate::idempotency::IdempotencyKey;
 use crate::integrations::{Announcements, Integration, ServiceKeys};
 use crate::limits::Limits;
 use crate::messages;
@@ -100,6 +101,7 @@ impl Provides<Viewer> for State {}
 impl Provides<Integration> for State {}
 // These take nothing from the state.
 impl Provides<HttpRequest> for State {}
+impl Provides<IdempotencyKey> for State {}
 impl Provides<Parameters> for State {}
 impl<T> Provides<Path<T>> for State {}
 impl Provides<Payload> for State {}

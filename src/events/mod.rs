@@ -17,6 +17,7 @@ mod batch;
 mod commit;
 mod event;
 pub mod inbox;
+mod once;
 mod outgoing;
 mod statements;
 mod unit_of_work;

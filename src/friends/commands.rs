@@ -6,20 +6,15 @@
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::model::UserPair;
+use super::model::{Accepted, Done, UserPair};
 use super::queries;
 use crate::db::schema::friendships;
 use crate::error::{Error, Result};
 use crate::events::{Event, Person, UnitOfWork};
 use crate::ids::{FriendRequestId, UserId};
 
-/// The outcome of sending a friend request.
-pub(super) enum Outcome {
-    /// A request waits for the addressee.
-    Requested,
-    /// The addressee had sent one to the requester: now they are friends.
-    Accepted,
-}
+/// The sentence about a request that was accepted.
+const ACCEPTED: &str = "Friend request accepted";
 
 /// Sends a friend request. If the addressee has sent one to the requester, it accepts that.
 ///
@@ -27,7 +22,7 @@ pub(super) enum Outcome {
 ///
 /// [`Error::not_found`] for an unknown user; [`Error::rule`] for oneself, or where a request
 /// or a friendship exists; [`Error::Conflict`] if their relationship changed meanwhile.
-pub(super) fn request(unit: &mut UnitOfWork<'_>, requester: &Person, addressee: UserId) -> Result<Outcome> {
+pub(super) fn request(unit: &mut UnitOfWork<'_>, requester: &Person, addressee: UserId) -> Result<Done> {
     let other = queries::person(unit.conn, addressee)?.ok_or_else(|| Error::not_found("User not found"))?;
     let pair =
         UserPair::new(requester.id, addressee).ok_or_else(|| Error::rule("You cannot friend yourself"))?;
@@ -37,7 +32,7 @@ pub(super) fn request(unit: &mut UnitOfWork<'_>, requester: &Person, addressee: 
             Err(Error::rule("Friend request already sent"))
         }
         Some(existing) => match make_friends(unit, existing.id, requester, other.id)? {
-            true => Ok(Outcome::Accepted),
+            true => Ok(Done { message: ACCEPTED }),
             false => Err(Error::Conflict),
         },
         None => insert_request(unit, pair, requester, addressee),
@@ -50,7 +45,7 @@ fn insert_request(
     pair: UserPair,
     requester: &Person,
     addressee: UserId,
-) -> Result<Outcome> {
+) -> Result<Done> {
     let inserted = diesel::insert_into(friendships::table)
         .values((
             friendships::low_id.eq(pair.low),
@@ -64,23 +59,31 @@ fn insert_request(
         Ok(request_id) => {
             let (from_user, created_at) = (requester.clone(), unit.now);
             unit.emit(addressee, Event::FriendRequest { request_id, from_user, created_at });
-            Ok(Outcome::Requested)
+            Ok(Done { message: "Friend request sent" })
         }
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(Error::Conflict),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Accepts a request and returns the new friend.
+/// Accepts a request.
 ///
 /// # Errors
 ///
 /// [`Error::not_found`] if there is no such request, or no longer;
 /// [`Error::not_authorized`] if the viewer is not its addressee.
-pub(super) fn accept(unit: &mut UnitOfWork<'_>, viewer: &Person, request: FriendRequestId) -> Result<Person> {
+pub(super) fn accept(
+    unit: &mut UnitOfWork<'_>,
+    viewer: &Person,
+    request: FriendRequestId,
+) -> Result<Accepted> {
     let requester = requester(unit, viewer.id, request)?;
     let friend = queries::person(unit.conn, requester)?.ok_or_else(no_request)?;
-    if make_friends(unit, request, viewer, requester)? { Ok(friend) } else { Err(no_request()) }
+    if make_friends(unit, request, viewer, requester)? {
+        Ok(Accepted { message: ACCEPTED, friend })
+    } else {
+        Err(no_request())
+    }
 }
 
 /// Turns a request into a friendship. Returns whether it was still a request.

@@ -1,32 +1,20 @@
 //! `/api/friends/`: friends, requests and suggestions.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::commands::{self, Outcome};
+use super::commands;
+use super::model::{Accepted, Done};
 use super::queries::{self, Pending, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::{Events, Person};
+use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
 use crate::request::response::{Detail, Rejection};
-
-/// The outcome of a request.
-#[derive(Serialize, ToSchema)]
-struct Done {
-    message: &'static str,
-}
-
-/// A friend request that was accepted.
-#[derive(Serialize, ToSchema)]
-struct Accepted {
-    message: &'static str,
-    friend: Person,
-}
 
 /// Returns the viewer's friends, the newest friendship first.
 #[utoipa::path(
@@ -71,28 +59,27 @@ pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     operation_id = "ask",
     path = "/api/friends/request/{user}/",
     tag = "friends",
-    params(("user" = u64, Path, description = "The addressee's id.")),
+    params(("user" = u64, Path, description = "The addressee's id."), IdempotencyKeyHeader),
     responses(
-        (status = 201, description = "The addressee is notified.", body = Done),
+        (status = 201, description = "The addressee is notified.", body = Done, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 400, description = "Requested before, friends already, or oneself.", body = Rejection),
         (status = 404, description = "No user has this id.", body = Rejection),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
         (status = 429, description = "Too many friend requests.", body = Detail),
     ),
 )]
 pub async fn request(
     viewer: Viewer,
+    key: IdempotencyKey,
     user: Path<String>,
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
-    limits.friend_request(viewer.id).await?;
     let (requester, addressee) = (person(&viewer), UserId::from_digits(&user));
-    let outcome = events.commit_retrying(move |unit| commands::request(unit, &requester, addressee)).await?;
-    let message = match outcome {
-        Outcome::Requested => "Friend request sent",
-        Outcome::Accepted => "Friend request accepted",
-    };
-    Ok(HttpResponse::Created().json(Done { message }))
+    let key = key.of(&Requester::User(viewer.id), &("friend request", addressee))?;
+    limits.friend_request(viewer.id).await?;
+    let once = events.commit_once(key, move |unit| commands::request(unit, &requester, addressee));
+    Ok(once.await?.respond(StatusCode::CREATED))
 }
 
 /// Accepts a friend request; its sender is notified.
@@ -100,17 +87,24 @@ pub async fn request(
     post,
     path = "/api/friends/accept/{request}/",
     tag = "friends",
-    params(("request" = u64, Path, description = "The request's id.")),
+    params(("request" = u64, Path, description = "The request's id."), IdempotencyKeyHeader),
     responses(
-        (status = 201, description = "They are friends.", body = Accepted),
+        (status = 201, description = "They are friends.", body = Accepted, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 403, description = "It is a request to another user.", body = Rejection),
         (status = 404, description = "There is no such request.", body = Rejection),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
     ),
 )]
-pub async fn accept(viewer: Viewer, request: Path<String>, events: Data<Events>) -> Result<HttpResponse> {
+pub async fn accept(
+    viewer: Viewer,
+    key: IdempotencyKey,
+    request: Path<String>,
+    events: Data<Events>,
+) -> Result<HttpResponse> {
     let (viewer, request) = (person(&viewer), FriendRequestId::from_digits(&request));
-    let friend = events.commit(move |unit| commands::accept(unit, &viewer, request)).await?;
-    Ok(HttpResponse::Created().json(Accepted { message: "Friend request accepted", friend }))
+    let key = key.of(&Requester::User(viewer.id), &("friend acceptance", request))?;
+    let once = events.commit_once(key, move |unit| commands::accept(unit, &viewer, request));
+    Ok(once.await?.respond(StatusCode::CREATED))
 }
 
 /// Declines a friend request; nobody is notified.

@@ -1,6 +1,24 @@
-//! Two users in the order in which the row of their friendship names them. No I/O.
+//! Two users in the order in which the row of their friendship names them, and the outcomes of
+//! requests. No I/O.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::events::Person;
 use crate::ids::UserId;
+
+/// The outcome of a request.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Done {
+    pub(super) message: &'static str,
+}
+
+/// A friend request that was accepted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Accepted {
+    pub(super) message: &'static str,
+    pub(super) friend: Person,
+}
 
 /// Two different users, in ascending order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

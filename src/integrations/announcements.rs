@@ -1,8 +1,9 @@
 //! [`Announcements`] commit what integrations announce.
 
-use super::commands::{Announce, Outcome};
+use super::commands::Announce;
 use crate::error::Result;
 use crate::events::{BatchCommitter, Events};
+use crate::idempotency::Once;
 
 /// Commits announcements. Those that store nothing share transactions of their own, which
 /// wait for no disk.
@@ -22,7 +23,7 @@ impl Announcements {
     /// # Errors
     ///
     /// [`Kind::KeyReused`](crate::error::Kind::KeyReused) if the key came with another request before.
-    pub(super) async fn announce(&self, announce: Announce) -> Result<Outcome> {
+    pub(super) async fn announce(&self, announce: Announce) -> Result<Once> {
         let stores = announce.request.durable || announce.key.is_some();
         let committer = if stores { &self.stored } else { &self.live };
         committer.commit(announce).await

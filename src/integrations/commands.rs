@@ -2,47 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use diesel::RunQueryDsl;
-use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
-
-use super::integration::Integration;
-use super::model::{AnnouncedBody, AnnouncementRequest, IdempotencyKey};
-use super::queries::{self, StoredResponse};
-use super::statements::{NewKey, insert_keys};
-use crate::db::{AnyConnection, Query};
-use crate::error::{Error, Kind, Result};
+use super::model::{AnnouncedBody, AnnouncementRequest};
+use super::queries;
+use crate::error::{Error, Result};
 use crate::events::{BatchCommand, UnitOfWork};
+use crate::idempotency::{self, NewKey, Once, RequestKey};
 use crate::ids::UserId;
-use crate::timestamp::Timestamp;
-
-/// Days for which a key is kept: a client that repeats a request does so within minutes,
-/// or after an outage of hours.
-const KEY_RETENTION_DAYS: u32 = 1;
-
-/// How many keys one call of [`prune`] deletes.
-pub const PRUNE_BATCH: usize = 1_000;
-
-/// The outcome of announcing.
-pub(super) struct Outcome {
-    /// The body of the response, as JSON text.
-    pub(super) body: String,
-    /// Whether it is the response to an earlier request with the same key.
-    pub(super) replayed: bool,
-}
 
 /// Something to be announced to users.
 #[derive(Debug)]
 pub(super) struct Announce {
-    pub(super) integration: Integration,
-    pub(super) key: Option<IdempotencyKey>,
+    pub(super) key: Option<RequestKey>,
     pub(super) request: AnnouncementRequest,
 }
 
 impl BatchCommand for Announce {
-    type Output = Outcome;
+    type Output = Once;
 
     fn bytes(&self) -> usize {
-        self.request.announcement.data.len() + self.request.recipients.len() * size_of::<UserId>()
+        let recipients = self.request.recipients.len() * size_of::<UserId>();
+        self.request.announcement.data.len() + recipients + self.key.as_ref().map_or(0, RequestKey::bytes)
     }
 
     /// The inbox of each recipient and its copy of what is durable; or whether they exist, which is
@@ -52,7 +31,7 @@ impl BatchCommand for Announce {
         4 + self.request.recipients.len() * if self.request.durable { copy } else { 1 }
     }
 
-    fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Outcome>>> {
+    fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Once>>> {
         let recipients: BTreeSet<_> =
             commands.iter().flat_map(|command| &command.request.recipients).collect();
         let existing = queries::existing(unit.conn, recipients.into_iter().copied())?;
@@ -67,7 +46,7 @@ impl BatchCommand for Announce {
             unit.act_for(place);
             outcomes.push(earlier.unwrap_or_else(|| {
                 command.emit(unit, &existing);
-                Ok(Outcome { body, replayed: false })
+                Ok(Once { body, replayed: false })
             }));
         }
         Ok(outcomes)
@@ -97,51 +76,20 @@ fn keep(
     unit: &mut UnitOfWork<'_>,
     commands: &[Announce],
     bodies: &[String],
-) -> Result<Vec<Option<Result<Outcome>>>> {
-    let mut keys = Vec::new();
-    for (place, (command, body)) in commands.iter().zip(bodies).enumerate() {
-        if let Some(key) = &command.key {
-            let (service, digest) = (command.integration.name(), command.request.digest()?);
-            keys.push(NewKey { place, service, key: key.as_str(), digest, body });
-        }
-    }
+) -> Result<Vec<Option<Result<Once>>>> {
+    let with_key = commands.iter().zip(bodies).enumerate();
+    let mut keys: Vec<_> = with_key
+        .filter_map(|(place, (command, response))| {
+            Some(NewKey { place, key: command.key.as_ref()?, response })
+        })
+        .collect();
     let mut earlier: Vec<_> = commands.iter().map(|_| None).collect();
-    let existed = insert_keys(unit.conn, &mut keys, unit.now)?;
-    if existed.is_empty() {
-        return Ok(earlier);
-    }
-    let names: Vec<_> = existed.iter().map(|key| (key.service, key.key)).collect();
-    let stored = queries::stored(unit.conn, &names)?;
-    for key in existed {
-        let response = stored.get(&(key.service.to_owned(), key.key.to_owned()));
-        // Retention may have deleted it in between.
-        earlier[key.place] = Some(response.ok_or(Error::Conflict)?.repeated(&key.digest));
+    let known = idempotency::insert(unit.conn, &mut keys, unit.now)?;
+    let known = known.into_iter().filter_map(|place| Some((place, commands[place].key.as_ref()?)));
+    let known: Vec<_> = known.collect();
+    let stored = idempotency::stored(unit.conn, known.iter().map(|(_, key)| *key))?;
+    for (place, key) in known {
+        earlier[place] = Some(stored.replay(key));
     }
     Ok(earlier)
-}
-
-impl StoredResponse {
-    /// Returns the outcome of a request of this digest with the key of this response.
-    fn repeated(&self, digest: &str) -> Result<Outcome> {
-        if self.request_hash == digest {
-            return Ok(Outcome { body: self.body.clone(), replayed: true });
-        }
-        let text = "This Idempotency-Key was used for another request.";
-        Err(Error::Rejected(Kind::KeyReused, text.into()))
-    }
-}
-
-/// Deletes keys that are older than a day, [`PRUNE_BATCH`] at most, and returns how many.
-///
-/// # Errors
-///
-/// Those of the database.
-pub fn prune(conn: &mut AnyConnection, now: Timestamp) -> Query<usize> {
-    diesel::sql_query(
-        "DELETE FROM idempotency_keys WHERE (service, key) IN (SELECT service, key \
-         FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
-    )
-    .bind::<SqlTimestamp, _>(now.days_before(KEY_RETENTION_DAYS))
-    .bind::<BigInt, _>(PRUNE_BATCH as i64)
-    .execute(conn)
 }

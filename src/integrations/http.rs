@@ -1,15 +1,15 @@
 //! `/api/events/`: announcements of integrations.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::ContentType;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 
 use super::announcements::Announcements;
 use super::commands::Announce;
 use super::integration::Integration;
-use super::model::{AnnouncedBody, AnnouncementForm, AnnouncementRequest, IdempotencyKey};
+use super::model::{AnnouncedBody, AnnouncementForm, AnnouncementRequest};
 use crate::error::Result;
+use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::request::fields::RawFields;
 use crate::request::response::{Detail, FieldErrors, UnauthorizedBody};
 
@@ -19,10 +19,7 @@ use crate::request::response::{Detail, FieldErrors, UnauthorizedBody};
     path = "/api/events/",
     tag = "events",
     security(("service" = [])),
-    params(
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, pattern = "^[ -~]+$",
-         description = "A repetition with the same key gets the same response and has no effect."),
-    ),
+    params(IdempotencyKeyHeader),
     request_body = AnnouncementForm,
     responses(
         (status = 201, description = "It is stored.", body = AnnouncedBody, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
@@ -34,25 +31,12 @@ use crate::request::response::{Detail, FieldErrors, UnauthorizedBody};
 )]
 pub async fn announce(
     integration: Integration,
-    request: HttpRequest,
+    key: IdempotencyKey,
     body: RawFields,
     announcements: Data<Announcements>,
 ) -> Result<HttpResponse> {
-    let (key, request) = (idempotency_key(&request)?, AnnouncementRequest::parse(&body)?);
+    let request = AnnouncementRequest::parse(&body)?;
+    let key = key.of(&Requester::Integration(integration.name()), &request.parts())?;
     let status = if request.durable { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let outcome = announcements.announce(Announce { integration, key, request }).await?;
-    let mut response = HttpResponse::build(status);
-    if outcome.replayed {
-        response.insert_header(("idempotency-replayed", "true"));
-    }
-    Ok(response.content_type(ContentType::json()).body(outcome.body))
-}
-
-fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>> {
-    let mut values = request.headers().get_all("idempotency-key");
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(one), None) => IdempotencyKey::parse(one.as_bytes()).map(Some),
-        _ => Err(IdempotencyKey::invalid()),
-    }
+    Ok(announcements.announce(Announce { key, request }).await?.respond(status))
 }

@@ -11,9 +11,7 @@ pub mod http;
 mod integration;
 mod model;
 mod queries;
-mod statements;
 
 pub use announcements::Announcements;
-pub use commands::{PRUNE_BATCH, prune};
 pub use integration::{Integration, ServiceKeys, require};
 pub use model::AnnouncementRequest;

@@ -1,13 +1,10 @@
-//! A request to announce something, and its idempotency key. No I/O.
+//! A request to announce something. No I/O.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::error::{Error, FieldErrors, Kind, Result};
+use crate::error::{FieldErrors, Result};
 use crate::events::{Announcement, OWN_NAMES};
 use crate::ids::UserId;
 use crate::request::fields::RawFields;
@@ -20,9 +17,6 @@ const MAX_NAME_CHARS: usize = 64;
 
 /// The largest data, in bytes: each recipient's inbox keeps a copy.
 const MAX_DATA_BYTES: usize = 16 * 1024;
-
-/// The longest idempotency key, in characters.
-const MAX_KEY_CHARS: usize = 200;
 
 /// A request to announce something.
 #[derive(Debug)]
@@ -50,16 +44,11 @@ impl AnnouncementRequest {
         errors.or(Self { recipients, announcement: Announcement { name, data }, durable })
     }
 
-    /// Returns the digest by which requests are compared. The order in which recipients were
-    /// named does not count.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if it cannot be serialized, which it can.
-    pub fn digest(&self) -> Result<String> {
+    /// Returns what distinguishes it from other requests. The order in which recipients were named
+    /// does not count.
+    pub(super) fn parts(&self) -> impl Serialize + '_ {
         let Announcement { name, data } = &self.announcement;
-        let whole = serde_json::to_vec(&(&self.recipients, name, self.durable, data));
-        Ok(STANDARD_NO_PAD.encode(Sha256::digest(whole.map_err(Error::internal)?)))
+        (&self.recipients, name, self.durable, data)
     }
 }
 
@@ -112,38 +101,6 @@ fn boolean(json: &str) -> std::result::Result<bool, &'static str> {
     json.parse().map_err(|_| "Must be a valid boolean.")
 }
 
-/// A client's name for a request, under which it is carried out once however often it is
-/// sent.
-#[derive(Debug)]
-pub(super) struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// Parses the value of a header.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Malformed`] if it is empty, too long, or not printable ASCII.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
-        let is_valid = (1..=MAX_KEY_CHARS).contains(&bytes.len())
-            && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'));
-        match std::str::from_utf8(bytes) {
-            Ok(text) if is_valid => Ok(Self(text.to_owned())),
-            _ => Err(Self::invalid()),
-        }
-    }
-
-    /// Returns the rejection of a key that is not valid, and of several.
-    pub(super) fn invalid() -> Error {
-        let text =
-            format!("Idempotency-Key must be one text of 1 to {MAX_KEY_CHARS} printable ASCII characters.");
-        Error::Malformed(Kind::Invalid, text.into())
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// The fields of an announcement.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `AnnouncementRequest::parse` reads by name")]
@@ -176,7 +133,7 @@ pub(super) struct AnnouncedBody {
 
 #[cfg(test)]
 mod tests {
-    use super::{IdempotencyKey, MAX_DATA_BYTES, boolean, data, name, recipients};
+    use super::{MAX_DATA_BYTES, boolean, data, name, recipients};
 
     #[test]
     fn recipients_are_whole_numbers_in_order_each_once() {
@@ -231,15 +188,5 @@ mod tests {
     fn a_boolean_is_true_or_false() {
         assert_eq!((boolean("true"), boolean("false")), (Ok(true), Ok(false)));
         assert!(boolean("1").is_err() && boolean("\"true\"").is_err());
-    }
-
-    #[test]
-    fn a_key_is_printable() {
-        for valid in ["x", "a b", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"", &"x".repeat(200)] {
-            assert!(IdempotencyKey::parse(valid.as_bytes()).is_ok(), "{valid}");
-        }
-        for invalid in ["", "é", "a\tb", "\x7f", &"x".repeat(201)] {
-            assert!(IdempotencyKey::parse(invalid.as_bytes()).is_err(), "{invalid}");
-        }
     }
 }

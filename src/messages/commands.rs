@@ -2,12 +2,14 @@
 
 use diesel::prelude::*;
 
+use super::insert::{Inserted, NewMessage, insert_messages};
 use super::model::{Draft, Message, Story};
 use super::queries::{self, Filter};
-use super::writes::{MarkAllRead, insert_messages};
+use super::statements::MarkAllRead;
 use crate::db::schema::messages;
 use crate::error::{Error, Result};
 use crate::events::{BatchCommand, Event, UnitOfWork, UserSummary};
+use crate::idempotency::{self, RequestKey};
 use crate::ids::{MessageId, UserId};
 
 /// A message to be sent by a user.
@@ -15,49 +17,67 @@ use crate::ids::{MessageId, UserId};
 pub struct Send {
     pub(super) sender: UserSummary,
     pub(super) draft: Draft,
+    pub(super) key: Option<RequestKey>,
+}
+
+/// A message that was sent.
+pub struct Sent {
+    pub(super) message: Message,
+    /// Whether an earlier request with the same key sent it.
+    pub(super) replayed: bool,
 }
 
 /// A receiver who is unknown or the sender is an [`Error::field`] of that message alone.
 impl BatchCommand for Send {
-    type Output = Message;
+    type Output = Sent;
 
     fn bytes(&self) -> usize {
-        self.draft.content.len() + self.sender.username.len()
+        self.draft.content.len() + self.sender.username.len() + self.key.as_ref().map_or(0, RequestKey::bytes)
     }
 
-    /// The message, its conversation, the inbox and its event.
+    /// The message, its conversation, the inbox, its event and the key.
     fn rows(&self) -> usize {
-        4 + self.draft.content.len() / 1_024
+        4 + usize::from(self.key.is_some()) + self.draft.content.len() / 1_024
     }
 
-    fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Message>>> {
-        let to_others = commands.iter().filter(|command| !command.is_to_sender());
-        let rows: Vec<_> = to_others
-            .map(|command| (command.sender.id, command.draft.receiver, command.draft.content.as_str()))
-            .collect();
-        let mut inserted = insert_messages(unit.conn, &rows, unit.now)?.into_iter().peekable();
-        let mut sent = Vec::with_capacity(commands.len());
+    fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Sent>>> {
+        let to_others: Vec<_> =
+            commands.iter().filter(|command| !command.is_to_sender()).map(Self::row).collect();
+        let mut inserted = insert_messages(unit.conn, &to_others, unit.now)?.into_iter();
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut repetitions = Vec::new();
         for (place, command) in commands.iter().enumerate() {
             if command.is_to_sender() {
-                sent.push(Err(Error::field("receiver_id", "You cannot write to yourself.")));
+                outcomes.push(Err(Error::field("receiver_id", "You cannot write to yourself.")));
                 continue;
             }
             unit.act_for(place);
-            // Messages to users who do not exist were left out, so the next one is this one or
-            // to another user.
-            let message = inserted.next_if(|(_, receiver)| receiver.id == command.draft.receiver);
-            sent.push(match message {
-                Some((id, receiver)) => Ok(command.sent(unit, id, receiver)),
-                None => Err(Error::field("receiver_id", "User not found.")),
+            outcomes.push(match inserted.next() {
+                Some(Inserted::New(id, receiver)) => {
+                    Ok(Sent { message: command.sent(unit, id, receiver), replayed: false })
+                }
+                Some(Inserted::NoReceiver) => Err(no_receiver()),
+                Some(Inserted::Before) | None => {
+                    repetitions.extend(command.key.as_ref().map(|key| (place, key)));
+                    Err(Error::Conflict)
+                }
             });
         }
-        Ok(sent)
+        for (place, outcome) in replay(unit, &repetitions)? {
+            outcomes[place] = outcome;
+        }
+        Ok(outcomes)
     }
 }
 
 impl Send {
     fn is_to_sender(&self) -> bool {
         self.draft.receiver == self.sender.id
+    }
+
+    fn row(&self) -> NewMessage<'_> {
+        let Self { sender, draft, key } = self;
+        NewMessage { sender: sender.id, receiver: draft.receiver, content: &draft.content, key: key.as_ref() }
     }
 
     /// Notifies the receiver of the message, and returns it.
@@ -67,6 +87,33 @@ impl Send {
         unit.emit(receiver.id, event);
         Message { id, sender, receiver, content, is_read: false, created_at, story: Story }
     }
+}
+
+fn no_receiver() -> Error {
+    Error::field("receiver_id", "User not found.")
+}
+
+/// Returns the outcome of requests whose keys are stored, by their places: the messages as they were
+/// sent then, of which none was read yet.
+fn replay(
+    unit: &mut UnitOfWork<'_>,
+    repetitions: &[(usize, &RequestKey)],
+) -> Result<Vec<(usize, Result<Sent>)>> {
+    if repetitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = idempotency::stored(unit.conn, repetitions.iter().map(|(_, key)| *key))?;
+    let ids: Vec<_> =
+        repetitions.iter().map(|(_, key)| stored.response(key).map(MessageId::from_digits)).collect();
+    let found: Vec<MessageId> = ids.iter().filter_map(|id| id.as_ref().ok().copied()).collect();
+    let messages = queries::by_ids(unit.conn, &found)?;
+    let outcome = |id: MessageId| {
+        // Without a message its receiver was deleted since.
+        let message = messages.iter().find(|message| message.id == id).ok_or_else(no_receiver)?;
+        Ok(Sent { message: Message { is_read: false, ..message.clone() }, replayed: true })
+    };
+    let outcomes = ids.into_iter().map(|id| id.and_then(outcome));
+    Ok(repetitions.iter().map(|(place, _)| *place).zip(outcomes).collect())
 }
 
 /// Marks the messages of one user to another as read, and returns how many were unread.

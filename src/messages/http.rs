@@ -1,5 +1,6 @@
 //! `/api/messages/`: messages, conversations, and what was read.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -12,6 +13,7 @@ use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::events::{BatchCommitter, Events, UserSummary};
+use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Once, Requester};
 use crate::ids::{MessageId, UserId};
 use crate::limits::Limits;
 use crate::request::body::Body;
@@ -34,24 +36,28 @@ struct MarkedRead {
     post,
     path = "/api/messages/",
     tag = "messages",
+    params(IdempotencyKeyHeader),
     request_body = MessageForm,
     responses(
-        (status = 201, description = "The message.", body = Message),
+        (status = 201, description = "The message.", body = Message, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 400, description = "Fields are wrong, or there is no such receiver.", body = FieldErrors),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
         (status = 429, description = "The viewer sends too many.", body = Detail),
     ),
 )]
 pub async fn send(
     viewer: Viewer,
+    key: IdempotencyKey,
     body: Body,
     bounds: Data<Requests>,
     limits: Data<Limits>,
     committer: Data<BatchCommitter<Send>>,
 ) -> Result<HttpResponse> {
     let draft = Draft::parse(&body.into_fields()?, bounds.max_message_characters)?;
+    let key = key.of(&Requester::User(viewer.id), &("message", draft.receiver, &draft.content))?;
     limits.message(viewer.id).await?;
-    let message = committer.commit(Send { sender: summary(&viewer), draft }).await?;
-    Ok(HttpResponse::Created().json(message))
+    let sent = committer.commit(Send { sender: summary(&viewer), draft, key }).await?;
+    Ok(Once { replayed: sent.replayed, ..Once::done(&sent.message)? }.respond(StatusCode::CREATED))
 }
 
 /// Returns the messages that the viewer sent and received: all, or a page.

@@ -2,7 +2,7 @@
 
 mod commands;
 pub mod http;
-mod writes;
+mod insert;
 mod model;
 mod queries;
 mod statements;

@@ -12,7 +12,7 @@ use crate::request::fields::{Digits, Fields};
 use crate::timestamp::Timestamp;
 
 /// A message as its sender and receiver see it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Message {
     /// The message's id.
     pub id: MessageId,

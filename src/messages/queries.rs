@@ -39,9 +39,6 @@ type Row = (MessageId, UserId, UserId, String, bool, Timestamp);
 
 /// Returns messages, oldest first: all of them, or a page.
 ///
-/// The names come from a query of their own, by id, however many messages there are: joined to
-/// a long list, the planner would read all users.
-///
 /// # Errors
 ///
 /// Those of the database, here and below.
@@ -56,6 +53,21 @@ pub(super) fn list(conn: &mut AnyConnection, filter: Filter, page: Option<Page>)
     if page.is_some() {
         rows.reverse();
     }
+    named(conn, rows)
+}
+
+/// Returns the messages of these ids that exist.
+pub(super) fn by_ids(conn: &mut AnyConnection, ids: &[MessageId]) -> Query<Vec<Message>> {
+    let with_ids = among(conn, messages::id, ids.iter().map(|id| id.number()));
+    let rows = messages::table.filter(with_ids).load(conn)?;
+    named(conn, rows)
+}
+
+/// Adds the names of the users.
+///
+/// They come from a query of their own, by id, however many messages there are: joined to a long
+/// list, the planner would read all users.
+fn named(conn: &mut AnyConnection, rows: Vec<Row>) -> Query<Vec<Message>> {
     let users: BTreeSet<UserId> =
         rows.iter().flat_map(|(_, sender, receiver, ..)| [*sender, *receiver]).collect();
     let named = among(conn, users::id, users.into_iter().map(UserId::number));

@@ -1,5 +1,6 @@
-//! The statements that read lists of messages. Each is prepared once for each connection, and
-//! reads no more than it returns: `OR` with an order would read and sort the whole history.
+//! The statements that read lists of messages, and the one that marks them as read. Each is prepared
+//! once for each connection, and reads no more than it returns: `OR` with an order would read and
+//! sort the whole history.
 
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
@@ -94,10 +95,48 @@ impl QueryFragment<MultiBackend> for Conversations {
     }
 }
 
+/// Marks the messages of one user to another as read.
+///
+/// As many as the conversation says are unread, from the newest back: no index on what is unread
+/// is needed, and no message is passed over twice, since all newer ones are read then.
+pub(super) struct MarkAllRead {
+    reader: UserId,
+    sender: UserId,
+    low: UserId,
+    high: UserId,
+}
+
+impl MarkAllRead {
+    pub(super) fn new(reader: UserId, sender: UserId) -> Self {
+        Self { reader, sender, low: reader.min(sender), high: reader.max(sender) }
+    }
+}
+
+impl QueryFragment<MultiBackend> for MarkAllRead {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        out.push_sql(
+            "UPDATE messages SET is_read = TRUE WHERE NOT is_read AND id IN ( \
+             SELECT id FROM messages WHERE sender_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.sender)?;
+        out.push_sql(" AND receiver_id = ");
+        out.push_bind_param::<BigInt, _>(&self.reader)?;
+        out.push_sql(" AND NOT is_read ORDER BY id DESC LIMIT COALESCE((SELECT CASE WHEN low_id = ");
+        out.push_bind_param::<BigInt, _>(&self.reader)?;
+        out.push_sql(" THEN low_unread ELSE high_unread END FROM conversations WHERE low_id = ");
+        out.push_bind_param::<BigInt, _>(&self.low)?;
+        out.push_sql(" AND high_id = ");
+        out.push_bind_param::<BigInt, _>(&self.high)?;
+        out.push_sql("), 0))");
+        Ok(())
+    }
+}
+
 /// The columns of a message, without its users' names.
 type Row = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp);
 
 prepared_once! {
+    MarkAllRead;
     PageOf<false> => Row;
     PageOf<true> => Row;
     Conversations => ((BigInt, BigInt, Text, Bool, SqlTimestamp), BigInt, (BigInt, Text, Text, Text));

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::events::inbox;
 use crate::telemetry::Metrics;
 use crate::timestamp::Timestamp;
-use crate::{integrations, settings};
+use crate::{idempotency, settings};
 
 /// How often an instance looks for something to delete.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ impl Deleted {
     const fn is_more(&self) -> bool {
         self.events >= inbox::PRUNE_BATCH
             || self.tokens >= revocation::PRUNE_BATCH
-            || self.keys >= integrations::PRUNE_BATCH
+            || self.keys >= idempotency::PRUNE_BATCH
     }
 }
 
@@ -88,7 +88,7 @@ impl Retention {
                 has_looked: true,
                 events: inbox::prune(conn, &bounds, now, checked)?,
                 tokens: revocation::prune(conn, now)?,
-                keys: integrations::prune(conn, now)?,
+                keys: idempotency::prune(conn, now)?,
             })
         };
         let deleted = self.db.transaction(act, |outcome| outcome).await?;

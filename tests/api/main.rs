@@ -18,6 +18,7 @@ mod external_publishers;
 mod friend_races;
 mod friends;
 mod handshake;
+mod idempotency;
 mod inbox;
 mod integration_requests;
 mod integrations;

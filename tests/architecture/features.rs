@@ -11,12 +11,11 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 22] = [
+const OTHERS: [(&str, &str, &str); 21] = [
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
-    ("integrations", "statements", "what the command that announces inserts, prepared once"),
-    ("messages", "writes", "what the commands have prepared once"),
-    ("messages", "statements", "what the queries have prepared once, as `events` has"),
+    ("messages", "insert", "inserts messages with their keys, in each database's way"),
+    ("messages", "statements", "what queries and commands have prepared once, as `events` has"),
     ("notifications", "close_reason", "why a session ends"),
     ("notifications", "closing", "the end of a socket"),
     ("notifications", "feed", "one user's envelopes, replay then live"),

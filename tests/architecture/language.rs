@@ -56,6 +56,7 @@ const KEPT: &[&str] = &[
     "friends_ask",
     // Columns.
     "request_hash, answer",
+    "RETURNING answer",
     "idempotency_keys::answer",
     "answer -> Text",
     "asked_by",
