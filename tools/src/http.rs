@@ -1,6 +1,6 @@
 //! A minimal HTTP/1.1 client, so that the load tool does not become the bottleneck.
 //!
-//! One [`Client`] is one keep_alive-alive connection with one request in flight. It
+//! One [`Client`] is one keep-alive connection with one request in flight. It
 //! supports plain `http://` and responses with `Content-Length` or in chunks, but
 //! no redirects, compression or TLS.
 
@@ -46,11 +46,28 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// The method, in upper case.
+    pub method: &'a str,
+    /// The path and query.
+    pub path: &'a str,
+    /// The token or key that authenticates it.
+    pub bearer: Option<&'a str>,
+    /// The `Idempotency-Key`.
+    pub idempotency_key: Option<&'a str>,
+    /// The body, as JSON.
+    pub body: Option<&'a [u8]>,
+}
+
 /// A complete response.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// Whether an earlier request with the same idempotency key was carried out.
+    pub replayed: bool,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -80,13 +97,8 @@ impl Client {
     ///
     /// If the connection cannot be opened or ends before the response is complete.
     /// The server may have carried out the request in either case.
-    pub async fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        bearer: Option<&str>,
-        body: Option<&[u8]>,
-    ) -> anyhow::Result<Response> {
+    pub async fn request(&mut self, request: Request<'_>) -> anyhow::Result<Response> {
+        let Request { method, path, bearer, idempotency_key, body } = request;
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
@@ -99,6 +111,9 @@ impl Client {
         write!(self.buffer, "{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.endpoint.authority)?;
         if let Some(token) = bearer {
             write!(self.buffer, "Authorization: Bearer {token}\r\n")?;
+        }
+        if let Some(key) = idempotency_key {
+            write!(self.buffer, "Idempotency-Key: {key}\r\n")?;
         }
         if let Some(body) = body {
             write!(self.buffer, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())?;
@@ -122,6 +137,7 @@ enum Length {
 
 struct Head {
     status: u16,
+    replayed: bool,
     length: Length,
     keep_alive: bool,
     bytes: usize,
@@ -147,7 +163,7 @@ async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::
         }
         Length::Chunked => read_chunks(stream, buffer, head.bytes).await?,
     };
-    Ok((Response { status: head.status, body }, head.keep_alive))
+    Ok((Response { status: head.status, replayed: head.replayed, body }, head.keep_alive))
 }
 
 async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
@@ -164,8 +180,8 @@ fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
     let httparse::Status::Complete(bytes) = parsed.parse(buffer)? else {
         return Ok(None);
     };
-    let mut head =
-        Head { status: parsed.code.unwrap_or(0), length: Length::Known(0), keep_alive: true, bytes };
+    let status = parsed.code.unwrap_or(0);
+    let mut head = Head { status, replayed: false, length: Length::Known(0), keep_alive: true, bytes };
     for header in parsed.headers.iter() {
         let value = std::str::from_utf8(header.value).unwrap_or("").trim();
         if header.name.eq_ignore_ascii_case("content-length") {
@@ -174,6 +190,8 @@ fn parse_head(buffer: &[u8]) -> anyhow::Result<Option<Head>> {
             head.length = Length::Chunked;
         } else if header.name.eq_ignore_ascii_case("connection") {
             head.keep_alive = !value.eq_ignore_ascii_case("close");
+        } else if header.name.eq_ignore_ascii_case("idempotency-replayed") {
+            head.replayed = value == "true";
         }
     }
     Ok(Some(head))

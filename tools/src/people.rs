@@ -1,6 +1,6 @@
 //! The people of a run: accounts on the server, each with an access token.
 
-use crate::http::{Client, Endpoint, Response};
+use crate::http::{Client, Endpoint, Request, Response};
 use crate::token;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -85,7 +85,10 @@ async fn sign_up_one(client: &mut Client, name: &str) -> anyhow::Result<Person> 
 
 async fn post(client: &mut Client, path: &str, body: &serde_json::Value) -> anyhow::Result<Response> {
     let body = body.to_string();
-    client.request("POST", path, None, Some(body.as_bytes())).await.with_context(|| format!("POST {path}"))
+    client
+        .request(Request { method: "POST", path, body: Some(body.as_bytes()), ..Request::default() })
+        .await
+        .with_context(|| format!("POST {path}"))
 }
 
 fn describe(response: &Response) -> String {

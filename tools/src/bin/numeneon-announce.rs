@@ -5,7 +5,7 @@
 use anyhow::ensure;
 use clap::Parser;
 use hdrhistogram::Histogram;
-use numeneon_tools::http::{Client, Endpoint};
+use numeneon_tools::http::{Client, Endpoint, Request};
 use numeneon_tools::people::parse_ids;
 use std::io::Write;
 use std::ops::RangeInclusive;
@@ -98,8 +98,15 @@ async fn post(options: Options) -> anyhow::Result<Histogram<u64>> {
         let ids: Vec<_> = (first..first + options.recipients).collect();
         let body = format!(r#"{{"user_ids":{ids:?},"type":"load","data":"{data}"{durable}}}"#);
         let began = Instant::now();
-        let response =
-            client.request("POST", "/api/events/", Some(&options.service_key), Some(body.as_bytes())).await?;
+        let response = client
+            .request(Request {
+                method: "POST",
+                path: "/api/events/",
+                bearer: Some(&options.service_key),
+                body: Some(body.as_bytes()),
+                ..Request::default()
+            })
+            .await?;
         times.record(u64::try_from(began.elapsed().as_micros())?)?;
         let text = String::from_utf8_lossy(&response.body);
         ensure!(

@@ -1,6 +1,6 @@
 //! Checks what the clients received against the database and the acknowledged writes.
 
-use super::database::{Sample, StoredEvent};
+use super::database::{Sample, StoredEvent, StoredMessages};
 use super::fault::Fault;
 use super::history::ClientHistory;
 use super::sender::{FailedRequest, RequestLog};
@@ -24,12 +24,22 @@ pub struct Counts {
     pub misdelivered: u64,
     /// Numbers missing in an inbox.
     pub gaps: u64,
+    /// Messages that were sent once and are stored twice.
+    pub doubled: u64,
+    /// Messages without an event, and events without their message.
+    pub unmatched: u64,
 }
 
-/// Counts violations, given all inboxes and the histories with their owners' indexes.
+/// Counts violations, given all messages and inboxes, and the histories with their owners' indexes.
 #[must_use]
-pub fn count(log: &RequestLog, inboxes: &[Vec<StoredEvent>], histories: &[(usize, ClientHistory)]) -> Counts {
-    let mut counts = Counts::default();
+pub fn count(
+    log: &RequestLog,
+    messages: &StoredMessages,
+    inboxes: &[Vec<StoredEvent>],
+    histories: &[(usize, ClientHistory)],
+) -> Counts {
+    let unmatched = unmatched(messages, inboxes);
+    let mut counts = Counts { doubled: messages.doubled, unmatched, ..Counts::default() };
     let owners = owners(inboxes);
     check_inboxes(log, inboxes, &mut counts);
     for (person, history) in histories {
@@ -58,6 +68,16 @@ pub fn count(log: &RequestLog, inboxes: &[Vec<StoredEvent>], histories: &[(usize
         }
     }
     counts
+}
+
+/// Counts the messages that no inbox has, and those that only an inbox has.
+fn unmatched(messages: &StoredMessages, inboxes: &[Vec<StoredEvent>]) -> u64 {
+    let message = |stored: &StoredEvent| match stored.identity {
+        Identity::Message(id) => Some(id),
+        _ => None,
+    };
+    let events: HashSet<u64> = inboxes.iter().flatten().filter_map(message).collect();
+    events.symmetric_difference(&messages.ids).count() as u64
 }
 
 fn owners(inboxes: &[Vec<StoredEvent>]) -> HashMap<Identity, usize> {
@@ -186,6 +206,27 @@ mod tests {
             id: *id,
         });
         RequestLog { acknowledged: acknowledged.collect(), ..RequestLog::default() }
+    }
+
+    /// The messages that belong to these inboxes.
+    fn messages(inboxes: &[Vec<StoredEvent>]) -> StoredMessages {
+        let ids = inboxes.iter().flatten().filter_map(|stored| match stored.identity {
+            Identity::Message(id) => Some(id),
+            _ => None,
+        });
+        StoredMessages { ids: ids.collect(), doubled: 0 }
+    }
+
+    fn count(log: &RequestLog, inboxes: &[Vec<StoredEvent>], histories: &[(usize, ClientHistory)]) -> Counts {
+        super::count(log, &messages(inboxes), inboxes, histories)
+    }
+
+    #[test]
+    fn messages_and_events_without_each_other_are_counted() {
+        let inboxes = [vec![event(1, 7), event(2, 8)]];
+        let stored = StoredMessages { ids: [8, 9, 10].into(), doubled: 2 };
+        let counts = super::count(&log(&[]), &stored, &inboxes, &[]);
+        assert_eq!((counts.unmatched, counts.doubled), (3, 2));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::clock::Clock;
 use crate::frame::Identity;
 use anyhow::Context;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -144,6 +145,32 @@ pub async fn inboxes(database_url: &str, ids: &[i64]) -> anyhow::Result<Vec<Vec<
         inboxes.push(events);
     }
     Ok(inboxes)
+}
+
+/// The messages of some people.
+#[derive(Debug, Default)]
+pub struct StoredMessages {
+    /// Their ids.
+    pub ids: HashSet<u64>,
+    /// How many of them are the same message a second time: of the same sender, receiver and text.
+    pub doubled: u64,
+}
+
+/// Reads the messages that people with these ids have sent. Each must have a text of its own.
+///
+/// # Errors
+///
+/// If PostgreSQL fails.
+pub async fn messages(database_url: &str, ids: &[i64]) -> anyhow::Result<StoredMessages> {
+    let client = connect(database_url).await?;
+    let rows = client.query("SELECT id FROM messages WHERE sender_id = ANY($1)", &[&ids]).await?;
+    let sent = rows.iter().map(|row| row.try_get::<_, i64>(0).map(i64::unsigned_abs));
+    let distinct = "SELECT count(*) FROM (SELECT DISTINCT sender_id, receiver_id, content FROM messages \
+                    WHERE sender_id = ANY($1)) AS texts";
+    let distinct: i64 = client.query_one(distinct, &[&ids]).await?.try_get(0)?;
+    let ids = sent.collect::<Result<HashSet<_>, _>>()?;
+    let doubled = ids.len() as u64 - distinct.unsigned_abs();
+    Ok(StoredMessages { ids, doubled })
 }
 
 fn requester(kind: &str, data: &str) -> Option<u64> {

@@ -121,6 +121,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         seconds,
         instances: state.instances.len(),
         log,
+        messages: database::messages(&state.database_url, &ids).await?,
         inboxes: database::inboxes(&state.database_url, &ids).await?,
         histories: injector.readers.iter().map(|reader| (reader.person, reader.history())).collect(),
         samples: injector.positions.samples(),

@@ -1,7 +1,7 @@
 //! The report of a fault run, as text and as JSON.
 
 use super::checker::{self, Counts};
-use super::database::{Sample, StoredEvent};
+use super::database::{Sample, StoredEvent, StoredMessages};
 use super::fault::{Fault, FaultKind};
 use super::history::ClientHistory;
 use super::sender::RequestLog;
@@ -56,6 +56,14 @@ pub struct Report {
     pub misdelivered: u64,
     /// Numbers missing in inboxes.
     pub gaps: u64,
+    /// Messages that were sent once and are stored twice.
+    pub doubled: u64,
+    /// Messages without an event, and events without their message.
+    pub unmatched: u64,
+    /// Acknowledged messages that a request had sent that seemed to fail.
+    pub replayed: u64,
+    /// Messages that were repeated without success.
+    pub given_up: u64,
     /// How often a client was sent `resync_required`.
     pub resyncs: u64,
     /// How often clients reconnected.
@@ -79,6 +87,8 @@ pub struct Observations {
     pub instances: usize,
     /// The outcomes of the requests.
     pub log: RequestLog,
+    /// The messages at the end.
+    pub messages: StoredMessages,
     /// The inboxes at the end.
     pub inboxes: Vec<Vec<StoredEvent>>,
     /// The histories of the clients, with the indexes of their owners.
@@ -96,8 +106,8 @@ impl Report {
     #[must_use]
     pub fn new(observations: Observations) -> Self {
         let Observations { log, histories, faults, .. } = &observations;
-        let Counts { delivered, lost, repeated, reordered, misdelivered, gaps } =
-            checker::count(log, &observations.inboxes, histories);
+        let Counts { delivered, lost, repeated, reordered, misdelivered, gaps, doubled, unmatched } =
+            checker::count(log, &observations.messages, &observations.inboxes, histories);
         let sum =
             |field: fn(&ClientHistory) -> u64| histories.iter().map(|(_, history)| field(history)).sum();
         let mut report = Self {
@@ -113,6 +123,10 @@ impl Report {
             reordered,
             misdelivered,
             gaps,
+            doubled,
+            unmatched,
+            replayed: log.replayed,
+            given_up: log.given_up,
             resyncs: sum(|history| history.resyncs),
             reconnects: sum(|history| history.connects.saturating_sub(1)),
             closes: BTreeMap::new(),
@@ -173,6 +187,9 @@ impl Report {
             ("reordered", self.reordered),
             ("misdelivered", self.misdelivered),
             ("numbers missing in inboxes", self.gaps),
+            ("doubled", self.doubled),
+            ("messages and events without each other", self.unmatched),
+            ("messages repeated without success", self.given_up),
             ("times resync_required", self.resyncs),
         ];
         broken.extend(
@@ -225,6 +242,7 @@ impl fmt::Display for Report {
         writeln!(f, "repeated           {} ({} raw, dropped by seq)", self.repeated, self.raw_repeats)?;
         writeln!(f, "reordered          {}", self.reordered)?;
         writeln!(f, "misdelivered       {}", self.misdelivered)?;
+        writeln!(f, "doubled            {} ({} had been sent when repeated)", self.doubled, self.replayed)?;
         writeln!(f, "reconnects         {} (closed: {})", self.reconnects, by_cause(&self.closes))?;
         writeln!(f, "\nfault              times  longest delay   limit  slowest response  failed requests")?;
         for (kind, summary) in &self.kinds {

@@ -2,7 +2,7 @@
 //! their requests.
 
 use super::clock::Clock;
-use crate::http::{Client, Endpoint, Response};
+use crate::http::{Client, Endpoint, Request, Response};
 use crate::people::Person;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,12 @@ const QUIET_FACTOR: u32 = 30;
 
 /// One write in this many is a friend request, which is cancelled at once.
 const FRIEND_REQUEST_ONE_IN: u32 = 20;
+
+/// How often a message is sent at most: for longer than any fault lasts.
+const MAX_ATTEMPTS: usize = 200;
+
+/// The pause before a message is sent again.
+const REPEAT_AFTER: Duration = Duration::from_millis(200);
 
 /// A message whose response was 201.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +59,12 @@ pub struct RequestLog {
     /// Friend requests whose response was 201, by the requester's id and the addressee's
     /// index.
     pub friend_requests: BTreeMap<(u64, usize), u64>,
-    /// Requests that failed.
+    /// Requests that failed. Messages among them were repeated.
     pub failed: Vec<FailedRequest>,
+    /// Messages among those acknowledged that a request had sent that seemed to fail.
+    pub replayed: u64,
+    /// Messages that were repeated without success.
+    pub given_up: u64,
     /// The time of each response that took over 100 ms, and how long it took.
     pub slow: Vec<(u64, u64)>,
 }
@@ -89,6 +99,8 @@ pub struct Sender {
     load: Load,
     client: Client,
     random: fastrand::Rng,
+    /// How many messages it has sent.
+    sent: u64,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +118,7 @@ impl Sender {
             load: load.clone(),
             client: Client::new(load.endpoint.clone()),
             random: fastrand::Rng::with_seed(seed ^ (index as u64) << 32),
+            sent: 0,
         }
     }
 
@@ -137,19 +150,40 @@ impl Sender {
         }
     }
 
-    /// Sends a message that names its receiver before the text. The author is this
+    /// Sends a message that names its receiver and a number of its own before the text, and
+    /// repeats it under the same idempotency key until it succeeds. The author is this
     /// sender's person, or the next one if that is the receiver.
     pub async fn message(&mut self, receiver: usize, text: &str) {
         let id = self.load.people[receiver].id;
         let offset = usize::from(receiver == self.person);
         let author = (self.person + offset) % self.load.people.len();
-        let body = format!(r#"{{"receiver_id":{id},"content":"for {receiver} {text}"}}"#);
-        let Some(response) = self.request(author, "POST", "/api/messages/", Some(&body), &[201]).await else {
-            return;
+        self.sent += 1;
+        let key = format!("{}-{}", self.index, self.sent);
+        let body = format!(r#"{{"receiver_id":{id},"content":"for {receiver} {key} {text}"}}"#);
+        let request = Request {
+            method: "POST",
+            path: "/api/messages/",
+            idempotency_key: Some(&key),
+            body: Some(body.as_bytes()),
+            ..Request::default()
         };
+        for _ in 0..MAX_ATTEMPTS {
+            if let Some(response) = self.request(author, request, &[201]).await {
+                self.acknowledged(receiver, &response);
+                return;
+            }
+            tokio::time::sleep(REPEAT_AFTER).await;
+        }
+        self.record(|log| log.given_up += 1);
+    }
+
+    fn acknowledged(&self, receiver: usize, response: &Response) {
         if let Ok(message) = serde_json::from_slice::<Message>(&response.body) {
             let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id };
-            self.record(|log| log.acknowledged.push(acknowledged));
+            self.record(|log| {
+                log.acknowledged.push(acknowledged);
+                log.replayed += u64::from(response.replayed);
+            });
         }
     }
 
@@ -162,28 +196,28 @@ impl Sender {
         let id = self.load.people[addressee].id;
         let path = format!("/api/friends/request/{id}/");
         // 400 and 404: an earlier request or cancellation that seemed to fail was carried out.
-        if let Some(response) = self.request(self.person, "POST", &path, None, &[201, 400]).await
+        let ask = Request { method: "POST", path: &path, ..Request::default() };
+        if let Some(response) = self.request(self.person, ask, &[201, 400]).await
             && response.status == 201
         {
             let pair = (self.load.people[self.person].id, addressee);
             self.record(|log| *log.friend_requests.entry(pair).or_default() += 1);
         }
         let path = format!("/api/friends/cancel/{id}/");
-        self.request(self.person, "DELETE", &path, None, &[200, 404]).await;
+        let cancel = Request { method: "DELETE", path: &path, ..Request::default() };
+        self.request(self.person, cancel, &[200, 404]).await;
     }
 
     /// Sends one request and records its failure, or how long it took.
     async fn request(
         &mut self,
         author: usize,
-        method: &str,
-        path: &str,
-        body: Option<&str>,
+        request: Request<'_>,
         expected_statuses: &[u16],
     ) -> Option<Response> {
         let sent_ms = self.load.clock.now_ms();
         let token = Arc::clone(&self.load.people[author].token);
-        let request = self.client.request(method, path, Some(&token), body.map(str::as_bytes));
+        let request = self.client.request(Request { bearer: Some(&token), ..request });
         let response = tokio::time::timeout(RESPONSE_TIMEOUT, request).await;
         let now_ms = self.load.clock.now_ms();
         let cause = match response {

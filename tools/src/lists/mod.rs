@@ -10,7 +10,7 @@ mod routes;
 
 pub use report::{Report, Row};
 
-use crate::http::{Client, Endpoint};
+use crate::http::{Client, Endpoint, Request};
 use crate::token;
 use anyhow::Context;
 use clap::Parser;
@@ -78,7 +78,9 @@ async fn measure(client: &mut Client, options: &Options, route: &Route) -> anyho
         let token = token::access(&options.secret_key, person)?;
         let path = (route.path)(options, person);
         let began = Instant::now();
-        let response = client.request("GET", &path, Some(&token), None).await;
+        let response = client
+            .request(Request { method: "GET", path: &path, bearer: Some(&token), ..Request::default() })
+            .await;
         let micros = u64::try_from(began.elapsed().as_micros())?;
         if request < warm_up {
             continue;

@@ -9,7 +9,7 @@
 
 use super::options::Options;
 use super::receipts::{Stamp, histogram};
-use crate::http::Client;
+use crate::http::{Client, Request};
 use crate::people::Person;
 use hdrhistogram::Histogram;
 use serde::Deserialize;
@@ -219,7 +219,13 @@ impl Sender {
             stamp.text(self.bytes)
         );
         let token = &self.people[author].token;
-        let request = self.client.request("POST", "/api/messages/", Some(token), Some(body.as_bytes()));
+        let request = self.client.request(Request {
+            method: "POST",
+            path: "/api/messages/",
+            bearer: Some(token),
+            idempotency_key: None,
+            body: Some(body.as_bytes()),
+        });
         let cause = match tokio::time::timeout(RESPONSE_TIMEOUT, request).await {
             Ok(Ok(response)) if response.status == 201 => {
                 match serde_json::from_slice::<Acknowledged>(&response.body) {
