@@ -35,7 +35,7 @@ inherited_settings() {
 # Prints settings that turn all limits off: load and fault tests on loopback come from one
 # address.
 no_limits() {
-  "$BINARY" --help | sed -n -E 's/^  (LIMIT_[A-Z_]+) \(.*/\1=off/p; s/^  (MAX_SOCKETS[A-Z_]*) \(.*/\1=1000000/p'
+  "$BINARY" --help | sed -n -E 's/^  (LIMIT_[A-Z_]+) \(.*/\1=off/p; s/^  (MAX_SOCKETS[A-Z_]*|MAX_REQUESTS_BY_PERSON) \(.*/\1=1000000/p'
 }
 
 # instance_create K PORT

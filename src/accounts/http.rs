@@ -130,7 +130,13 @@ const MAX_SEARCH_CHARS: usize = 500;
     params(("q" = inline(Option<String>), Query, description = "A part of a username or name, in any case.")),
     responses((status = 200, description = "Who was found.", body = Vec<SearchHit>)),
 )]
-pub async fn search(viewer: Viewer, parameters: Parameters, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn search(
+    viewer: Viewer,
+    parameters: Parameters,
+    limits: Data<Limits>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let _slot = limits.costly_read(viewer.id).await?;
     let text = parameters.value("q").unwrap_or_default().trim().to_owned();
     // No name contains a NUL, which PostgreSQL refuses in a text, or is longer than this;
     // SQLite refuses patterns that are far longer.

@@ -1,20 +1,23 @@
 //! A **URL** is a path with its methods, as the router serves it: with and without its last
 //! slash, with `Allow` in every response, and with OPTIONS.
 //!
-//! A request is authenticated first; then its method is checked, then its body.
+//! A request is authenticated first, and waits while too many of its user run; then its method is
+//! checked, then its body.
 
-use actix_web::dev::{HttpServiceFactory, ServiceRequest};
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::{Condition, DefaultHeaders, Next, from_fn};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, Route, web};
 use serde_json::json;
 
 use super::endpoint::Endpoint;
 use super::operation::{self, Authentication, operations};
 use super::state::State;
-use crate::auth;
+use crate::auth::{self, Viewer};
 use crate::error::{Error, Kind, Result};
 use crate::integrations;
+use crate::limits::Limits;
 
 /// A path with its methods.
 pub struct Url {
@@ -67,6 +70,11 @@ impl Url {
             let authenticator = authenticator.clone();
             async move { auth::require(&authenticator, request, next).await }
         };
+        let limits = state.limits.clone();
+        let require_slot = move |request: ServiceRequest, next: Next<_>| {
+            let limits = limits.clone();
+            async move { run_in_slot(&limits, request, next).await }
+        };
         let require_key = move |request: ServiceRequest, next: Next<_>| {
             let keys = keys.clone();
             async move { integrations::require(&keys, request, next).await }
@@ -76,6 +84,7 @@ impl Url {
         resource
             .route(web::method(Method::OPTIONS).to(move || describe(label)))
             .default_service(web::to(wrong_method))
+            .wrap(Condition::new(authentication == Authentication::AccessToken, from_fn(require_slot)))
             .wrap(Condition::new(authentication == Authentication::AccessToken, from_fn(require_token)))
             .wrap(Condition::new(authentication == Authentication::ServiceKey, from_fn(require_key)))
             .wrap(DefaultHeaders::new().add((header::ALLOW, allow)))
@@ -86,6 +95,23 @@ impl Url {
         let order = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
         let names = order.iter().filter(|method| self.methods.contains(method)).map(Method::as_str);
         names.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Runs a user's request when few others of the same user run.
+async fn run_in_slot<B: MessageBody>(
+    limits: &Limits,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> std::result::Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    let viewer = request.extract::<Viewer>().await?;
+    match limits.request(viewer.id).await {
+        Ok(slot) => {
+            let response = next.call(request).await;
+            drop(slot);
+            response.map(ServiceResponse::map_into_left_body)
+        }
+        Err(error) => Ok(request.into_response(error.error_response()).map_into_right_body()),
     }
 }
 

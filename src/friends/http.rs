@@ -47,7 +47,8 @@ pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     tag = "friends",
     responses((status = 200, description = "People.", body = Vec<UserWithAvatar>)),
 )]
-pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn suggestions(viewer: Viewer, limits: Data<Limits>, db: Data<Db>) -> Result<HttpResponse> {
+    let _slot = limits.costly_read(viewer.id).await?;
     let user = viewer.id;
     Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::suggestions(conn, user)?)).await?))
 }

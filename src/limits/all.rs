@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 
+use super::in_flight::{InFlight, Slot};
 use super::key::{LimitKey, LimitKeys};
 use super::limit::{Limit, refusal};
 use super::local_limiter::LocalLimiter;
@@ -21,6 +22,9 @@ use crate::telemetry::Metrics;
 /// instance meanwhile.
 const SOCKET_RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// How many requests one counts for that reads much: a search or suggestions.
+const COSTLY_READ_UNITS: u64 = 10;
+
 /// All limits of an instance.
 pub struct Limits {
     pub(super) failed_logins_by_email: Limit,
@@ -28,6 +32,9 @@ pub struct Limits {
     signups_by_address: Limit,
     messages_by_person: Limit,
     friend_requests_by_person: Limit,
+    requests_by_person: Limit,
+    requests_in_flight: InFlight,
+    costly_reads_in_flight: InFlight,
     connects_by_address: Limit,
     rates: Rates,
     pub(super) trusted_addresses: TrustedAddresses,
@@ -61,6 +68,17 @@ impl Limits {
             signups_by_address: shared("signups_by_address", rates.signups_by_address),
             messages_by_person: shared("messages_by_person", rates.messages_by_person),
             friend_requests_by_person: shared("friend_requests_by_person", rates.friend_requests_by_person),
+            requests_by_person: local("requests_by_person", rates.requests_by_person),
+            requests_in_flight: InFlight::new(
+                "requests_in_flight",
+                rates.max_requests_by_person,
+                metrics.clone(),
+            ),
+            costly_reads_in_flight: InFlight::new(
+                "costly_reads_in_flight",
+                rates.max_requests_by_person.div_ceil(COSTLY_READ_UNITS as usize),
+                metrics.clone(),
+            ),
             connects_by_address: local("connects_by_address", rates.connects_by_address),
             rates,
             trusted_addresses: TrustedAddresses::new(redis.clone()),
@@ -94,6 +112,29 @@ impl Limits {
     /// 429 with the time until the next one.
     pub async fn friend_request(&self, requester: UserId) -> Result<()> {
         self.friend_requests_by_person.take(LimitKey::person(requester)).await
+    }
+
+    /// Counts a request of a user, on this instance only, and waits until few of their requests
+    /// run. The request runs while the slot exists.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn request(&self, user: UserId) -> Result<Slot> {
+        self.requests_by_person.take_locally(LimitKey::person(user))?;
+        self.requests_in_flight.enter(user).await
+    }
+
+    /// Counts that a user's request reads much, which counts as [`COSTLY_READ_UNITS`] requests in
+    /// all, and waits until no other such request of theirs runs. The request reads while the slot
+    /// exists.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn costly_read(&self, user: UserId) -> Result<Slot> {
+        self.requests_by_person.take_many_locally(COSTLY_READ_UNITS - 1, LimitKey::person(user))?;
+        self.costly_reads_in_flight.enter(user).await
     }
 
     /// Counts the handshake of a socket, on this instance only: it costs this instance's CPU

@@ -39,9 +39,25 @@ impl Gcra {
     ///
     /// The time until a unit is available, if none is.
     pub(super) fn take(&self, theoretical_arrival_time: TimeUs, now: TimeUs) -> Result<TimeUs, Duration> {
+        self.take_many(1, theoretical_arrival_time, now)
+    }
+
+    /// Takes some units, or the whole burst if that has fewer, and returns the new theoretical
+    /// arrival time.
+    ///
+    /// # Errors
+    ///
+    /// The time until as many units are available, if they are not.
+    pub(super) fn take_many(
+        &self,
+        units: u64,
+        theoretical_arrival_time: TimeUs,
+        now: TimeUs,
+    ) -> Result<TimeUs, Duration> {
         let theoretical_arrival_time = theoretical_arrival_time.max(now);
-        match (theoretical_arrival_time - now).checked_sub(self.tolerance_us) {
-            None | Some(0) => Ok(theoretical_arrival_time + self.interval_us),
+        let more_us = self.interval_us.saturating_mul(units.saturating_sub(1)).min(self.tolerance_us);
+        match (theoretical_arrival_time - now).checked_sub(self.tolerance_us - more_us) {
+            None | Some(0) => Ok(theoretical_arrival_time + self.interval_us + more_us),
             Some(wait_us) => Err(Duration::from_micros(wait_us)),
         }
     }
@@ -77,6 +93,17 @@ mod tests {
         assert_eq!(take(&gcra, &mut tat, now + 2 * SECOND - 1), Err(Duration::from_micros(1)));
         assert_eq!(take(&gcra, &mut tat, now + 2 * SECOND), Ok(()));
         assert_eq!(take(&gcra, &mut tat, now + 2 * SECOND), Err(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn units_are_taken_together_or_not_at_all() {
+        let (gcra, now) = (gcra("4/8s"), 100 * SECOND);
+        let tat = gcra.take_many(3, 0, now).unwrap_or_else(|wait| unreachable!("{wait:?}"));
+        assert_eq!(gcra.take_many(2, tat, now), Err(Duration::from_secs(2)));
+        assert_eq!(gcra.take_many(2, tat, now + 2 * SECOND), Ok(now + 10 * SECOND));
+        // More than the burst are the burst.
+        assert_eq!(gcra.take_many(9, 0, now), Ok(now + 8 * SECOND));
+        assert_eq!(gcra.take_many(9, now + 8 * SECOND, now), Err(Duration::from_secs(8)));
     }
 
     #[test]

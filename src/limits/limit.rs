@@ -49,9 +49,18 @@ impl Limit {
     ///
     /// 429 with the time until the next unit.
     pub(super) fn take_locally(&self, key: LimitKey) -> Result<()> {
+        self.take_many_locally(1, key)
+    }
+
+    /// Takes some units on this instance only: all, or none.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until as many are available.
+    pub(super) fn take_many_locally(&self, units: u64, key: LimitKey) -> Result<()> {
         let Some(gcra) = &self.gcra else { return Ok(()) };
         self.local
-            .update(key, |theoretical_arrival_time| gcra.take(theoretical_arrival_time, now()))
+            .update(key, |theoretical_arrival_time| gcra.take_many(units, theoretical_arrival_time, now()))
             .map_err(|wait| refusal(self.name, wait, &self.metrics))
     }
 

@@ -10,12 +10,15 @@
 //!   Each instance counts for itself as well and rejects by its own counts alone while Redis
 //!   is unavailable, slow or was flushed: then a limit holds for each instance, and no
 //!   request fails or waits for it.
+//! - A few requests of one user run at a time on an instance, and the others wait, so that the
+//!   database's connections are not all one user's.
 //! - Every table has a bound, and no name in Redis reveals an email or an address.
 //!
 //! It knows no HTTP: callers pass the email, address or id whose use is counted.
 
 mod all;
 mod gcra;
+mod in_flight;
 mod key;
 mod limit;
 mod local_limiter;
@@ -26,5 +29,6 @@ mod tat_table;
 mod trusted_addresses;
 
 pub use all::Limits;
+pub use in_flight::Slot;
 pub use local_limiter::LocalLimiter;
 pub use password_attempt::PasswordAttempt;

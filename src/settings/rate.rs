@@ -28,6 +28,10 @@ pub struct Rates {
     pub messages_by_person: Option<Rate>,
     /// Friend requests that one user makes.
     pub friend_requests_by_person: Option<Rate>,
+    /// Requests of one user, on one instance.
+    pub requests_by_person: Option<Rate>,
+    /// The most requests of one user that run at once, on one instance.
+    pub max_requests_by_person: usize,
     /// Handshakes of sockets from one address, on one instance.
     pub connects_by_address: Option<Rate>,
     /// Frames that one socket sends.
@@ -47,6 +51,8 @@ impl Rates {
             signups_by_address: rate("LIMIT_SIGNUPS_BY_ADDRESS")?,
             messages_by_person: rate("LIMIT_MESSAGES_BY_PERSON")?,
             friend_requests_by_person: rate("LIMIT_FRIEND_REQUESTS_BY_PERSON")?,
+            requests_by_person: rate("LIMIT_REQUESTS_BY_PERSON")?,
+            max_requests_by_person: source.number("MAX_REQUESTS_BY_PERSON", 1..=1_000_000)?,
             connects_by_address: rate("LIMIT_CONNECTS_BY_ADDRESS")?,
             frames_by_socket: rate("LIMIT_FRAMES_BY_SOCKET")?,
         })

@@ -52,6 +52,8 @@ pub const SETTINGS: &[Setting] = settings![
     "LIMIT_SIGNUPS_BY_ADDRESS", "rate", "20/1h", "sign-ups from one address; then 429";
     "LIMIT_MESSAGES_BY_PERSON", "rate", "120/1m", "messages that one user sends; then 429";
     "LIMIT_FRIEND_REQUESTS_BY_PERSON", "rate", "60/1h", "friend requests that one user makes; then 429";
+    "LIMIT_REQUESTS_BY_PERSON", "rate", "1200/1m", "requests of one user, on one instance; then 429; a search and suggestions count ten";
+    "MAX_REQUESTS_BY_PERSON", "requests", "4", "most requests of one user that run at once, on one instance; of those that count ten a tenth, rounded up; others wait for 2 s; then 429";
     "LIMIT_CONNECTS_BY_ADDRESS", "rate", "300/1m", "handshakes of sockets from one address, on one instance; then 429";
     "LIMIT_FRAMES_BY_SOCKET", "rate", "100/10s", "frames that one socket sends; then it is closed with 4029";
     "MAX_SOCKETS", "sockets", "15000", "most sockets at once, on one instance; then 503";

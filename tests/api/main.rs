@@ -15,6 +15,7 @@ mod conversations;
 mod django;
 mod events;
 mod external_publishers;
+mod fairness;
 mod friend_races;
 mod friends;
 mod handshake;

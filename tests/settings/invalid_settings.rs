@@ -58,6 +58,8 @@ const INVALID: &[(&str, &[&str])] = &[
     ("LIMIT_MESSAGES_BY_PERSON", &["120 a minute"]),
     ("LIMIT_FRIEND_REQUESTS_BY_PERSON", &["60/"]),
     ("LIMIT_CONNECTS_BY_ADDRESS", &["/1m"]),
+    ("LIMIT_REQUESTS_BY_PERSON", &["1200", "0/1m"]),
+    ("MAX_REQUESTS_BY_PERSON", &["0", "1000001", "off"]),
     ("LIMIT_FRAMES_BY_SOCKET", &["100/10"]),
     ("MAX_SOCKETS", &["0", "1000001", "x"]),
     ("MAX_SOCKETS_BY_PERSON", &["0", "1000001", "off"]),

@@ -33,7 +33,7 @@ struct SharedResponse {
 const RETRY_AFTER: Option<Header> =
     Some(("Retry-After", Type::Integer, "Seconds after which a retry can succeed."));
 
-const SHARED_RESPONSES: [SharedResponse; 10] = [
+const SHARED_RESPONSES: [SharedResponse; 11] = [
     SharedResponse {
         status: "400",
         description: "The host is not one of the service's.",
@@ -89,6 +89,13 @@ const SHARED_RESPONSES: [SharedResponse; 10] = [
         body: "Detail",
         header: None,
         applies: takes_body,
+    },
+    SharedResponse {
+        status: "429",
+        description: "The user makes too many requests.",
+        body: "Detail",
+        header: RETRY_AFTER,
+        applies: |_, operation| Authentication::of(operation) == Authentication::AccessToken,
     },
     SharedResponse {
         status: "500",
