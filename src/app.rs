@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::accounts::ReservedUsernames;
 use crate::api::openapi::document::Document;
 use crate::api::state::State;
 use crate::api::{self, routes};
@@ -61,6 +62,7 @@ impl App {
     pub async fn build(settings: Settings) -> Result<Self, BoxError> {
         let runtime = Handle::current();
         migrate(&settings.database, &runtime).await?;
+        tracing::info!(database = %settings.database.url, redis = settings.redis_url.is_some(), "starting");
         let redis_url = settings.redis_url.as_ref();
         let secret_key = &settings.auth.secret_key;
         let metrics = Metrics::default();
@@ -92,6 +94,7 @@ impl App {
             messages: Data::new(BatchCommitter::new(events.clone())),
             announcements: Data::new(Announcements::new(&events)),
             events: Data::new(events),
+            reserved_usernames: Data::new(ReservedUsernames::new(&settings.sign_ups)),
             limits: limits.into(),
             authenticator: authenticator.into(),
             service_keys: Data::new(ServiceKeys::new(&settings.service_keys)),
@@ -100,6 +103,7 @@ impl App {
             metrics: Data::new(metrics),
             document: Data::new(Document::new(&routes::description())?),
             serves_demo: settings.demo,
+            serves_docs: settings.docs,
         };
         let listener = listener::bind(&settings.server.host, settings.server.port)?;
         let port = listener.local_addr()?.port();

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::commands::{self, Credential, Grant};
 use super::credentials::{Password, PasswordChange, SignIn};
@@ -285,7 +285,7 @@ impl Authenticator {
             let credential = credential.clone();
             match self.events.commit(move |unit| commands::grant(unit, &credential)).await? {
                 Grant::Granted(user, issued_at) => return self.tokens.issue_pair(user, issued_at),
-                Grant::NotBefore(second) => tokio::time::sleep(time_until(second)).await,
+                Grant::After(wait) => tokio::time::sleep(wait.min(Duration::from_secs(1))).await,
                 Grant::Revoked => return Err(TokenError::Revoked.into()),
                 Grant::HashChanged => return Err(Error::Conflict),
                 Grant::Inactive => {
@@ -299,14 +299,6 @@ impl Authenticator {
         }
         Err(Error::unavailable("tokens are revoked faster than they can be issued"))
     }
-}
-
-/// Returns the time until a second of Unix time begins; at most one second, whatever the
-/// clocks say.
-fn time_until(second: i64) -> Duration {
-    let due = Duration::from_secs(u64::try_from(second).unwrap_or_default());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    due.saturating_sub(now).min(Duration::from_secs(1))
 }
 
 async fn delay_to_next_step(started: Instant) {

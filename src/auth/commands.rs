@@ -1,9 +1,12 @@
 //! Issuing tokens, and changing what a user authenticates with.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
-use super::revocation::{self, Lock};
-use super::tokens::{Claims, seconds_now};
+use super::revocation::{self, Lock, MICROS_PER_SECOND};
+use super::tokens::Claims;
+use crate::db::database_time_us;
 use crate::db::schema::users;
 use crate::error::{Error, Result};
 use crate::events::UnitOfWork;
@@ -21,11 +24,10 @@ pub(super) enum Credential {
 /// Whether tokens may be issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// They may, as of this second in Unix time.
+    /// They may, as of this second of Unix time by the database's clock.
     Granted(UserId, i64),
-    /// Everything issued up to a second that is not over yet is revoked: they may from this
-    /// second on.
-    NotBefore(i64),
+    /// Everything issued up to a second that is not over yet is revoked: they may after this time.
+    After(Duration),
     /// The account does not exist or is inactive.
     Inactive,
     /// The password has another hash by now.
@@ -52,12 +54,13 @@ pub(super) fn grant(unit: &mut UnitOfWork<'_>, credential: &Credential) -> Resul
         .first::<(bool, String, i64)>(unit.conn)
         .optional()?;
     let Some((true, hash, valid_from)) = row else { return Ok(Grant::Inactive) };
-    let now = seconds_now();
+    let now_us = database_time_us(unit.conn)?;
+    let (now, wait_us) = (now_us / MICROS_PER_SECOND, valid_from * MICROS_PER_SECOND - now_us);
     Ok(match credential {
         Credential::Password(_, verified) if *verified != hash => Grant::HashChanged,
         Credential::Refresh(claims) if claims.issued_at < valid_from => Grant::Revoked,
         Credential::Refresh(claims) if revocation::is_revoked(unit.conn, &claims.jti)? => Grant::Revoked,
-        _ if now < valid_from => Grant::NotBefore(valid_from),
+        _ if now < valid_from => Grant::After(Duration::from_micros(wait_us.unsigned_abs())),
         _ => Grant::Granted(user, now),
     })
 }

@@ -10,6 +10,7 @@
 
 mod authenticator;
 mod commands;
+mod common_passwords;
 mod credentials;
 pub mod http;
 mod model;

@@ -4,21 +4,24 @@
 //! every token issued before it is refused, and every socket opened with one is closed.
 //! A sign-in or a refresh at the same moment must not issue tokens that outlive it, so
 //! both lock the user's row: an issue that comes first names a second before the new
-//! bound, and one that comes second sees the change. This holds as far as the clocks of
-//! the instances agree.
+//! bound, and one that comes second sees the change. Both take the time from the database:
+//! the clocks of the instances do not matter, nor that of the machine of an operator.
 //!
 //! [`revoke_one`] ends one token: a refresh token that is logged out, or a ticket that is used.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Timestamp as SqlTimestamp};
 
-use super::tokens::{Claims, seconds_now};
+use super::tokens::Claims;
 use crate::db::schema::{spent_tokens, users};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Query, database_time_us};
 use crate::error::Result;
 use crate::events::UnitOfWork;
 use crate::ids::UserId;
 use crate::timestamp::Timestamp;
+
+/// Microseconds in a second of Unix time.
+pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// How many rows one call of [`prune`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
@@ -35,7 +38,7 @@ const MAX_CLOCK_SKEW_MINUTES: i64 = 10;
 pub(super) fn revoke_all(unit: &mut UnitOfWork<'_>, user: UserId) -> Result<()> {
     lock(unit.conn, user, Lock::Exclusive)?;
     // Read the clock with the row locked: see the module's first paragraph.
-    let valid_from = seconds_now() + 1;
+    let valid_from = database_time_us(unit.conn)? / MICROS_PER_SECOND + 1;
     diesel::update(users::table.find(user).filter(users::tokens_valid_from.lt(valid_from)))
         .set(users::tokens_valid_from.eq(valid_from))
         .execute(unit.conn)?;

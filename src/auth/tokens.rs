@@ -29,6 +29,10 @@ pub enum TokenType {
     Ticket,
 }
 
+/// How far the clock that a token was issued by may be ahead. Instances that synchronise their
+/// clocks differ by milliseconds, and a step of the clock is corrected within a second or two.
+const MAX_CLOCK_LEAD: Duration = Duration::from_secs(2);
+
 /// How long a ticket is valid: the way to a page and back to the socket, on a bad line.
 pub(super) const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 
@@ -180,7 +184,11 @@ impl Tokens {
         jsonwebtoken::encode(&Header::default(), &claims, &self.encoding).map_err(Error::internal)
     }
 
-    /// Returns the claims of a valid token of this type. There is no leeway.
+    /// Returns the claims of a valid token of this type.
+    ///
+    /// There is a leeway of [`MAX_CLOCK_LEAD`] for when it was issued, and none for its expiry.
+    /// It may not be valid for longer than this service issues tokens of its type for: nobody who
+    /// once had the key has tokens that outlive [its change](crate::settings::Auth).
     ///
     /// # Errors
     ///
@@ -191,7 +199,7 @@ impl Tokens {
         for not_before in ["iat", "nbf"] {
             match claims.get(not_before).map(Value::as_f64) {
                 None => {}
-                Some(Some(time)) if time <= now => {}
+                Some(Some(time)) if time <= now + MAX_CLOCK_LEAD.as_secs_f64() => {}
                 Some(_) => return Err(TokenError::Invalid),
             }
         }
@@ -211,6 +219,14 @@ impl Tokens {
             Some(Value::String(text)) if text == token_type.name() => {}
             Some(_) => return Err(TokenError::WrongType),
         }
+        let issued_at = claims.get("iat").and_then(Value::as_f64);
+        // A ticket has the `iat` of an access token.
+        let valid_from = issued_at.filter(|_| token_type != TokenType::Ticket);
+        let latest_expiry =
+            valid_from.unwrap_or(now + MAX_CLOCK_LEAD.as_secs_f64()) + self.lifetime(token_type);
+        if expires_at as f64 > latest_expiry.ceil() {
+            return Err(TokenError::Invalid);
+        }
         let user = match claims.get("user_id") {
             Some(Value::String(digits)) if is_digits(digits) => UserId::from_digits(digits),
             Some(Value::Number(number)) if !number.is_f64() => {
@@ -218,8 +234,18 @@ impl Tokens {
             }
             _ => return Err(TokenError::NoUser),
         };
-        let issued_at = claims.get("iat").and_then(Value::as_f64).unwrap_or_default().floor() as i64;
+        let issued_at = issued_at.unwrap_or_default().floor() as i64;
         Ok(Claims { user, issued_at, expires_at, jti })
+    }
+
+    /// Returns for how many seconds tokens of a type are valid.
+    fn lifetime(&self, token_type: TokenType) -> f64 {
+        let lifetime = match token_type {
+            TokenType::Access => self.access,
+            TokenType::Refresh => self.refresh,
+            TokenType::Ticket => TICKET_LIFETIME,
+        };
+        lifetime.as_secs_f64()
     }
 
     /// Returns the claims of a token that was signed with one of the keys.

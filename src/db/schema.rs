@@ -82,6 +82,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    username_keys (key) {
+        key -> Text,
+        user_id -> Int8,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Int8,
         username -> Text,
@@ -101,6 +108,7 @@ diesel::table! {
 diesel::joinable!(inbox_events -> inboxes (user_id));
 diesel::joinable!(inboxes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
+diesel::joinable!(username_keys -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     conversations,
@@ -111,5 +119,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     messages,
     profiles,
     spent_tokens,
+    username_keys,
     users,
 );

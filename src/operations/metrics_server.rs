@@ -60,14 +60,17 @@ pub fn serve(
             .app_data(server_state.clone())
             .app_data(health.clone())
             .route("/metrics", web::get().to(serve_metrics))
+            .route("/metrics", web::head().to(serve_metrics))
             .route("/healthz", web::get().to(health::alive))
+            .route("/healthz", web::head().to(health::alive))
             .route("/readyz", web::get().to(health::ready))
+            .route("/readyz", web::head().to(health::ready))
             .default_service(web::to(unknown))
     })?;
     Ok(Some((server, address)))
 }
 
-/// `GET /metrics`, which requires the token if one is set.
+/// `GET` and `HEAD /metrics`, which requires the token if one is set.
 async fn serve_metrics(request: HttpRequest, server_state: Data<MetricsServer>) -> Result<HttpResponse> {
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();

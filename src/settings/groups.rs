@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::access::{self, HostPattern};
 use super::database_url::DatabaseUrl;
 use super::invalid_setting::InvalidSetting;
 use super::pattern::Pattern;
+use super::place::Place;
 use super::secret_key;
 use super::source::Source;
 
@@ -70,7 +72,7 @@ pub struct Access {
     /// The origins whose pages may read responses.
     pub origins: Vec<Pattern>,
     /// The host names of the service.
-    pub hosts: Vec<Pattern>,
+    pub hosts: Vec<HostPattern>,
     /// The origins whose pages may open a socket; any if it is empty.
     pub socket_origins: Vec<Pattern>,
     /// The number of proxies in front, each of which appends an entry to `X-Forwarded-For`.
@@ -80,9 +82,9 @@ pub struct Access {
 impl Access {
     pub(super) fn read(source: &Source<'_>) -> Result<Self, InvalidSetting> {
         Ok(Self {
-            origins: source.patterns("ALLOWED_ORIGINS"),
-            hosts: source.patterns("ALLOWED_HOSTS"),
-            socket_origins: source.patterns("ALLOWED_WS_ORIGINS"),
+            origins: source.list_of("ALLOWED_ORIGINS", access::origin)?,
+            hosts: source.list_of("ALLOWED_HOSTS", access::host)?,
+            socket_origins: source.list_of("ALLOWED_WS_ORIGINS", access::origin)?,
             trusted_proxies: source.number("TRUSTED_PROXIES", 0..=16)?,
         })
     }
@@ -125,15 +127,28 @@ impl Auth {
     pub(super) fn read(
         source: &Source<'_>,
         database: &DatabaseUrl,
-        is_standalone: bool,
+        place: Place,
     ) -> Result<Self, InvalidSetting> {
         Ok(Self {
-            secret_key: secret_key::read(source, database, is_standalone)?,
-            secret_key_fallbacks: secret_key::fallbacks(source, is_standalone)?,
+            secret_key: secret_key::read(source, database, place)?,
+            secret_key_fallbacks: secret_key::fallbacks(source, place)?,
             access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
             refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
             hashes_at_once: source.count_or_spare_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
         })
+    }
+}
+
+/// The rules for new accounts.
+#[derive(Clone, Debug)]
+pub struct SignUps {
+    /// Usernames that nobody may take, in any case.
+    pub reserved_usernames: Vec<String>,
+}
+
+impl SignUps {
+    pub(super) fn read(source: &Source<'_>) -> Self {
+        Self { reserved_usernames: source.list("RESERVED_USERNAMES") }
     }
 }
 

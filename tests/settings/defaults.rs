@@ -1,5 +1,6 @@
 //! The defaults of settings, and the sources of their values.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use numeneon::settings::{DatabaseUrl, Rate, SETTINGS, Settings};
@@ -75,7 +76,7 @@ fn every_setting_has_its_default() {
     assert_eq!((shutdown.delay, shutdown.spread, shutdown.requests), (seconds(5), seconds(5), seconds(15)));
     assert!(settings.service_keys.is_empty());
     assert!(settings.telemetry.metrics_token.is_none() && settings.telemetry.metrics_address.is_none());
-    assert!(!settings.demo);
+    assert!(!settings.demo && settings.docs);
     let telemetry = &settings.telemetry;
     assert!(telemetry.traces.is_none());
     assert_eq!((telemetry.log.as_str(), telemetry.log_json), ("info", !telemetry.on_a_terminal));
@@ -133,6 +134,7 @@ fn a_value_that_is_set_overrides_the_default() {
         ("LIMIT_SIGNUPS_BY_ADDRESS", "7/2h"),
         ("LIMIT_MESSAGES_BY_PERSON", "off"),
         ("DEMO", "off"),
+        ("DOCS", "off"),
         ("LOG_FORMAT", "json"),
     ];
     let settings = standalone(&folder, &given);
@@ -142,7 +144,8 @@ fn a_value_that_is_set_overrides_the_default() {
     );
     assert_eq!(settings.access.trusted_proxies, 2);
     assert_eq!(settings.shutdown.delay, Duration::from_secs(7));
-    assert!(settings.telemetry.metrics_token.is_some() && !settings.demo && settings.telemetry.log_json);
+    assert!(!settings.demo && !settings.docs);
+    assert!(settings.telemetry.metrics_token.is_some() && settings.telemetry.log_json);
     let address = settings.telemetry.metrics_address.map(|address| address.to_string());
     assert_eq!(address.as_deref(), Some("[::1]:9464"));
     let services: Vec<_> = settings.service_keys.iter().map(|service| service.name.as_str()).collect();
@@ -172,4 +175,16 @@ fn port_0_takes_a_free_port_each_time() {
     let program = Program::in_folder(&folder).with("PORT", "0");
     let (one, other) = (program.start(), program.start());
     assert_ne!(one.port(), other.port());
+}
+
+#[test]
+fn the_database_file_is_readable_by_its_owner_only_and_the_log_names_it() {
+    let folder = TempDir::new().expect("a folder");
+    let process = Program::in_folder(&folder).with("PORT", "0").start();
+    for name in ["numeneon.sqlite3", "numeneon.sqlite3-wal", "numeneon.sqlite3-shm"] {
+        let file = std::fs::metadata(folder.path().join(name)).expect("the file");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let log = process.log();
+    assert!(log.iter().any(|line| line.contains("SQLite numeneon.sqlite3")), "{log:?}");
 }

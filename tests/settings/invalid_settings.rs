@@ -44,6 +44,9 @@ const INVALID: &[(&str, &[&str])] = &[
             "posts:32-bytes-or-more-but-the-same-key,stories:32-bytes-or-more-but-the-same-key",
         ],
     ),
+    ("ALLOWED_ORIGINS", &["https://app.example.org/", "app.example.org", "'https://app.example.org'", "*"]),
+    ("ALLOWED_HOSTS", &["https://example.org", "example.org:8000", "a.example.org;b.example.org"]),
+    ("ALLOWED_WS_ORIGINS", &["https://app.example.org/", "https://a.example.org, b.example.org"]),
     ("TRUSTED_PROXIES", &["-1", "17", "true"]),
     ("MAX_BODY_BYTES", &["1023", "16777217", "64k"]),
     ("MAX_MESSAGE_CHARACTERS", &["0", "1000001", "x"]),
@@ -87,20 +90,14 @@ const INVALID: &[(&str, &[&str])] = &[
     ),
     ("OTLP_SAMPLE_RATIO", &["-0.1", "1.1", "50%", "NaN", "inf", "x"]),
     ("DEMO", &["maybe", "2"]),
+    ("DOCS", &["maybe", "2"]),
     ("METRICS_ADDRESS", &["9464", "localhost:9464", "127.0.0.1", "127.0.0.1:65536"]),
     ("LOG", &["numeneon=loudly", "[[["]),
     ("LOG_FORMAT", &["xml", "JSON"]),
 ];
 
 /// Settings of which every value is valid; the key has tests of its own.
-const ALWAYS_VALID: &[&str] = &[
-    "ALLOWED_ORIGINS",
-    "ALLOWED_HOSTS",
-    "ALLOWED_WS_ORIGINS",
-    "METRICS_TOKEN",
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-];
+const ALWAYS_VALID: &[&str] = &["METRICS_TOKEN", "RESERVED_USERNAMES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"];
 
 /// Checks that the program refused to start with one line about this setting, and returns the line.
 #[track_caller]
@@ -172,7 +169,17 @@ fn an_invalid_value_in_the_file_is_an_error_too() {
     std::fs::write(folder.path().join(".env"), "WORKERS=none\n").expect("a file");
     refused(&Program::in_folder(&folder).run(&[]), "WORKERS");
     std::fs::write(folder.path().join(".env"), "this is not a setting\n").expect("a file");
-    refused(&Program::in_folder(&folder).run(&[]), ".env");
+    let line = refused(&Program::in_folder(&folder).run(&[]), ".env");
+    assert!(line.contains("line 1") && !line.contains("setting"), "{line}");
+}
+
+#[test]
+fn the_file_of_a_parent_folder_is_not_read() {
+    let parent = TempDir::new().expect("a folder");
+    std::fs::write(parent.path().join(".env"), "WORKERS=none\n").expect("a file");
+    let folder = TempDir::new_in(&parent).expect("a folder");
+    let output = Program::in_folder(&folder).run(&["migrate"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
