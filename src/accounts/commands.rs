@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Text};
 use super::model::{ProfileChange, SignUp};
 use super::queries::{self, Me};
 use super::username::Username;
-use crate::auth::Account;
+use crate::auth::{Account, EndedSignIns};
 use crate::db::schema::{profiles, username_keys, users};
 use crate::db::violates_unique;
 use crate::error::{Error, Result};
@@ -65,6 +65,7 @@ pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash
         is_active: true,
         date_joined: unit.now,
         tokens_valid_from: 0,
+        ended_sign_ins: EndedSignIns::default(),
     };
     Ok(queries::me(unit.conn, account)?)
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result, Unauthenticated};
-use crate::ids::UserId;
+use crate::ids::{SignInId, UserId};
 use crate::settings::Auth;
 
 /// What a token is for.
@@ -113,6 +113,13 @@ pub struct Claims {
     pub jti: String,
 }
 
+impl Claims {
+    /// Returns the sign-in that the token was issued for.
+    pub fn sign_in(&self) -> SignInId {
+        SignInId::of_jti(&self.jti)
+    }
+}
+
 /// Signs and verifies tokens.
 pub struct Tokens {
     encoding: EncodingKey,
@@ -151,15 +158,18 @@ impl Tokens {
         }
     }
 
-    /// Issues both tokens for a user, as of this second in Unix time.
+    /// Issues both tokens of a user's sign-in, as of this second in Unix time.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] if signing fails, which it does not.
-    pub(super) fn issue_pair(&self, user: UserId, issued_at: i64) -> Result<TokenPair> {
+    pub(super) fn issue_pair(&self, user: UserId, sign_in: SignInId, issued_at: i64) -> Result<TokenPair> {
+        let sign = |token_type, lifetime| {
+            self.sign(user, sign_in, token_type, issued_at, expiry(issued_at, lifetime))
+        };
         Ok(TokenPair {
-            access: self.sign(user, TokenType::Access, issued_at, expiry(issued_at, self.access))?,
-            refresh: self.sign(user, TokenType::Refresh, issued_at, expiry(issued_at, self.refresh))?,
+            access: sign(TokenType::Access, self.access)?,
+            refresh: sign(TokenType::Refresh, self.refresh)?,
         })
     }
 
@@ -169,18 +179,20 @@ impl Tokens {
     /// # Errors
     ///
     /// As [`Tokens::issue_pair`].
-    pub(super) fn issue_ticket(&self, user: UserId, issued_at: i64) -> Result<String> {
-        self.sign(user, TokenType::Ticket, issued_at, expiry(seconds_now(), TICKET_LIFETIME))
+    pub(super) fn issue_ticket(&self, user: UserId, sign_in: SignInId, issued_at: i64) -> Result<String> {
+        self.sign(user, sign_in, TokenType::Ticket, issued_at, expiry(seconds_now(), TICKET_LIFETIME))
     }
 
-    fn sign(&self, user: UserId, token_type: TokenType, iat: i64, exp: i64) -> Result<String> {
-        let claims = EncodedClaims {
-            token_type,
-            exp,
-            iat,
-            jti: uuid::Uuid::new_v4().simple().to_string(),
-            user_id: user.to_string(),
-        };
+    fn sign(
+        &self,
+        user: UserId,
+        sign_in: SignInId,
+        token_type: TokenType,
+        iat: i64,
+        exp: i64,
+    ) -> Result<String> {
+        let claims =
+            EncodedClaims { token_type, exp, iat, jti: sign_in.new_jti(), user_id: user.to_string() };
         jsonwebtoken::encode(&Header::default(), &claims, &self.encoding).map_err(Error::internal)
     }
 
@@ -238,6 +250,11 @@ impl Tokens {
         Ok(Claims { user, issued_at, expires_at, jti })
     }
 
+    /// Returns how long access and refresh tokens are valid.
+    pub(super) const fn lifetimes(&self) -> (Duration, Duration) {
+        (self.access, self.refresh)
+    }
+
     /// Returns for how many seconds tokens of a type are valid.
     fn lifetime(&self, token_type: TokenType) -> f64 {
         let lifetime = match token_type {
@@ -260,7 +277,7 @@ fn expiry(from: i64, lifetime: Duration) -> i64 {
 }
 
 /// Returns the present second in Unix time.
-pub(super) fn seconds_now() -> i64 {
+pub fn seconds_now() -> i64 {
     i64::try_from(now().as_secs()).unwrap_or(i64::MAX)
 }
 

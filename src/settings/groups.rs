@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::access::{self, HostPattern};
 use super::database_url::DatabaseUrl;
 use super::invalid_setting::InvalidSetting;
+use super::network::Network;
 use super::pattern::Pattern;
 use super::place::Place;
 use super::secret_key;
@@ -23,6 +24,8 @@ pub struct Server {
     pub workers: usize,
     /// The most TCP connections at once.
     pub max_connections: usize,
+    /// How long an idle HTTP connection is kept.
+    pub keep_alive: Duration,
 }
 
 impl Server {
@@ -32,6 +35,7 @@ impl Server {
             port: source.number("PORT", 0..=65_535)?,
             workers: source.count_or_cores("WORKERS", 1..=1_024)?,
             max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
+            keep_alive: source.seconds("KEEP_ALIVE_SECONDS", 1..=3_600)?,
         })
     }
 }
@@ -77,6 +81,11 @@ pub struct Access {
     pub socket_origins: Vec<Pattern>,
     /// The number of proxies in front, each of which appends an entry to `X-Forwarded-For`.
     pub trusted_proxies: usize,
+    /// The networks of proxies; empty if any peer may be one. Where no number of proxies is set,
+    /// the client is the last entry of `X-Forwarded-For` that is not in one of them.
+    pub trusted_networks: Vec<Network>,
+    /// The header in which a platform in front states the client's address.
+    pub address_header: Option<String>,
 }
 
 impl Access {
@@ -86,7 +95,14 @@ impl Access {
             hosts: source.list_of("ALLOWED_HOSTS", access::host)?,
             socket_origins: source.list_of("ALLOWED_WS_ORIGINS", access::origin)?,
             trusted_proxies: source.number("TRUSTED_PROXIES", 0..=16)?,
+            trusted_networks: source.list_of("TRUSTED_NETWORKS", Network::parse)?,
+            address_header: source.header("CLIENT_ADDRESS_HEADER")?,
         })
+    }
+
+    /// Returns whether headers of proxies in front are taken into account.
+    pub fn trusts_proxies(&self) -> bool {
+        self.trusted_proxies > 0 || !self.trusted_networks.is_empty() || self.address_header.is_some()
     }
 }
 
@@ -169,6 +185,8 @@ pub struct Socket {
     pub ping: Duration,
     /// The number of pings without a pong after which the socket is closed.
     pub unanswered_pings: u32,
+    /// How long a socket may outlive its token, if its client reads close codes.
+    pub beyond_token: Duration,
 }
 
 impl Socket {
@@ -181,6 +199,7 @@ impl Socket {
             write_timeout: source.seconds("SOCKET_WRITE_TIMEOUT_SECONDS", 1..=600)?,
             ping: source.seconds("SOCKET_PING_SECONDS", 1..=3_600)?,
             unanswered_pings: source.number("SOCKET_UNANSWERED_PINGS", 1..=100)?,
+            beyond_token: source.seconds("SOCKET_BEYOND_TOKEN_SECONDS", 0..=31_536_000)?,
         })
     }
 }

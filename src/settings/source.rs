@@ -179,6 +179,15 @@ impl<'a> Source<'a> {
         Ok(Some(text.into()))
     }
 
+    /// Returns the name of a header, if one is set.
+    pub(super) fn header(&self, name: &'static str) -> Result<Option<String>, InvalidSetting> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Ok(Some(text.to_ascii_lowercase()));
+        }
+        Err(InvalidSetting::new(name, format!("{text:?} is not the name of a header")))
+    }
+
     /// Returns an address with a port, if one is set.
     pub(super) fn address(&self, name: &'static str) -> Result<Option<SocketAddr>, InvalidSetting> {
         let Some(text) = self.optional(name) else { return Ok(None) };

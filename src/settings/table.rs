@@ -28,6 +28,7 @@ pub const SETTINGS: &[Setting] = settings![
     "PORT", "number", "8000", "port to listen on; 0 takes a free port";
     "WORKERS", "threads", "[cores]", "threads that serve HTTP and sockets";
     "MAX_CONNECTIONS", "connections", "18000", "most TCP connections at once; further ones wait in the kernel";
+    "KEEP_ALIVE_SECONDS", "s", "75", "how long an idle HTTP connection is kept; longer than the proxy in front keeps its own, so that the proxy closes it";
     "DATABASE_URL", "URL", "sqlite://numeneon.sqlite3", "postgres://… or sqlite://<path of a file>";
     "DATABASE_POOL_SIZE", "connections", "16", "most database connections";
     "DATABASE_WAIT_MS", "ms", "2000", "how long a request waits for a database connection; then 503";
@@ -42,6 +43,8 @@ pub const SETTINGS: &[Setting] = settings![
     "ALLOWED_HOSTS", "list", "localhost,127.0.0.1,*.onrender.com,*.vercel.app", "host names of the service, without port; .example.org includes all subdomains; * alone: any; requests for others get 400";
     "ALLOWED_WS_ORIGINS", "list", "", "origins whose pages may open a socket; unset: any";
     "TRUSTED_PROXIES", "proxies", "0", "number of proxies in front that append to X-Forwarded-For; the client's address is that entry, counted from the end";
+    "TRUSTED_NETWORKS", "list", "", "networks of the proxies in front, such as 10.0.0.0/8: headers of others are ignored; without TRUSTED_PROXIES the client's address is the last entry of X-Forwarded-For in none of them; unset: any";
+    "CLIENT_ADDRESS_HEADER", "header", "", "header that the platform in front overwrites with the client's address, such as CF-Connecting-IP; unset: X-Forwarded-For";
     "MAX_BODY_BYTES", "bytes", "65536", "most bytes of a request's body; then 413";
     "MAX_MESSAGE_CHARACTERS", "characters", "10000", "most characters of a message; then 400";
     "ACCESS_TOKEN_SECONDS", "s", "3600", "how long an access token is valid";
@@ -50,6 +53,7 @@ pub const SETTINGS: &[Setting] = settings![
     "PASSWORD_HASHES_AT_ONCE", "threads", "[cores - 1]", "most passwords hashed at the same time, 20 MiB each; further ones wait";
     "LIMIT_FAILED_LOGINS_BY_EMAIL", "rate", "20/15m", "wrong passwords for one email; then 429; 20/15m: a burst of 20, refilled evenly over 15 minutes; off: no limit";
     "LIMIT_FAILED_LOGINS_BY_ADDRESS", "rate", "100/15m", "wrong passwords from one address; then 429";
+    "LIMIT_LOGINS_BY_EMAIL_AND_ADDRESS", "rate", "120/1h", "passwords, right or wrong, for one email from one address; then 429";
     "LIMIT_SIGNUPS_BY_ADDRESS", "rate", "20/1h", "sign-ups from one address; then 429";
     "LIMIT_MESSAGES_BY_PERSON", "rate", "120/1m", "messages that one user sends; then 429";
     "LIMIT_FRIEND_REQUESTS_BY_PERSON", "rate", "60/1h", "friend requests that one user makes; then 429";
@@ -62,6 +66,7 @@ pub const SETTINGS: &[Setting] = settings![
     "SOCKET_WRITE_TIMEOUT_SECONDS", "s", "10", "how long a client may read nothing; then its socket is closed with 4008";
     "SOCKET_PING_SECONDS", "s", "25", "how often a socket is pinged";
     "SOCKET_UNANSWERED_PINGS", "pings", "2", "pings without a pong after which a socket is closed";
+    "SOCKET_BEYOND_TOKEN_SECONDS", "s", "43200", "how long a socket may outlive the token that opened it; then it is closed with 4001, at its next ping; clients without numeneon.v1 are left alone";
     "POSITION_CHECK_SECONDS", "s", "30", "how often the position of each connected user is compared with their inbox";
     "INBOX_RETENTION_DAYS", "days", "30", "how long an event can be replayed";
     "INBOX_MAX_EVENTS", "events", "10000", "how many events of one user can be replayed";

@@ -203,6 +203,8 @@ async fn a_deleted_or_inactive_user_is_refused(mode: Mode) {
 #[case("PATCH", "/api/auth/profile/")]
 #[case("PUT", "/api/auth/profile/1/")]
 #[case("GET", "/api/auth/search/")]
+#[case("GET", "/api/auth/sign-ins/")]
+#[case("DELETE", "/api/auth/sign-ins/0000000000000000/")]
 #[case("GET", "/api/friends/")]
 #[case("GET", "/api/friends/requests/")]
 #[case("GET", "/api/friends/suggestions/")]

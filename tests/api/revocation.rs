@@ -60,30 +60,6 @@ async fn both_are_valid(stage: &Stage, pair: &Pair) {
     }
 }
 
-#[apply(both_modes)]
-async fn a_logout_revokes_one_refresh_token_and_nothing_else(mode: Mode) {
-    let stage = mode.stage();
-    let ada = stage.person("ada").await;
-    let [here, other] =
-        [(), ()].map(async |()| Pair::of(&log_in(stage.here(), &ada, PASSWORD).await.is(200)));
-    let (here, other) = (here.await, other.await);
-    let mut socket = stage.there().handshake().token(&here.access).open().await;
-    let log_out = async |instance: &Instance| {
-        instance.post("/api/auth/logout/").json(&json!({ "refresh": here.refresh })).await
-    };
-    log_out(stage.here()).await.is_json(200, json!({ "message": "Logged out." }));
-    for instance in stage.instances() {
-        let response = refresh(instance, &here.refresh).await;
-        response.is_json(401, json!({ "detail": REVOKED, "code": "token_not_valid" }));
-        instance.get("/api/auth/me/").bearer(&here.access).await.is(200);
-    }
-    both_are_valid(&stage, &other).await;
-    // A client that lost the response may repeat the request.
-    log_out(stage.there()).await.is(200);
-    assert_eq!(stage.number("SELECT COUNT(*) FROM spent_tokens"), 1);
-    assert_eq!(socket.reply_to(r#"{"type":"ping"}"#).await, json!({ "type": "pong" }));
-}
-
 #[rstest]
 #[case(json!({}), 400, json!({ "refresh": ["This field is required."] }))]
 #[case(json!({ "refresh": null }), 400, json!({ "refresh": ["This field may not be null."] }))]

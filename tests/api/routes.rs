@@ -17,6 +17,8 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("/api/auth/profile/", "PATCH, OPTIONS", true),
     ("/api/auth/profile/1/", "PUT, OPTIONS", true),
     ("/api/auth/search/", "GET, OPTIONS", true),
+    ("/api/auth/sign-ins/", "GET, OPTIONS", true),
+    ("/api/auth/sign-ins/0000000000000000/", "DELETE, OPTIONS", true),
     ("/api/friends/", "GET, OPTIONS", true),
     ("/api/friends/requests/", "GET, OPTIONS", true),
     ("/api/friends/suggestions/", "GET, OPTIONS", true),

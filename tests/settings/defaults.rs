@@ -43,6 +43,7 @@ fn every_setting_has_its_default() {
     assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8000));
     assert_eq!((settings.server.workers, settings.server.max_connections), (cores, 18_000));
 
+    assert_eq!(settings.server.keep_alive, seconds(75));
     let database = &settings.database;
     assert_eq!((database.pool_size, database.wait_timeout), (16, milliseconds(2_000)));
     assert_eq!(database.connect_timeout, seconds(2));
@@ -57,6 +58,7 @@ fn every_setting_has_its_default() {
     let rates = settings.rates;
     assert_eq!(rates.failed_logins_by_email, rate(20, 15 * 60));
     assert_eq!(rates.failed_logins_by_address, rate(100, 15 * 60));
+    assert_eq!(rates.logins_by_email_and_address, rate(120, 60 * 60));
     assert_eq!(rates.signups_by_address, rate(20, 60 * 60));
     assert_eq!(rates.messages_by_person, rate(120, 60));
     assert_eq!(rates.friend_requests_by_person, rate(60, 60 * 60));
@@ -70,6 +72,7 @@ fn every_setting_has_its_default() {
     assert_eq!((socket.max_sockets, socket.max_sockets_by_person), (15_000, 32));
     assert_eq!((socket.queue_events, socket.queue_bytes), (256, 262_144));
     assert_eq!((socket.write_timeout, socket.ping, socket.unanswered_pings), (seconds(10), seconds(25), 2));
+    assert_eq!(socket.beyond_token, seconds(12 * 3_600));
     assert_eq!(settings.position_check, seconds(30));
     assert_eq!((settings.inbox.retention_days, settings.inbox.max_events), (30, 10_000));
     let shutdown = settings.shutdown;

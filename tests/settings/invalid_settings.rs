@@ -14,6 +14,7 @@ const INVALID: &[(&str, &[&str])] = &[
     ("PORT", &["-1", "65536", "http", "80 80", "8000.0"]),
     ("WORKERS", &["0", "1025", "many"]),
     ("MAX_CONNECTIONS", &["0", "x"]),
+    ("KEEP_ALIVE_SECONDS", &["0", "3601", "75s"]),
     (
         "DATABASE_URL",
         &[
@@ -48,6 +49,8 @@ const INVALID: &[(&str, &[&str])] = &[
     ("ALLOWED_HOSTS", &["https://example.org", "example.org:8000", "a.example.org;b.example.org"]),
     ("ALLOWED_WS_ORIGINS", &["https://app.example.org/", "https://a.example.org, b.example.org"]),
     ("TRUSTED_PROXIES", &["-1", "17", "true"]),
+    ("TRUSTED_NETWORKS", &["10.0.0.0/33", "10.0.0.1/8", "private", "10.0.0.0/8;fd00::/8"]),
+    ("CLIENT_ADDRESS_HEADER", &["CF Connecting", "a:b"]),
     ("MAX_BODY_BYTES", &["1023", "16777217", "64k"]),
     ("MAX_MESSAGE_CHARACTERS", &["0", "1000001", "x"]),
     ("ACCESS_TOKEN_SECONDS", &["0", "31536001", "1h"]),
@@ -57,6 +60,7 @@ const INVALID: &[(&str, &[&str])] = &[
         &["20", "20/m", "0/1m", "1/0s", "1000001/1s", "1/25h", "20/15x", "none", "-1/1m"],
     ),
     ("LIMIT_FAILED_LOGINS_BY_ADDRESS", &["100"]),
+    ("LIMIT_LOGINS_BY_EMAIL_AND_ADDRESS", &["120"]),
     ("LIMIT_SIGNUPS_BY_ADDRESS", &["1/h"]),
     ("LIMIT_MESSAGES_BY_PERSON", &["120 a minute"]),
     ("LIMIT_FRIEND_REQUESTS_BY_PERSON", &["60/"]),
@@ -70,6 +74,7 @@ const INVALID: &[(&str, &[&str])] = &[
     ("SOCKET_WRITE_TIMEOUT_SECONDS", &["0", "601", "x"]),
     ("SOCKET_PING_SECONDS", &["0", "3601", "x"]),
     ("SOCKET_UNANSWERED_PINGS", &["0", "101", "x"]),
+    ("SOCKET_BEYOND_TOKEN_SECONDS", &["-1", "31536001", "12h"]),
     ("POSITION_CHECK_SECONDS", &["0", "3601", "x"]),
     ("INBOX_RETENTION_DAYS", &["0", "36501", "x"]),
     ("INBOX_MAX_EVENTS", &["0", "100000001", "x"]),
