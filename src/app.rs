@@ -26,7 +26,7 @@ use crate::notifications::{PositionCheck, RevocationListener, Roster, Shared};
 use crate::operations::health::Health;
 use crate::operations::metrics_server;
 use crate::operations::retention::Retention;
-use crate::server::{Bounds, listener};
+use crate::server::{Bounds, descriptors, listener};
 use crate::settings::{Database, Settings, Shutdown};
 use crate::telemetry::Metrics;
 
@@ -59,8 +59,9 @@ impl App {
     /// # Errors
     ///
     /// If the database cannot be reached or migrated, or the port is in use.
-    pub async fn build(settings: Settings) -> Result<Self, BoxError> {
+    pub async fn build(mut settings: Settings) -> Result<Self, BoxError> {
         let runtime = Handle::current();
+        descriptors::fit(&mut settings);
         migrate(&settings.database, &runtime).await?;
         tracing::info!(database = %settings.database.url, redis = settings.redis_url.is_some(), "starting");
         let redis_url = settings.redis_url.as_ref();
@@ -192,6 +193,7 @@ fn bounds(settings: &Settings) -> Bounds {
     Bounds {
         workers: settings.server.workers,
         connections: settings.server.max_connections,
+        keep_alive: settings.server.keep_alive,
         write_timeout: settings.socket.write_timeout + CLOSE_GRACE,
         shutdown_timeout: settings.shutdown.requests,
     }

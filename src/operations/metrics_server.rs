@@ -19,6 +19,10 @@ use crate::{secret, settings};
 /// Connections held at once: a handful of servers that scrape.
 const MAX_CONNECTIONS: usize = 64;
 
+/// How long an idle connection is kept: longer than the minute for which servers that scrape
+/// commonly wait in between.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -52,6 +56,7 @@ pub fn serve(
     let bounds = Bounds {
         workers: 1,
         connections: MAX_CONNECTIONS,
+        keep_alive: KEEP_ALIVE,
         write_timeout: WRITE_TIMEOUT,
         shutdown_timeout: SHUTDOWN_TIMEOUT,
     };
