@@ -168,22 +168,28 @@ struct SearchNewest {
 impl QueryFragment<MultiBackend> for SearchNewest {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         let Patterns { within, begins, is_name, is_last_name } = &self.patterns;
+        // Profiles are joined last, or the planner reads all of them.
         out.push_sql(
             "SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM \
-             (SELECT * FROM users ORDER BY date_joined DESC, id DESC LIMIT 2000) AS u \
-             JOIN profiles p ON p.user_id = u.id WHERE u.is_active AND u.id <> ",
+             (SELECT u.*, CASE WHEN u.search_key LIKE ",
         );
-        out.push_bind_param::<BigInt, _>(&self.requester)?;
-        out.push_sql(" AND u.search_key LIKE ");
-        out.push_bind_param::<Text, _>(within)?;
-        out.push_sql(" ESCAPE '\\' ORDER BY CASE WHEN u.search_key LIKE ");
         out.push_bind_param::<Text, _>(is_name)?;
         out.push_sql(" ESCAPE '\\' OR u.search_key LIKE ");
         out.push_bind_param::<Text, _>(is_last_name)?;
         out.push_sql(" ESCAPE '\\' THEN 0 WHEN u.search_key LIKE ");
         out.push_bind_param::<Text, _>(begins)?;
-        out.push_sql(" ESCAPE '\\' THEN 1 ELSE 2 END LIMIT ");
-        out.push_bind_param::<BigInt, _>(&LIMIT)
+        out.push_sql(
+            " ESCAPE '\\' THEN 1 ELSE 2 END AS place FROM \
+             (SELECT * FROM users ORDER BY date_joined DESC, id DESC LIMIT 2000) AS u \
+             WHERE u.is_active AND u.id <> ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.requester)?;
+        out.push_sql(" AND u.search_key LIKE ");
+        out.push_bind_param::<Text, _>(within)?;
+        out.push_sql(" ESCAPE '\\' ORDER BY place LIMIT ");
+        out.push_bind_param::<BigInt, _>(&LIMIT)?;
+        out.push_sql(") AS u JOIN profiles p ON p.user_id = u.id ORDER BY u.place");
+        Ok(())
     }
 }
 
@@ -217,10 +223,10 @@ fn search_all(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<
     let text_of_bigrams = if has_trigram(text) { "" } else { text };
     let Patterns { within, begins, is_name, is_last_name } = Patterns::new(text);
     diesel::sql_query(format!(
-        "{source} SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM matches u \
-         JOIN profiles p ON p.user_id = u.id ORDER BY CASE WHEN u.search_key LIKE $5 ESCAPE '\\' \
-         OR u.search_key LIKE $6 ESCAPE '\\' THEN 0 WHEN u.search_key LIKE $7 ESCAPE '\\' THEN 1 ELSE 2 END \
-         LIMIT $8"
+        "{source} SELECT u.id, u.username, u.first_name, u.last_name, p.avatar FROM \
+         (SELECT m.*, CASE WHEN m.search_key LIKE $5 ESCAPE '\\' OR m.search_key LIKE $6 ESCAPE '\\' THEN 0 \
+         WHEN m.search_key LIKE $7 ESCAPE '\\' THEN 1 ELSE 2 END AS place FROM matches m ORDER BY place LIMIT $8) \
+         AS u JOIN profiles p ON p.user_id = u.id ORDER BY u.place"
     ))
     .bind::<Text, _>(text_of_bigrams)
     .bind::<Text, _>(within)

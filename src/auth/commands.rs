@@ -48,8 +48,8 @@ pub(super) enum Grant {
     Revoked,
 }
 
-/// Decides whether tokens may be issued for a credential, and records the sign-in if so. The user's row stays locked
-/// until the transaction ends, so that no revocation comes in between.
+/// Decides whether tokens may be issued for a credential, and records the sign-in if so. The
+/// user's row stays locked until the transaction ends, so that no revocation comes in between.
 ///
 /// # Errors
 ///

@@ -60,7 +60,8 @@ impl Roster {
         }))
     }
 
-    /// Registers a session that is opened with this token. It stays in the table until its registration is dropped.
+    /// Registers a session that is opened with this token. It stays in the table until its
+    /// registration is dropped.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! `GET /api/auth/sign-ins/` and `DELETE /api/auth/sign-ins/<id>/`: which sign-ins a person has, and what ends
-//! with one.
+//! `GET /api/auth/sign-ins/` and `DELETE /api/auth/sign-ins/<id>/`: which sign-ins a person has,
+//! and what ends with one.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
