@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::accounts::ReservedUsernames;
 use crate::api::openapi::document::Document;
 use crate::api::state::State;
 use crate::api::{self, routes};
@@ -25,7 +26,7 @@ use crate::notifications::{PositionCheck, RevocationListener, Roster, Shared};
 use crate::operations::health::Health;
 use crate::operations::metrics_server;
 use crate::operations::retention::Retention;
-use crate::server::{Bounds, listener};
+use crate::server::{Bounds, descriptors, listener};
 use crate::settings::{Database, Settings, Shutdown};
 use crate::telemetry::Metrics;
 
@@ -58,9 +59,11 @@ impl App {
     /// # Errors
     ///
     /// If the database cannot be reached or migrated, or the port is in use.
-    pub async fn build(settings: Settings) -> Result<Self, BoxError> {
+    pub async fn build(mut settings: Settings) -> Result<Self, BoxError> {
         let runtime = Handle::current();
+        descriptors::fit(&mut settings);
         migrate(&settings.database, &runtime).await?;
+        tracing::info!(database = %settings.database.url, redis = settings.redis_url.is_some(), "starting");
         let redis_url = settings.redis_url.as_ref();
         let secret_key = &settings.auth.secret_key;
         let metrics = Metrics::default();
@@ -92,6 +95,7 @@ impl App {
             messages: Data::new(BatchCommitter::new(events.clone())),
             announcements: Data::new(Announcements::new(&events)),
             events: Data::new(events),
+            reserved_usernames: Data::new(ReservedUsernames::new(&settings.sign_ups)),
             limits: limits.into(),
             authenticator: authenticator.into(),
             service_keys: Data::new(ServiceKeys::new(&settings.service_keys)),
@@ -100,6 +104,7 @@ impl App {
             metrics: Data::new(metrics),
             document: Data::new(Document::new(&routes::description())?),
             serves_demo: settings.demo,
+            serves_docs: settings.docs,
         };
         let listener = listener::bind(&settings.server.host, settings.server.port)?;
         let port = listener.local_addr()?.port();
@@ -188,6 +193,7 @@ fn bounds(settings: &Settings) -> Bounds {
     Bounds {
         workers: settings.server.workers,
         connections: settings.server.max_connections,
+        keep_alive: settings.server.keep_alive,
         write_timeout: settings.socket.write_timeout + CLOSE_GRACE,
         shutdown_timeout: settings.shutdown.requests,
     }

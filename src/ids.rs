@@ -7,6 +7,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 macro_rules! id {
@@ -81,4 +82,85 @@ id! {
 id! {
     /// Identifies a friend request.
     FriendRequestId
+}
+
+/// Identifies a sign-in: whatever tokens were issued for one password, and for each other since.
+///
+/// It is the first half of the `jti` of all of them, so that tokens need no further claim. A token
+/// that Django issued is a sign-in of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}$", example = "273667bb14e54230")]
+pub struct SignInId(u64);
+
+impl SignInId {
+    /// Returns the id of a new sign-in.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().as_u64_pair().0)
+    }
+
+    /// Parses an id, as it is shown.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_id = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_id.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self)
+    }
+
+    /// Returns the id in a token's `jti`. One that is not hexadecimal is the id of this token alone.
+    pub fn of_jti(jti: &str) -> Self {
+        jti.get(..16).and_then(Self::parse).unwrap_or_else(|| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&Sha256::digest(jti.as_bytes())[..8]);
+            Self(u64::from_be_bytes(bytes))
+        })
+    }
+
+    /// Returns a new `jti` of this sign-in.
+    pub fn new_jti(self) -> String {
+        format!("{self}{:016x}", uuid::Uuid::new_v4().as_u64_pair().1)
+    }
+}
+
+impl fmt::Display for SignInId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl From<SignInId> for String {
+    fn from(id: SignInId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for SignInId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not the id of a sign-in")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SignInId;
+
+    #[test]
+    fn a_sign_in_is_the_first_half_of_the_jti_of_its_tokens() {
+        let id = SignInId::random();
+        let jtis = [id.new_jti(), id.new_jti()];
+        assert_ne!(jtis[0], jtis[1]);
+        for jti in jtis {
+            assert_eq!((jti.len(), SignInId::of_jti(&jti)), (32, id));
+        }
+        assert_eq!(SignInId::parse(&id.to_string()), Some(id));
+    }
+
+    #[test]
+    fn any_text_may_be_a_jti() {
+        for jti in ["", "1", "ü", "üüüüüüüüüüüüüüüüü", "FFFFFFFFFFFFFFFFF", "+fffffffffffffff"]
+        {
+            assert_eq!(SignInId::of_jti(jti), SignInId::of_jti(jti));
+            assert_ne!(SignInId::of_jti(jti), SignInId::of_jti("another"));
+        }
+    }
 }

@@ -86,7 +86,8 @@ fn check_draft(fields: &Fields) {
 fn check_sign_up(fields: &Fields) {
     let Ok(sign_up) = SignUp::parse(fields) else { return };
     let SignUp { username, email, password, first_name, last_name } = sign_up;
-    assert_text(&username, 150);
+    let username = username.as_str();
+    assert_text(username, 150);
     assert!(!username.is_empty());
     assert!(!username.contains(|c: char| c.is_whitespace() || "/\\\"<>:".contains(c)));
     assert_text(&first_name, 150);

@@ -58,8 +58,12 @@ def prepare(client, metrics, folder):
     message = send_message(friend, reader, "hello")
     send_message(reader, friend, "hello back")
 
+    reader.log_in()
+    sign_ins = reader.request("GET", "/api/auth/sign-ins/").expect(200)
+    other_sign_in = next(entry["id"] for entry in sign_ins if not entry["is_current"])
+
     schema = client.request("GET", "/api/schema/").expect(200)
-    set_examples(schema, users, requests, message["id"])
+    set_examples(schema, users, requests, message["id"], other_sign_in)
     (folder / "schema.json").write_text(json.dumps(schema))
     for name in REQUESTERS:
         (folder / f"token-{name}").write_text(users[name].access)
@@ -74,12 +78,13 @@ def send_message(sender, receiver, content):
     return sender.request("POST", "/api/messages/", {"receiver_id": receiver.id, "content": content}).expect(201)
 
 
-def set_examples(schema, users, requests, message):
+def set_examples(schema, users, requests, message, sign_in):
     """Makes examples of what was prepared; no two of them consume the same."""
     reader, friend = users["reader"], users["friend"]
     ids = {
         "/api/auth/users/{username}/": friend.name,
         "/api/auth/profile/{id}/": reader.profile_id,
+        "/api/auth/sign-ins/{id}/": sign_in,
         "/api/friends/request/{user}/": users["stranger"].id,
         "/api/friends/accept/{request}/": requests["sender"],
         "/api/friends/decline/{request}/": requests["second_sender"],

@@ -1,15 +1,20 @@
 //! Creating accounts and changing profiles.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 
 use super::model::{ProfileChange, SignUp};
 use super::queries::{self, Me};
-use crate::auth::Account;
-use crate::db::schema::{profiles, users};
+use super::username::Username;
+use crate::auth::{Account, EndedSignIns};
+use crate::db::schema::{profiles, username_keys, users};
 use crate::db::violates_unique;
 use crate::error::{Error, Result};
 use crate::events::{UnitOfWork, inbox};
 use crate::ids::UserId;
+
+/// The sentence for a username that is another's or reserved.
+pub(super) const TAKEN: &str = "Username already taken.";
 
 /// Creates an account with its profile and its inbox.
 ///
@@ -19,7 +24,7 @@ use crate::ids::UserId;
 pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash: &str) -> Result<Me> {
     let user: UserId = diesel::insert_into(users::table)
         .values((
-            users::username.eq(&sign_up.username),
+            users::username.eq(sign_up.username.as_str()),
             users::email.eq(sign_up.email.as_str()),
             users::email_key.eq(sign_up.email.key()),
             users::password_hash.eq(password_hash),
@@ -32,13 +37,14 @@ pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash
         .get_result(unit.conn)
         .map_err(|error| {
             if violates_unique(&error, "users", "username") {
-                Error::rule("Username already taken.")
+                Error::rule(TAKEN)
             } else if violates_unique(&error, "users", "email_key") {
                 Error::rule("Email already registered.")
             } else {
                 error.into()
             }
         })?;
+    take_username(unit, &sign_up.username, user)?;
     diesel::insert_into(profiles::table)
         .values((
             profiles::user_id.eq(user),
@@ -52,15 +58,32 @@ pub(super) fn sign_up(unit: &mut UnitOfWork<'_>, sign_up: &SignUp, password_hash
     inbox::create(unit.conn, user)?;
     let account = Account {
         id: user,
-        username: sign_up.username.clone(),
+        username: sign_up.username.as_str().to_owned(),
         email: sign_up.email.as_str().to_owned(),
         first_name: sign_up.first_name.clone(),
         last_name: sign_up.last_name.clone(),
         is_active: true,
         date_joined: unit.now,
         tokens_valid_from: 0,
+        ended_sign_ins: EndedSignIns::default(),
     };
     Ok(queries::me(unit.conn, account)?)
+}
+
+/// Takes the key of a username, which belongs to one account at most.
+///
+/// A trigger has taken it already where the database computes the same one; where another
+/// account has it, neither gets it from them.
+fn take_username(unit: &mut UnitOfWork<'_>, username: &Username, user: UserId) -> Result<()> {
+    diesel::sql_query(
+        "INSERT INTO username_keys (key, user_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING",
+    )
+    .bind::<Text, _>(username.key())
+    .bind::<BigInt, _>(user)
+    .execute(unit.conn)?;
+    let owner: UserId =
+        username_keys::table.find(username.key()).select(username_keys::user_id).first(unit.conn)?;
+    if owner == user { Ok(()) } else { Err(Error::rule(TAKEN)) }
 }
 
 /// Changes the viewer's profile. `updated_at` moves even if nothing else does.

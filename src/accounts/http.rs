@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{ProfileChange, SignUp, SignUpForm};
-use super::queries::{Me, PublicUser, SearchHit};
+use super::queries::{Me, PublicUser};
+use super::search::{self, SearchHit};
+use super::username::ReservedUsernames;
 use super::{commands, queries};
 use crate::auth::{Authenticator, Viewer};
 use crate::db::Db;
@@ -45,11 +47,15 @@ struct SignedUp {
 pub async fn sign_up(
     address: ClientAddress,
     body: Body,
+    reserved: Data<ReservedUsernames>,
     limits: Data<Limits>,
     authenticator: Data<Authenticator>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
     let mut sign_up = SignUp::parse(&body.fields().map_err(Error::rule)?)?;
+    if reserved.contain(&sign_up.username) {
+        return Err(Error::rule(commands::TAKEN));
+    }
     limits.sign_up(address.network()).await?;
     let hash = authenticator.hash(std::mem::take(&mut sign_up.password)).await?;
     let user = events.commit(move |unit| commands::sign_up(unit, &sign_up, &hash)).await?;
@@ -122,6 +128,7 @@ const MAX_SEARCH_CHARS: usize = 500;
 
 /// Finds people by username or name: 20 at most, never the viewer.
 ///
+/// Those whose username is or begins with the text come first, then those whose names do.
 /// With fewer than two characters it returns the newest accounts.
 #[utoipa::path(
     get,
@@ -144,7 +151,7 @@ pub async fn search(
         return Ok(HttpResponse::Ok().json(Vec::<SearchHit>::new()));
     }
     let requester: UserId = viewer.id;
-    let found = db.read(move |conn| Ok(queries::search(conn, requester, &text)?)).await?;
+    let found = db.read(move |conn| Ok(search::search(conn, requester, &text)?)).await?;
     Ok(HttpResponse::Ok().json(found))
 }
 

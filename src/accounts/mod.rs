@@ -5,5 +5,8 @@ mod commands;
 pub mod http;
 mod model;
 pub mod queries;
+pub mod search;
+mod username;
 
 pub use model::{ProfileChange, SignUp};
+pub use username::ReservedUsernames;

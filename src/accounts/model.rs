@@ -3,13 +3,13 @@
 use diesel::prelude::*;
 use utoipa::ToSchema;
 
+use super::username::{INVISIBLE, Username, has_invisible};
 use crate::auth::{Email, Password};
 use crate::error::{Error, FieldErrors, Result};
 use crate::request::fields::Fields;
 use crate::timestamp::Timestamp;
 
 /// The longest texts, in characters.
-const MAX_USERNAME_CHARS: usize = 150;
 const MAX_NAME_CHARS: usize = 150;
 const MAX_BIO_CHARS: usize = 500;
 const MAX_LOCATION_CHARS: usize = 100;
@@ -19,13 +19,13 @@ const MAX_LINK_CHARS: usize = 500;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `SignUp::parse` reads by name")]
 pub(super) struct SignUpForm {
-    /// Unique, case-sensitive.
+    /// Brought to NFKC, and unique without regard to case.
     #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "ada")]
     username: String,
     /// Unique, whatever the case of its letters.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
-    /// At most 1,024 bytes.
+    /// At least 6 characters and at most 1,024 bytes; common ones are refused.
     #[schema(format = Password, min_length = 6, max_length = 1024, example = "correct horse")]
     password: String,
     /// Becomes first and last name, split at the first space.
@@ -36,8 +36,8 @@ pub(super) struct SignUpForm {
 /// A new account, valid but for what only the database knows.
 #[derive(Debug)]
 pub struct SignUp {
-    /// Unique, case-sensitive.
-    pub username: String,
+    /// Unique without regard to case.
+    pub username: Username,
     /// Unique without regard to case.
     pub email: Email,
     /// To be hashed.
@@ -59,30 +59,25 @@ impl SignUp {
         if !(username.is_filled() && email.is_filled() && password.is_filled()) {
             return Err(missing_fields());
         }
-        let username = username
-            .check(|text| text.chars().all(is_username_char), "Letters, digits and @/./+/-/_ only.")
-            .max_chars(MAX_USERNAME_CHARS);
+        let username = username.parse(|text| Username::parse(&text));
         let username = username.optional_or_rule()?.ok_or_else(missing_fields)?;
         let email = email.parse(|text| Email::parse(&text).ok_or("Enter a valid email address."));
         let email = email.optional_or_rule()?.ok_or_else(missing_fields)?;
         let password = Password::new(password).optional_or_rule()?.ok_or_else(missing_fields)?;
-        let names = fields.text("display_name").parse(split_names).optional_or_rule()?;
+        let names = fields.text("display_name").check(|text| !has_invisible(text), INVISIBLE);
+        let names = names.parse(split_names).optional_or_rule()?;
         let (first_name, last_name) = names.unwrap_or_default();
         Ok(Self { username, email, password, first_name, last_name })
     }
 
     /// Returns the text that a search looks in: username and names in lowercase, one a line.
     pub fn search_key(&self) -> String {
-        format!("{}\n{}\n{}", self.username, self.first_name, self.last_name).to_lowercase()
+        format!("{}\n{}\n{}", self.username.as_str(), self.first_name, self.last_name).to_lowercase()
     }
 }
 
 fn missing_fields() -> Error {
     Error::rule("Missing required fields.")
-}
-
-fn is_username_char(letter: char) -> bool {
-    letter.is_alphanumeric() || "@.+-_".contains(letter)
 }
 
 /// Splits a display name at its first space into first and last name.

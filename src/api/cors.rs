@@ -11,10 +11,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::settings::Access;
 
+/// The headers that scripts may send: those of the Django backend, those that the service itself
+/// reads, and those that tracing libraries add to every request of a page.
 const PREFLIGHT: [(HeaderName, &str); 3] = [
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "accept, authorization, content-type, user-agent, x-csrftoken, x-requested-with",
+        "accept, authorization, baggage, content-type, idempotency-key, sentry-trace, traceparent, tracestate, \
+         user-agent, x-csrftoken, x-request-id, x-requested-with",
     ),
     (header::ACCESS_CONTROL_ALLOW_METHODS, "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),

@@ -16,8 +16,9 @@ use super::state::State;
 use super::{cors, security_headers};
 use crate::auth::Viewer;
 use crate::error::{Error, Kind};
+use crate::request::client_address::ClientAddress;
 use crate::settings::Access;
-use crate::telemetry::{Metrics, RequestId, RequestLabels, RouteLabels, Span, TraceParent};
+use crate::telemetry::{RequestId, RequestLabels, RouteLabels, Span, TraceParent};
 
 /// The request's id, as a proxy or the client sent it, and in the response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,7 +61,7 @@ async fn respond<B: MessageBody>(
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    record(&response, &state.metrics, started, span);
+    record(&response, state, started, span);
     Ok(response)
 }
 
@@ -141,7 +142,11 @@ fn add_headers<B>(
 
 /// Counts a request, logs it and ends its span. None of them has its path or query, which
 /// may contain a username or a token.
-fn record<B>(response: &ServiceResponse<B>, metrics: &Metrics, started: Instant, span: Span) {
+///
+/// The line has the client's address where it shows who attacks: for refused requests, and whatever
+/// issues or revokes tokens.
+fn record<B>(response: &ServiceResponse<B>, state: &State, started: Instant, span: Span) {
+    let (metrics, access) = (&state.metrics, &state.access);
     let (request, elapsed, status) = (response.request(), started.elapsed(), response.status().as_u16());
     let route = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
     let method = known_method(request.method());
@@ -150,7 +155,17 @@ fn record<B>(response: &ServiceResponse<B>, metrics: &Metrics, started: Instant,
     if is_health_check(request.path()) {
         tracing::debug!(method, route, status, duration_ms, "request");
     } else {
-        tracing::info!(method, route, status, duration_ms, user.id = user, "request");
+        let is_relevant = route.starts_with("/api/auth/") || matches!(status, 401 | 403 | 429);
+        let address = is_relevant.then(|| display(ClientAddress::of(request, access).ip()));
+        tracing::info!(
+            method,
+            route,
+            status,
+            duration_ms,
+            user.id = user,
+            client.address = address,
+            "request"
+        );
     }
     span.responded(method, &route, status);
     let labels = RouteLabels { route: route.clone(), method };

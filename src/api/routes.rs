@@ -34,6 +34,8 @@ static ENDPOINTS: &[Endpoint] = endpoints! {
     "Token Refresh" => auth::refresh;
     "Logout" => auth::log_out;
     "Logout All" => auth::log_out_everywhere;
+    "Sign-ins" => auth::sign_ins;
+    "Sign-in" => auth::revoke_sign_in;
     "Password" => auth::change_password;
     "Ticket" => auth::ticket;
     "User" => accounts::public_user;
@@ -74,7 +76,7 @@ pub fn description() -> OpenApi {
 /// Adds every route, and the parts of the state that handlers take.
 pub fn configure(service: &mut ServiceConfig, state: &State) {
     state.register(service);
-    for url in Url::of(ENDPOINTS) {
+    for url in Url::of(ENDPOINTS).into_iter().filter(|url| state.serves_docs || !url.is_documentation()) {
         service.service(url.resource(state));
     }
     let mut at = |path, label, route: Route| {
@@ -83,8 +85,10 @@ pub fn configure(service: &mut ServiceConfig, state: &State) {
         service.service(url.resource(state));
     };
     // Pages are for browsers, not for programs: they are not described.
-    at("/api/docs", "Docs", route(Method::GET, page::redirect));
-    at("/api/docs/{path:.*}", "Docs", route(Method::GET, page::file));
+    if state.serves_docs {
+        at("/api/docs", "Docs", route(Method::GET, page::redirect));
+        at("/api/docs/{path:.*}", "Docs", route(Method::GET, page::file));
+    }
     if state.serves_demo {
         at("/demo", "Demo", route(Method::GET, demo::redirect));
         at("/demo/{path:.*}", "Demo", route(Method::GET, demo::file));

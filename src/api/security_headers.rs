@@ -29,7 +29,7 @@ const STRICT_TRANSPORT: &str = "max-age=31536000";
 pub fn add<B>(response: &mut ServiceResponse<B>, access: &Access) {
     let request = response.request();
     let is_api = request.path().starts_with("/api/");
-    let is_secure = access.trusted_proxies > 0 && used_tls(request.headers());
+    let is_secure = access.trusts_proxies() && used_tls(request.headers());
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));

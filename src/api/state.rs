@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Path, Payload, ServiceConfig};
 
 use super::openapi::document::Document;
+use crate::accounts::ReservedUsernames;
 use crate::auth::{Authenticator, Viewer};
 use crate::db::Db;
 use crate::events::{BatchCommitter, Events};
@@ -31,6 +32,8 @@ macro_rules! state {
             $($(#[$doc])* pub $part: Data<$type>,)*
             /// Whether the demo page is served.
             pub serves_demo: bool,
+            /// Whether the description of the API is served.
+            pub serves_docs: bool,
         }
 
         impl State {
@@ -57,6 +60,8 @@ state! {
     messages: BatchCommitter<messages::Send>,
     /// Commits announcements of integrations.
     announcements: Announcements,
+    /// The usernames that nobody may take.
+    reserved_usernames: ReservedUsernames,
     /// Rate limits.
     limits: Limits,
     /// Verifies credentials.

@@ -63,6 +63,11 @@ impl Url {
         urls
     }
 
+    /// Returns whether the URL describes the service to programmers, who may not be its users.
+    pub fn is_documentation(&self) -> bool {
+        self.pattern == "/api/schema/"
+    }
+
     /// Returns what the router serves.
     pub fn resource(self, state: &State) -> impl HttpServiceFactory + use<> {
         let (authenticator, keys) = (state.authenticator.clone(), state.service_keys.clone());

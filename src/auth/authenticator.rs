@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::commands::{self, Credential, Grant};
 use super::credentials::{Password, PasswordChange, SignIn};
@@ -13,11 +13,12 @@ use super::model::{Account, AuthError};
 use super::passwords::{Passwords, Verification};
 use super::queries::{self, StoredCredential};
 use super::revocation;
+use super::sign_ins::Device;
 use super::tokens::{Claims, TokenError, TokenPair, TokenType, Tokens};
 use crate::db::{BatchedRead, Db};
 use crate::error::{BoxError, Error, Kind, Result, Unauthenticated};
 use crate::events::{Events, retry_conflicts};
-use crate::ids::UserId;
+use crate::ids::{SignInId, UserId};
 use crate::limits::Limits;
 use crate::settings::Auth;
 use crate::telemetry::Metrics;
@@ -40,12 +41,12 @@ struct SignedIn {
 
 /// Verifies credentials, and issues, refreshes and revokes tokens.
 pub struct Authenticator {
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     passwords: Passwords,
     limits: Arc<Limits>,
     accounts: BatchedRead<UserId, Account>,
-    db: Db,
-    events: Events,
+    pub(super) db: Db,
+    pub(super) events: Events,
 }
 
 impl Authenticator {
@@ -84,7 +85,10 @@ impl Authenticator {
         match self.accounts.get(claims.user).await.map_err(AuthError::Failed)? {
             None => Err(AuthError::UserNotFound),
             Some(account) if !account.is_active => Err(AuthError::UserInactive),
-            Some(account) if claims.issued_at < account.tokens_valid_from => {
+            Some(account)
+                if claims.issued_at < account.tokens_valid_from
+                    || account.ended_sign_ins.contain(claims.sign_in()) =>
+            {
                 Err(AuthError::Token(TokenError::Revoked))
             }
             Some(account) => Ok((account, claims)),
@@ -98,10 +102,10 @@ impl Authenticator {
     ///
     /// [`Kind::WrongCredentials`] for an unknown email and a wrong password alike, also in
     /// time; [`Error::RateLimited`] after too many of them.
-    pub async fn sign_in(&self, sign_in: SignIn, address: IpAddr) -> Result<TokenPair> {
+    pub async fn sign_in(&self, sign_in: SignIn, address: IpAddr, device: &Device) -> Result<TokenPair> {
         let started = Instant::now();
         let attempt = self.limits.password_attempt(sign_in.email.key(), address).await?;
-        match self.verify_credentials(sign_in).await {
+        match self.verify_credentials(sign_in, device).await {
             Ok(Some(signed_in)) => {
                 attempt.succeeded().await;
                 if let Some((stored, password)) = signed_in.outdated {
@@ -125,29 +129,9 @@ impl Authenticator {
     /// # Errors
     ///
     /// [`Error::Unauthenticated`] if it is not valid, or its user may not authenticate.
-    pub async fn refresh(&self, token: &str) -> Result<TokenPair> {
+    pub async fn refresh(&self, token: &str, device: &Device) -> Result<TokenPair> {
         let claims = self.tokens.verify(token, TokenType::Refresh)?;
-        self.issue(Credential::Refresh(claims)).await
-    }
-
-    /// Revokes a refresh token. Repeating it has no effect.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unauthenticated`] if it is not valid.
-    pub async fn log_out(&self, token: &str) -> Result<()> {
-        let claims = self.tokens.verify(token, TokenType::Refresh)?;
-        self.events.commit(move |unit| revocation::revoke_one(unit, &claims)).await?;
-        Ok(())
-    }
-
-    /// Revokes all tokens that were issued to a user so far, and closes their sockets.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] if the database does not respond.
-    pub async fn log_out_everywhere(&self, user: UserId) -> Result<()> {
-        self.events.commit(move |unit| revocation::revoke_all(unit, user)).await
+        self.issue(Credential::Refresh(claims), device).await
     }
 
     /// Changes a user's password, revokes all their tokens and returns new ones.
@@ -161,6 +145,7 @@ impl Authenticator {
         account: &Account,
         change: PasswordChange,
         address: IpAddr,
+        device: &Device,
     ) -> Result<TokenPair> {
         const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
         let user = account.id;
@@ -188,17 +173,17 @@ impl Authenticator {
                 return Err(fault);
             }
         }
-        self.issue(Credential::Password(user, new_hash)).await
+        self.issue(Credential::Password(user, new_hash), device).await
     }
 
     /// Issues a ticket, which opens one socket. `issued_at` is the `iat` of the access token that
-    /// requests it: the ticket is revoked with that token.
+    /// requests it, and `sign_in` is its sign-in: the ticket is revoked with that token.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] if signing fails, which it does not.
-    pub fn ticket(&self, user: UserId, issued_at: i64) -> Result<String> {
-        self.tokens.issue_ticket(user, issued_at)
+    pub fn ticket(&self, user: UserId, sign_in: SignInId, issued_at: i64) -> Result<String> {
+        self.tokens.issue_ticket(user, sign_in, issued_at)
     }
 
     /// Redeems a ticket, which opens one socket: it is revoked. Of many handshakes with the same
@@ -225,7 +210,7 @@ impl Authenticator {
     }
 
     /// Returns tokens if the email has an account and the password is its own.
-    async fn verify_credentials(&self, sign_in: SignIn) -> Result<Option<SignedIn>> {
+    async fn verify_credentials(&self, sign_in: SignIn, device: &Device) -> Result<Option<SignedIn>> {
         let (email, mut password) = (sign_in.email.key(), sign_in.password);
         // A password whose hash is replaced meanwhile is verified again, against the new one.
         retry_conflicts(async || {
@@ -239,7 +224,7 @@ impl Authenticator {
                 return Ok(None);
             };
             let credential = Credential::Password(stored.user, stored.password_hash.clone());
-            match self.issue(credential).await {
+            match self.issue(credential, device).await {
                 Ok(tokens) => {
                     let is_outdated = verification == Verification::ValidButOutdated;
                     let outdated = is_outdated.then(|| (stored, std::mem::take(&mut password)));
@@ -280,12 +265,16 @@ impl Authenticator {
     ///
     /// [`Error::Unauthenticated`] if it was; [`Error::Conflict`] if the password has another
     /// hash by now.
-    async fn issue(&self, credential: Credential) -> Result<TokenPair> {
+    async fn issue(&self, credential: Credential, device: &Device) -> Result<TokenPair> {
+        let (_, lifetime) = self.tokens.lifetimes();
         for _ in 0..MAX_ISSUE_ATTEMPTS {
-            let credential = credential.clone();
-            match self.events.commit(move |unit| commands::grant(unit, &credential)).await? {
-                Grant::Granted(user, issued_at) => return self.tokens.issue_pair(user, issued_at),
-                Grant::NotBefore(second) => tokio::time::sleep(time_until(second)).await,
+            let (credential, device) = (credential.clone(), device.clone());
+            let grant = self.events.commit(move |unit| commands::grant(unit, &credential, &device, lifetime));
+            match grant.await? {
+                Grant::Granted(user, sign_in, issued_at) => {
+                    return self.tokens.issue_pair(user, sign_in, issued_at);
+                }
+                Grant::After(wait) => tokio::time::sleep(wait.min(Duration::from_secs(1))).await,
                 Grant::Revoked => return Err(TokenError::Revoked.into()),
                 Grant::HashChanged => return Err(Error::Conflict),
                 Grant::Inactive => {
@@ -299,14 +288,6 @@ impl Authenticator {
         }
         Err(Error::unavailable("tokens are revoked faster than they can be issued"))
     }
-}
-
-/// Returns the time until a second of Unix time begins; at most one second, whatever the
-/// clocks say.
-fn time_until(second: i64) -> Duration {
-    let due = Duration::from_secs(u64::try_from(second).unwrap_or_default());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    due.saturating_sub(now).min(Duration::from_secs(1))
 }
 
 async fn delay_to_next_step(started: Instant) {

@@ -1,13 +1,18 @@
 //! Issuing tokens, and changing what a user authenticates with.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
-use super::revocation::{self, Lock};
-use super::tokens::{Claims, seconds_now};
+use super::revocation::{self, Lock, MICROS_PER_SECOND};
+use super::sign_ins::{self, Device};
+use super::tokens::Claims;
+use crate::db::database_time_us;
 use crate::db::schema::users;
 use crate::error::{Error, Result};
 use crate::events::UnitOfWork;
-use crate::ids::UserId;
+use crate::ids::{SignInId, UserId};
+use crate::timestamp::Timestamp;
 
 /// What tokens are issued for.
 #[derive(Clone, Debug)]
@@ -18,14 +23,23 @@ pub(super) enum Credential {
     Refresh(Claims),
 }
 
+impl Credential {
+    /// Returns the sign-in that tokens are issued for: a new one for a password.
+    fn sign_in(&self) -> SignInId {
+        match self {
+            Self::Password(..) => SignInId::random(),
+            Self::Refresh(claims) => claims.sign_in(),
+        }
+    }
+}
+
 /// Whether tokens may be issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// They may, as of this second in Unix time.
-    Granted(UserId, i64),
-    /// Everything issued up to a second that is not over yet is revoked: they may from this
-    /// second on.
-    NotBefore(i64),
+    /// They may, as of this second of Unix time by the database's clock.
+    Granted(UserId, SignInId, i64),
+    /// Everything issued up to a second that is not over yet is revoked: they may after this time.
+    After(Duration),
     /// The account does not exist or is inactive.
     Inactive,
     /// The password has another hash by now.
@@ -34,13 +48,18 @@ pub(super) enum Grant {
     Revoked,
 }
 
-/// Decides whether tokens may be issued for a credential. The user's row stays locked
-/// until the transaction ends, so that no revocation comes in between.
+/// Decides whether tokens may be issued for a credential, and records the sign-in if so. The
+/// user's row stays locked until the transaction ends, so that no revocation comes in between.
 ///
 /// # Errors
 ///
 /// Those of the database, here and where no others are named.
-pub(super) fn grant(unit: &mut UnitOfWork<'_>, credential: &Credential) -> Result<Grant> {
+pub(super) fn grant(
+    unit: &mut UnitOfWork<'_>,
+    credential: &Credential,
+    device: &Device,
+    refresh_lifetime: Duration,
+) -> Result<Grant> {
     let user = match credential {
         Credential::Password(user, _) => *user,
         Credential::Refresh(claims) => claims.user,
@@ -52,14 +71,21 @@ pub(super) fn grant(unit: &mut UnitOfWork<'_>, credential: &Credential) -> Resul
         .first::<(bool, String, i64)>(unit.conn)
         .optional()?;
     let Some((true, hash, valid_from)) = row else { return Ok(Grant::Inactive) };
-    let now = seconds_now();
-    Ok(match credential {
+    let now_us = database_time_us(unit.conn)?;
+    let (now, wait_us) = (now_us / MICROS_PER_SECOND, valid_from * MICROS_PER_SECOND - now_us);
+    let grant = match credential {
         Credential::Password(_, verified) if *verified != hash => Grant::HashChanged,
         Credential::Refresh(claims) if claims.issued_at < valid_from => Grant::Revoked,
-        Credential::Refresh(claims) if revocation::is_revoked(unit.conn, &claims.jti)? => Grant::Revoked,
-        _ if now < valid_from => Grant::NotBefore(valid_from),
-        _ => Grant::Granted(user, now),
-    })
+        Credential::Refresh(claims) if revocation::is_revoked(unit.conn, claims)? => Grant::Revoked,
+        _ if now < valid_from => Grant::After(Duration::from_micros(wait_us.unsigned_abs())),
+        _ => Grant::Granted(user, credential.sign_in(), now),
+    };
+    if let Grant::Granted(user, sign_in, _) = grant {
+        let lifetime = i64::try_from(refresh_lifetime.as_secs()).unwrap_or(i64::MAX);
+        let times = (unit.now, Timestamp::of_unix_seconds(now.saturating_add(lifetime)));
+        sign_ins::record(unit.conn, user, sign_in, device, times)?;
+    }
+    Ok(grant)
 }
 
 /// Replaces a password's hash and revokes all tokens issued before. Returns whether it

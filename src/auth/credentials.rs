@@ -4,6 +4,7 @@
 use email_address::{EmailAddress, Options};
 use utoipa::ToSchema;
 
+use super::common_passwords::is_common;
 use crate::error::{FieldErrors, Result};
 use crate::request::field::Field;
 use crate::request::fields::Fields;
@@ -77,9 +78,12 @@ impl Email {
 pub struct Password(String);
 
 impl Password {
-    /// Reads a new password, which has 6 characters to 1,024 bytes.
+    /// Reads a new password, which has 6 characters to 1,024 bytes and is not a common one.
     pub fn new(field: Field<String>) -> Field<Self> {
-        let valid = field.min_chars(MIN_PASSWORD_CHARS).max_bytes(MAX_PASSWORD_BYTES);
+        let valid = field
+            .min_chars(MIN_PASSWORD_CHARS)
+            .max_bytes(MAX_PASSWORD_BYTES)
+            .check(|text| !is_common(text), "This password is too common.");
         valid.parse(|text| Ok::<_, String>(Self(text)))
     }
 

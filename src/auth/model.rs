@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ended_sign_ins::EndedSignIns;
 use super::tokens::TokenError;
 use crate::error::Error;
 use crate::ids::UserId;
@@ -33,6 +34,10 @@ pub struct Account {
     /// Tokens issued before this second, in Unix time, are revoked.
     #[serde(skip)]
     pub tokens_valid_from: i64,
+    /// The tokens of these sign-ins are revoked.
+    #[serde(skip)]
+    #[diesel(deserialize_as = String)]
+    pub ended_sign_ins: EndedSignIns,
 }
 
 /// Why a token does not authenticate anybody.

@@ -17,7 +17,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::credentials::Password;
@@ -45,6 +45,8 @@ const MAX_ROUNDS: u32 = 10_000_000;
 #[derive(Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
+    /// Those without an account wait for one of these first.
+    without_account: Arc<Semaphore>,
     threads: Arc<ThreadPool>,
     /// The hash of a random password, verified against where there is no account.
     decoy: Arc<str>,
@@ -78,7 +80,9 @@ impl Passwords {
             .build()?;
         let decoy = argon2id(uuid::Uuid::new_v4().to_string().as_bytes())?.into();
         metrics.password_hash_threads.set(i64::try_from(at_once).unwrap_or(i64::MAX));
-        Ok(Self { permits: Arc::new(Semaphore::new(at_once)), threads: Arc::new(threads), decoy, metrics })
+        let permits = Arc::new(Semaphore::new(at_once));
+        let without_account = Arc::new(Semaphore::new((at_once / 2).max(1)));
+        Ok(Self { permits, without_account, threads: Arc::new(threads), decoy, metrics })
     }
 
     /// Returns the hash of a new password.
@@ -94,6 +98,9 @@ impl Passwords {
     /// a client cannot learn from the time whether there is an account. Gives the password
     /// back.
     ///
+    /// Of those without a hash half as many as there are threads are in the queue at once: a
+    /// flood of unknown emails does not keep people from signing in.
+    ///
     /// # Errors
     ///
     /// As [`Passwords::hash`].
@@ -103,6 +110,10 @@ impl Passwords {
         stored: Option<String>,
     ) -> Result<(Verification, Password)> {
         let decoy = self.decoy.clone();
+        let _place = match &stored {
+            Some(_) => None,
+            None => Some(free(self.without_account.clone()).await?),
+        };
         self.on_thread(move || {
             let verification = match &stored {
                 Some(stored) => verify(password.expose(), stored),
@@ -118,10 +129,7 @@ impl Passwords {
 
     async fn on_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let waiting = GaugeGuard::new(&self.metrics.password_hashes_waiting);
-        let permit = match timeout(QUEUE_TIMEOUT, self.permits.clone().acquire_owned()).await {
-            Ok(permit) => permit.map_err(Error::internal)?,
-            Err(_) => return Err(Error::unavailable("no thread to hash a password is free in time")),
-        };
+        let permit = free(self.permits.clone()).await?;
         drop(waiting);
         let (sender, receiver) = oneshot::channel();
         let metrics = self.metrics.clone();
@@ -135,6 +143,18 @@ impl Passwords {
             let _ = sender.send(value);
         });
         receiver.await.map_err(Error::internal)
+    }
+}
+
+/// Waits for one of some permits.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if none is free in time.
+async fn free(permits: Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    match timeout(QUEUE_TIMEOUT, permits.acquire_owned()).await {
+        Ok(permit) => permit.map_err(Error::internal),
+        Err(_) => Err(Error::unavailable("no thread to hash a password is free in time")),
     }
 }
 
@@ -262,5 +282,36 @@ impl StoredHash {
                 secret::same(&computed, hash)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_unknown_emails_does_not_delay_a_known_one() -> Result<()> {
+        const FLOOD: usize = 40;
+        let passwords = Passwords::start(2, Metrics::default()).map_err(Error::Internal)?;
+        let stored = passwords.hash(Password::default()).await?;
+        let done = AtomicUsize::new(0);
+        let flood = futures_util::future::join_all((0..FLOOD).map(|_| async {
+            let verified = passwords.verify(Password::default(), None).await;
+            done.fetch_add(1, Ordering::Relaxed);
+            verified
+        }));
+        let known = async {
+            // Behind the whole flood.
+            tokio::task::yield_now().await;
+            let verified = passwords.verify(Password::default(), Some(stored)).await;
+            (verified, done.load(Ordering::Relaxed))
+        };
+        let (flood, (known, before)) = tokio::join!(flood, known);
+        assert!(before < FLOOD / 4, "{before} before it");
+        assert_eq!(known?.0, Verification::Valid);
+        assert!(flood.into_iter().all(|it| it.is_ok_and(|(it, _)| it == Verification::Invalid)));
+        Ok(())
     }
 }

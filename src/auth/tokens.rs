@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result, Unauthenticated};
-use crate::ids::UserId;
+use crate::ids::{SignInId, UserId};
 use crate::settings::Auth;
 
 /// What a token is for.
@@ -28,6 +28,10 @@ pub enum TokenType {
     /// For one socket, within [`TICKET_LIFETIME`].
     Ticket,
 }
+
+/// How far the clock that a token was issued by may be ahead. Instances that synchronise their
+/// clocks differ by milliseconds, and a step of the clock is corrected within a second or two.
+const MAX_CLOCK_LEAD: Duration = Duration::from_secs(2);
 
 /// How long a ticket is valid: the way to a page and back to the socket, on a bad line.
 pub(super) const TICKET_LIFETIME: Duration = Duration::from_secs(30);
@@ -109,6 +113,13 @@ pub struct Claims {
     pub jti: String,
 }
 
+impl Claims {
+    /// Returns the sign-in that the token was issued for.
+    pub fn sign_in(&self) -> SignInId {
+        SignInId::of_jti(&self.jti)
+    }
+}
+
 /// Signs and verifies tokens.
 pub struct Tokens {
     encoding: EncodingKey,
@@ -147,15 +158,18 @@ impl Tokens {
         }
     }
 
-    /// Issues both tokens for a user, as of this second in Unix time.
+    /// Issues both tokens of a user's sign-in, as of this second in Unix time.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] if signing fails, which it does not.
-    pub(super) fn issue_pair(&self, user: UserId, issued_at: i64) -> Result<TokenPair> {
+    pub(super) fn issue_pair(&self, user: UserId, sign_in: SignInId, issued_at: i64) -> Result<TokenPair> {
+        let sign = |token_type, lifetime| {
+            self.sign(user, sign_in, token_type, issued_at, expiry(issued_at, lifetime))
+        };
         Ok(TokenPair {
-            access: self.sign(user, TokenType::Access, issued_at, expiry(issued_at, self.access))?,
-            refresh: self.sign(user, TokenType::Refresh, issued_at, expiry(issued_at, self.refresh))?,
+            access: sign(TokenType::Access, self.access)?,
+            refresh: sign(TokenType::Refresh, self.refresh)?,
         })
     }
 
@@ -165,22 +179,28 @@ impl Tokens {
     /// # Errors
     ///
     /// As [`Tokens::issue_pair`].
-    pub(super) fn issue_ticket(&self, user: UserId, issued_at: i64) -> Result<String> {
-        self.sign(user, TokenType::Ticket, issued_at, expiry(seconds_now(), TICKET_LIFETIME))
+    pub(super) fn issue_ticket(&self, user: UserId, sign_in: SignInId, issued_at: i64) -> Result<String> {
+        self.sign(user, sign_in, TokenType::Ticket, issued_at, expiry(seconds_now(), TICKET_LIFETIME))
     }
 
-    fn sign(&self, user: UserId, token_type: TokenType, iat: i64, exp: i64) -> Result<String> {
-        let claims = EncodedClaims {
-            token_type,
-            exp,
-            iat,
-            jti: uuid::Uuid::new_v4().simple().to_string(),
-            user_id: user.to_string(),
-        };
+    fn sign(
+        &self,
+        user: UserId,
+        sign_in: SignInId,
+        token_type: TokenType,
+        iat: i64,
+        exp: i64,
+    ) -> Result<String> {
+        let claims =
+            EncodedClaims { token_type, exp, iat, jti: sign_in.new_jti(), user_id: user.to_string() };
         jsonwebtoken::encode(&Header::default(), &claims, &self.encoding).map_err(Error::internal)
     }
 
-    /// Returns the claims of a valid token of this type. There is no leeway.
+    /// Returns the claims of a valid token of this type.
+    ///
+    /// There is a leeway of [`MAX_CLOCK_LEAD`] for when it was issued, and none for its expiry.
+    /// It may not be valid for longer than this service issues tokens of its type for: nobody who
+    /// once had the key has tokens that outlive [its change](crate::settings::Auth).
     ///
     /// # Errors
     ///
@@ -191,7 +211,7 @@ impl Tokens {
         for not_before in ["iat", "nbf"] {
             match claims.get(not_before).map(Value::as_f64) {
                 None => {}
-                Some(Some(time)) if time <= now => {}
+                Some(Some(time)) if time <= now + MAX_CLOCK_LEAD.as_secs_f64() => {}
                 Some(_) => return Err(TokenError::Invalid),
             }
         }
@@ -211,6 +231,14 @@ impl Tokens {
             Some(Value::String(text)) if text == token_type.name() => {}
             Some(_) => return Err(TokenError::WrongType),
         }
+        let issued_at = claims.get("iat").and_then(Value::as_f64);
+        // A ticket has the `iat` of an access token.
+        let valid_from = issued_at.filter(|_| token_type != TokenType::Ticket);
+        let latest_expiry =
+            valid_from.unwrap_or(now + MAX_CLOCK_LEAD.as_secs_f64()) + self.lifetime(token_type);
+        if expires_at as f64 > latest_expiry.ceil() {
+            return Err(TokenError::Invalid);
+        }
         let user = match claims.get("user_id") {
             Some(Value::String(digits)) if is_digits(digits) => UserId::from_digits(digits),
             Some(Value::Number(number)) if !number.is_f64() => {
@@ -218,8 +246,23 @@ impl Tokens {
             }
             _ => return Err(TokenError::NoUser),
         };
-        let issued_at = claims.get("iat").and_then(Value::as_f64).unwrap_or_default().floor() as i64;
+        let issued_at = issued_at.unwrap_or_default().floor() as i64;
         Ok(Claims { user, issued_at, expires_at, jti })
+    }
+
+    /// Returns how long access and refresh tokens are valid.
+    pub(super) const fn lifetimes(&self) -> (Duration, Duration) {
+        (self.access, self.refresh)
+    }
+
+    /// Returns for how many seconds tokens of a type are valid.
+    fn lifetime(&self, token_type: TokenType) -> f64 {
+        let lifetime = match token_type {
+            TokenType::Access => self.access,
+            TokenType::Refresh => self.refresh,
+            TokenType::Ticket => TICKET_LIFETIME,
+        };
+        lifetime.as_secs_f64()
     }
 
     /// Returns the claims of a token that was signed with one of the keys.
@@ -234,7 +277,7 @@ fn expiry(from: i64, lifetime: Duration) -> i64 {
 }
 
 /// Returns the present second in Unix time.
-pub(super) fn seconds_now() -> i64 {
+pub fn seconds_now() -> i64 {
     i64::try_from(now().as_secs()).unwrap_or(i64::MAX)
 }
 

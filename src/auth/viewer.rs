@@ -13,18 +13,25 @@ use super::authenticator::Authenticator;
 use super::model::{Account, AuthError};
 use super::tokens::{TokenError, TokenType};
 use crate::error::{Error, Result, Unauthenticated};
+use crate::ids::SignInId;
 
 /// The authenticated user who makes a request.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     account: Rc<Account>,
     issued_at: i64,
+    sign_in: SignInId,
 }
 
 impl Viewer {
     /// Returns when the request's token was issued, in Unix time.
     pub const fn issued_at(&self) -> i64 {
         self.issued_at
+    }
+
+    /// Returns the sign-in that the request's token belongs to.
+    pub const fn sign_in(&self) -> SignInId {
+        self.sign_in
     }
 }
 
@@ -59,7 +66,10 @@ pub async fn require<B: MessageBody>(
 async fn viewer(authenticator: &Authenticator, request: &ServiceRequest) -> Result<Viewer> {
     let token = bearer(request).map_err(Error::Unauthenticated)?;
     match authenticator.authenticate(token, TokenType::Access).await {
-        Ok((account, claims)) => Ok(Viewer { account: Rc::new(account), issued_at: claims.issued_at }),
+        Ok((account, claims)) => {
+            let (issued_at, sign_in) = (claims.issued_at, claims.sign_in());
+            Ok(Viewer { account: Rc::new(account), issued_at, sign_in })
+        }
         Err(AuthError::Failed(error)) => Err(error),
         Err(AuthError::Token(TokenError::NoUser)) => Err(TokenError::NoUser.into()),
         Err(AuthError::Token(error)) => Err(Error::Unauthenticated(Unauthenticated {

@@ -2,6 +2,7 @@
 //! binary, one folder for each kind of database.
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ const BUILT_CONCURRENTLY: &[&str] = &[
     "messages_receiver_id",
     "users_newest",
     "users_search_key_bigrams",
+    "users_search_key_prefix",
     "friendships_requests",
 ];
 
@@ -122,7 +124,8 @@ fn exclusively<T>(
     // this process's SQLite holds on it.
     let _file = match &settings.url {
         DatabaseUrl::Sqlite(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path);
+            // Readable by its owner only; SQLite gives the files beside it the same mode.
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
             let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
             file.lock()?;
             Some(file)

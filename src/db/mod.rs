@@ -8,6 +8,7 @@
 
 mod among;
 mod batched_read;
+mod clock;
 mod connection;
 mod failure;
 mod lease;
@@ -21,6 +22,7 @@ mod transaction;
 
 pub use among::among;
 pub use batched_read::BatchedRead;
+pub use clock::database_time_us;
 pub(crate) use connection::MultiBackend;
 pub use connection::{AnyConnection, LockWait};
 pub use failure::{Query, violates_unique};

@@ -75,9 +75,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    sign_ins (user_id, id) {
+        user_id -> Int8,
+        id -> Text,
+        created_at -> Timestamp,
+        last_used_at -> Timestamp,
+        expires_at -> Timestamp,
+        address -> Text,
+        client -> Text,
+    }
+}
+
+diesel::table! {
     spent_tokens (jti) {
         jti -> Text,
         expires_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    username_keys (key) {
+        key -> Text,
+        user_id -> Int8,
     }
 }
 
@@ -95,12 +114,15 @@ diesel::table! {
         is_superuser -> Bool,
         date_joined -> Timestamp,
         tokens_valid_from -> Int8,
+        ended_sign_ins -> Text,
     }
 }
 
 diesel::joinable!(inbox_events -> inboxes (user_id));
 diesel::joinable!(inboxes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
+diesel::joinable!(sign_ins -> users (user_id));
+diesel::joinable!(username_keys -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     conversations,
@@ -110,6 +132,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     inboxes,
     messages,
     profiles,
+    sign_ins,
     spent_tokens,
+    username_keys,
     users,
 );

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{FriendRequestId, MessageId, UserId};
+use crate::ids::{FriendRequestId, MessageId, SignInId, UserId};
 use crate::timestamp::Timestamp;
 
 /// An envelope's position in one person's inbox: 1, 2, 3, …
@@ -107,6 +107,9 @@ pub struct Revocation {
     pub user: UserId,
     /// Tokens issued before this second, in Unix time, are.
     pub before: i64,
+    /// Those of this sign-in are, whenever they were issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInId>,
 }
 
 /// The types of all frames that this service itself sends to sockets, or may come to

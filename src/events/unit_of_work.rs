@@ -10,7 +10,7 @@ use super::outgoing::Outgoing;
 use crate::channel_layer::Group;
 use crate::db::AnyConnection;
 use crate::error::{Error, Result};
-use crate::ids::UserId;
+use crate::ids::{SignInId, UserId};
 use crate::timestamp::Timestamp;
 
 /// One transaction and what it sends after its COMMIT.
@@ -61,7 +61,13 @@ impl<'a> UnitOfWork<'a> {
     /// Closes, on every instance once the transaction commits, the sockets of a user that were
     /// opened with a token issued before this second in Unix time.
     pub fn revoke(&mut self, user: UserId, before: i64) {
-        self.push(Outgoing::Revocation(Revocation { user, before }));
+        self.push(Outgoing::Revocation(Revocation { user, before, sign_in: None }));
+    }
+
+    /// Closes, on every instance once the transaction commits, the sockets of one sign-in of a
+    /// user.
+    pub fn revoke_sign_in(&mut self, user: UserId, sign_in: SignInId) {
+        self.push(Outgoing::Revocation(Revocation { user, before: 0, sign_in: Some(sign_in) }));
     }
 
     fn push(&mut self, outgoing: Outgoing) {

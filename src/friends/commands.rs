@@ -20,10 +20,11 @@ const ACCEPTED: &str = "Friend request accepted";
 ///
 /// # Errors
 ///
-/// [`Error::not_found`] for an unknown user; [`Error::rule`] for oneself, or where a request
+/// [`Error::not_found`] for an unknown or inactive user; [`Error::rule`] for oneself, or where a request
 /// or a friendship exists; [`Error::Conflict`] if their relationship changed meanwhile.
 pub(super) fn request(unit: &mut UnitOfWork<'_>, requester: &Person, addressee: UserId) -> Result<Done> {
-    let other = queries::person(unit.conn, addressee)?.ok_or_else(|| Error::not_found("User not found"))?;
+    let other = queries::active_person(unit.conn, addressee)?;
+    let other = other.ok_or_else(|| Error::not_found("User not found"))?;
     let pair =
         UserPair::new(requester.id, addressee).ok_or_else(|| Error::rule("You cannot friend yourself"))?;
     match queries::relationship(unit.conn, pair)? {

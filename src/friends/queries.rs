@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::UserPair;
-use crate::accounts::queries::MAX_FOUND;
+use crate::accounts::search::LIMIT;
 use crate::db::schema::{friendships, profiles, users};
 use crate::db::{AnyConnection, Query, among};
 use crate::events::Person;
@@ -78,7 +78,7 @@ pub(super) fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pendi
     Ok(requests.into_iter().filter_map(pending).collect())
 }
 
-/// Returns users to whom this user has no relationship, the newest accounts first.
+/// Returns active users to whom this user has no relationship, the newest accounts first.
 pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
     let relationship = friendships::table.filter(
         friendships::low_id
@@ -88,10 +88,10 @@ pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<U
     );
     users::table
         .inner_join(profiles::table)
-        .filter(users::id.ne(user))
+        .filter(users::id.ne(user).and(users::is_active))
         .filter(not(exists(relationship)))
         .order(users::id.desc())
-        .limit(MAX_FOUND)
+        .limit(LIMIT)
         .select((PERSON, profiles::avatar))
         .load(conn)
 }
@@ -99,6 +99,11 @@ pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<U
 /// Returns a user as others see them.
 pub(super) fn person(conn: &mut AnyConnection, user: UserId) -> Query<Option<Person>> {
     users::table.find(user).select(PERSON).first(conn).optional()
+}
+
+/// Returns a user as others see them, if the account is active.
+pub(super) fn active_person(conn: &mut AnyConnection, user: UserId) -> Query<Option<Person>> {
+    users::table.find(user).filter(users::is_active).select(PERSON).first(conn).optional()
 }
 
 /// The friend request or friendship of two users.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 
+use super::address_limit::AddressLimit;
 use super::in_flight::{InFlight, Slot};
 use super::key::{LimitKey, LimitKeys};
 use super::limit::{Limit, refusal};
@@ -28,14 +29,15 @@ const COSTLY_READ_UNITS: u64 = 10;
 /// All limits of an instance.
 pub struct Limits {
     pub(super) failed_logins_by_email: Limit,
-    pub(super) failed_logins_by_address: Limit,
-    signups_by_address: Limit,
+    pub(super) failed_logins_by_address: AddressLimit,
+    pub(super) logins_by_email_and_address: Limit,
+    signups_by_address: AddressLimit,
     messages_by_person: Limit,
     friend_requests_by_person: Limit,
     requests_by_person: Limit,
     requests_in_flight: InFlight,
     costly_reads_in_flight: InFlight,
-    connects_by_address: Limit,
+    connects_by_address: AddressLimit,
     rates: Rates,
     pub(super) trusted_addresses: TrustedAddresses,
     pub(super) keys: LimitKeys,
@@ -61,14 +63,23 @@ impl Limits {
             None => None,
         };
         let shared = |name, rate| Limit::new(name, rate, redis.clone(), metrics.clone());
-        let local = |name, rate| Limit::new(name, rate, None, metrics.clone());
+        let by_address = |name, rate| AddressLimit::new(rate, |rate| shared(name, rate));
         Ok(Self {
             failed_logins_by_email: shared("failed_logins_by_email", rates.failed_logins_by_email),
-            failed_logins_by_address: shared("failed_logins_by_address", rates.failed_logins_by_address),
-            signups_by_address: shared("signups_by_address", rates.signups_by_address),
+            failed_logins_by_address: by_address("failed_logins_by_address", rates.failed_logins_by_address),
+            logins_by_email_and_address: shared(
+                "logins_by_email_and_address",
+                rates.logins_by_email_and_address,
+            ),
+            signups_by_address: by_address("signups_by_address", rates.signups_by_address),
             messages_by_person: shared("messages_by_person", rates.messages_by_person),
             friend_requests_by_person: shared("friend_requests_by_person", rates.friend_requests_by_person),
-            requests_by_person: local("requests_by_person", rates.requests_by_person),
+            requests_by_person: Limit::new(
+                "requests_by_person",
+                rates.requests_by_person,
+                None,
+                metrics.clone(),
+            ),
             requests_in_flight: InFlight::new(
                 "requests_in_flight",
                 rates.max_requests_by_person,
@@ -79,7 +90,9 @@ impl Limits {
                 rates.max_requests_by_person.div_ceil(COSTLY_READ_UNITS as usize),
                 metrics.clone(),
             ),
-            connects_by_address: local("connects_by_address", rates.connects_by_address),
+            connects_by_address: AddressLimit::new(rates.connects_by_address, |rate| {
+                Limit::new("connects_by_address", rate, None, metrics.clone())
+            }),
             rates,
             trusted_addresses: TrustedAddresses::new(redis.clone()),
             keys: LimitKeys::new(secret_key),
@@ -93,7 +106,7 @@ impl Limits {
     ///
     /// 429 with the time until the next one.
     pub async fn sign_up(&self, address: IpAddr) -> Result<()> {
-        self.signups_by_address.take(self.keys.address(address)).await
+        self.signups_by_address.take(&self.keys, address).await
     }
 
     /// Counts a message that a user sends.
@@ -144,7 +157,7 @@ impl Limits {
     ///
     /// 429 with the time until the next one.
     pub fn connect(&self, address: IpAddr) -> Result<()> {
-        self.connects_by_address.take_locally(self.keys.address(address))
+        self.connects_by_address.take_locally(&self.keys, address)
     }
 
     /// Returns the limiter of the frames of one socket.

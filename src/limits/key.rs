@@ -1,7 +1,7 @@
 //! A [`LimitKey`] identifies whose use is counted, without revealing an email or address.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -38,6 +38,11 @@ impl LimitKeys {
     /// Returns the key of an address.
     pub(super) fn address(&self, address: IpAddr) -> LimitKey {
         self.hash(&[b"address", &octets(address)])
+    }
+
+    /// Returns the key of a network of IPv6 addresses, given its first one.
+    pub(super) fn network(&self, first: Ipv6Addr, prefix: u32) -> LimitKey {
+        self.hash(&[b"network", &first.octets(), &prefix.to_be_bytes()])
     }
 
     /// Returns the key of an email when used from one address.

@@ -16,6 +16,7 @@
 //!
 //! It knows no HTTP: callers pass the email, address or id whose use is counted.
 
+mod address_limit;
 mod all;
 mod gcra;
 mod in_flight;

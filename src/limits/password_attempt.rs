@@ -17,7 +17,9 @@ pub struct PasswordAttempt<'a> {
     email: String,
     address: IpAddr,
     by_email: LimitKey,
-    by_address: LimitKey,
+    /// Whether it is counted by address too. It is not where that is exhausted and the address is
+    /// trusted: whoever shares it with a guesser can still sign in.
+    counts_by_address: bool,
 }
 
 impl Limits {
@@ -26,28 +28,46 @@ impl Limits {
     ///
     /// Attempts for one email are counted together, wherever they come from. When they are
     /// exhausted, each address from which a password of this email was right lately has as
-    /// many of its own: strangers who guess lock out strangers only.
+    /// many of its own: strangers who guess lock out strangers only. Nor does an exhausted address
+    /// lock out an email that is trusted there.
     ///
     /// # Errors
     ///
     /// 429 with the time until the next one.
     pub async fn password_attempt(&self, email: String, address: IpAddr) -> Result<PasswordAttempt<'_>> {
-        let by_address = self.keys.address(address);
         // The address first, and locally first: a client that tries many emails from one
         // address is rejected without a query to Redis.
-        self.failed_logins_by_address.take_locally(by_address)?;
+        let mut counts_by_address = true;
+        if let Err(refusal) = self.failed_logins_by_address.take_locally(&self.keys, address) {
+            self.trusted_addresses.key(&self.keys, &email, address).await.ok_or(refusal)?;
+            counts_by_address = false;
+        }
         let by_email = match self.take_by_email(&email, address).await {
             Ok(by_email) => by_email,
             Err(refusal) => {
-                self.failed_logins_by_address.give_back_locally(by_address);
+                if counts_by_address {
+                    self.failed_logins_by_address.give_back_locally(&self.keys, address);
+                }
                 return Err(refusal);
             }
         };
-        if let Err(refusal) = self.failed_logins_by_address.take_in_redis(by_address).await {
-            self.failed_logins_by_email.give_back(by_email).await;
+        if counts_by_address
+            && let Err(refusal) = self.failed_logins_by_address.take_in_redis(&self.keys, address).await
+        {
+            counts_by_address = false;
+            if self.trusted_addresses.key(&self.keys, &email, address).await.is_none() {
+                self.failed_logins_by_email.give_back(by_email).await;
+                return Err(refusal);
+            }
+        }
+        let attempt = PasswordAttempt { limits: self, email, address, by_email, counts_by_address };
+        // Each costs a hash, the right ones too.
+        let by_both = self.keys.email_at(&attempt.email, address);
+        if let Err(refusal) = self.logins_by_email_and_address.take(by_both).await {
+            attempt.not_verified().await;
             return Err(refusal);
         }
-        Ok(PasswordAttempt { limits: self, email, address, by_email, by_address })
+        Ok(attempt)
     }
 
     /// Returns the key under which the attempt was counted.
@@ -75,6 +95,8 @@ impl PasswordAttempt<'_> {
     /// does not count.
     pub async fn not_verified(self) {
         self.limits.failed_logins_by_email.give_back(self.by_email).await;
-        self.limits.failed_logins_by_address.give_back(self.by_address).await;
+        if self.counts_by_address {
+            self.limits.failed_logins_by_address.give_back(&self.limits.keys, self.address).await;
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(super) enum Inserted {
     New(MessageId, UserSummary),
     /// Its key is stored already, with the id of the message that was inserted then.
     Before,
-    /// Its receiver does not exist.
+    /// Its receiver does not exist or is inactive.
     NoReceiver,
 }
 
@@ -77,8 +77,8 @@ fn in_postgres(
 }
 
 /// Inserts messages with their keys in one statement, for PostgreSQL: a message is inserted if its
-/// key was. Returns the place of each message whose receiver exists, in order, and whether it was
-/// inserted.
+/// key was. Returns the place of each message whose receiver exists and is active, in order, and
+/// whether it was inserted.
 struct InsertKeyedMessages {
     /// `[[<sender>, <receiver>, <text>, [<requester>, <key>, <fingerprint>] or null], …]`
     rows: String,
@@ -97,7 +97,7 @@ impl QueryFragment<MultiBackend> for InsertKeyedMessages {
         out.push_bind_param::<Text, _>(&self.rows)?;
         out.push_sql(
             "::jsonb) WITH ORDINALITY AS items(item, place) JOIN LATERAL \
-             (SELECT id, username FROM users WHERE id = (item ->> 1)::bigint OFFSET 0) AS users ON TRUE), \
+             (SELECT id, username FROM users WHERE id = (item ->> 1)::bigint AND is_active OFFSET 0) AS users ON TRUE), \
              kept AS (INSERT INTO idempotency_keys (service, key, request_hash, answer, created_at) \
              SELECT key ->> 0, key ->> 1, key ->> 2, id::text, ",
         );
@@ -125,8 +125,10 @@ fn in_sqlite<'a>(
     now: Timestamp,
 ) -> Result<Vec<Inserted>> {
     let receivers = among(conn, users::id, messages.iter().map(|new| new.receiver.number()));
-    let receivers: Vec<UserSummary> =
-        users::table.filter(receivers).select((users::id, users::username)).load(conn)?;
+    let receivers: Vec<UserSummary> = users::table
+        .filter(receivers.and(users::is_active))
+        .select((users::id, users::username))
+        .load(conn)?;
     let receivers: HashMap<_, _> = receivers.into_iter().map(|user| (user.id, user)).collect();
     let stored = idempotency::stored(conn, messages.iter().filter_map(|new| new.key))?;
     // Of several messages with one key the first is inserted.

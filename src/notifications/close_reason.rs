@@ -10,6 +10,9 @@ pub(super) enum CloseReason {
     Unauthenticated(&'static str),
     /// 4001: the token that opened the session is revoked, or its account inactive.
     Revoked,
+    /// 4001: the token that opened the session expired too long ago. Sent to clients that offer
+    /// `numeneon.v1`.
+    Expired,
     /// 4029: the client is over a limit. In response to a handshake it is sent to clients
     /// that offer `numeneon.v1`.
     RateLimited(&'static str),
@@ -40,6 +43,7 @@ impl CloseReason {
         let (code, text) = match self {
             Self::Unauthenticated(text) => (CloseCode::Other(4001), text),
             Self::Revoked => (CloseCode::Other(4001), "signed out"),
+            Self::Expired => (CloseCode::Other(4001), "token expired"),
             Self::RateLimited(text) => (CloseCode::Other(4029), text),
             Self::TooSlow => (CloseCode::Other(4008), "too slow; resume with your cursor"),
             Self::Restart => (CloseCode::Restart, "the instance restarts; resume with your cursor"),
@@ -59,6 +63,7 @@ impl CloseReason {
         match self {
             Self::Unauthenticated(_) => "refused",
             Self::Revoked => "signed_out",
+            Self::Expired => "expired",
             Self::RateLimited(_) => "too_many",
             Self::TooSlow => "too_slow",
             Self::Restart => "restart",
@@ -85,6 +90,7 @@ mod tests {
         let reasons = [
             CloseReason::Unauthenticated("token missing"),
             CloseReason::Revoked,
+            CloseReason::Expired,
             CloseReason::RateLimited("too many frames"),
             CloseReason::TooSlow,
             CloseReason::Restart,
@@ -99,6 +105,7 @@ mod tests {
             match reason {
                 CloseReason::Unauthenticated(_)
                 | CloseReason::Revoked
+                | CloseReason::Expired
                 | CloseReason::RateLimited(_)
                 | CloseReason::TooSlow
                 | CloseReason::Restart => {}

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::session_handle::OpeningToken;
+use crate::auth::EndedSignIns;
 use crate::error::{Error, Result};
 use crate::events::Seq;
 use crate::events::inbox::{Position, StoredEnvelope};
@@ -101,7 +103,7 @@ pub(super) struct Unread {
 }
 
 /// The state of a user's account and the position of their inbox, read in one query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AccountPosition {
     /// The user.
     pub(super) user: UserId,
@@ -111,13 +113,16 @@ pub(super) struct AccountPosition {
     pub(super) is_active: bool,
     /// Tokens issued before this second, in Unix time, are revoked.
     pub(super) tokens_valid_from: i64,
+    /// The tokens of these sign-ins are revoked.
+    pub(super) ended_sign_ins: EndedSignIns,
 }
 
 impl AccountPosition {
-    /// Returns whether a socket may stay open whose token was issued in this second, in
-    /// Unix time.
-    pub(super) const fn permits(&self, issued_at: i64) -> bool {
-        self.is_active && issued_at >= self.tokens_valid_from
+    /// Returns whether a socket may stay open that was opened with this token.
+    pub(super) fn permits(&self, token: &OpeningToken) -> bool {
+        self.is_active
+            && token.issued_at >= self.tokens_valid_from
+            && !self.ended_sign_ins.contain(token.sign_in)
     }
 }
 
@@ -134,11 +139,12 @@ pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccountPosition, InboxPage};
+    use super::{AccountPosition, InboxPage, OpeningToken};
+    use crate::auth::EndedSignIns;
     use crate::error::Result;
     use crate::events::inbox::{Position, StoredEnvelope};
     use crate::events::{Envelope, Seq};
-    use crate::ids::UserId;
+    use crate::ids::{SignInId, UserId};
     use crate::timestamp::Timestamp;
 
     fn page(seqs: &[Seq], limit: i64) -> Result<InboxPage> {
@@ -168,9 +174,18 @@ mod tests {
 
     #[test]
     fn an_account_permits_the_tokens_that_are_not_revoked() {
-        let active =
-            AccountPosition { user: UserId::new(1), last_seq: 0, is_active: true, tokens_valid_from: 100 };
-        assert!(active.permits(100) && !active.permits(99));
-        assert!(!AccountPosition { is_active: false, ..active }.permits(100));
+        let sign_in = SignInId::random();
+        let token = |issued_at, sign_in| OpeningToken { issued_at, sign_in, closed_at: None };
+        let active = AccountPosition {
+            user: UserId::new(1),
+            last_seq: 0,
+            is_active: true,
+            tokens_valid_from: 100,
+            ended_sign_ins: EndedSignIns::from(format!("{sign_in}:100")),
+        };
+        let other = SignInId::random();
+        assert!(active.permits(&token(100, other)) && !active.permits(&token(99, other)));
+        assert!(!active.permits(&token(100, sign_in)));
+        assert!(!AccountPosition { is_active: false, ..active }.permits(&token(100, other)));
     }
 }

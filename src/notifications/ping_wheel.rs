@@ -63,13 +63,14 @@ mod tests {
     use std::time::Duration;
 
     use super::{PingWheel, SLOTS_PER_SECOND};
-    use crate::ids::UserId;
-    use crate::notifications::session_handle::SessionHandle;
+    use crate::ids::{SignInId, UserId};
+    use crate::notifications::session_handle::{OpeningToken, SessionHandle};
 
     #[test]
     fn each_session_is_visited_once_in_a_period_and_in_different_steps() {
         let wheel = PingWheel::new(Duration::from_secs(3));
-        let sessions = [7, 8, 9].map(|number| Arc::new(SessionHandle::new(UserId::new(1), 0, number)));
+        let token = OpeningToken { issued_at: 0, sign_in: SignInId::random(), closed_at: None };
+        let sessions = [7, 8, 9].map(|number| Arc::new(SessionHandle::new(UserId::new(1), token, number)));
         sessions.iter().for_each(|session| wheel.add(session));
         let visited = |first: u64| {
             let mut visited = Vec::new();

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::model::{AccountPosition, InboxPage};
+use crate::auth::EndedSignIns;
 use crate::db::schema::{inboxes, users};
 use crate::db::{AnyConnection, Query, among};
 use crate::error::Result;
@@ -33,13 +34,20 @@ pub(super) fn account_positions(conn: &mut AnyConnection, users: &[UserId]) -> Q
     let rows = users::table
         .left_join(inboxes::table)
         .filter(known)
-        .select((users::id, inboxes::last_seq.nullable(), users::is_active, users::tokens_valid_from))
-        .load::<(UserId, Option<Seq>, bool, i64)>(conn)?;
-    let position = |(user, last_seq, is_active, tokens_valid_from)| AccountPosition {
+        .select((
+            users::id,
+            inboxes::last_seq.nullable(),
+            users::is_active,
+            users::tokens_valid_from,
+            users::ended_sign_ins,
+        ))
+        .load::<(UserId, Option<Seq>, bool, i64, String)>(conn)?;
+    let position = |(user, last_seq, is_active, tokens_valid_from, ended)| AccountPosition {
         user,
         last_seq: Option::unwrap_or_default(last_seq),
         is_active,
         tokens_valid_from,
+        ended_sign_ins: EndedSignIns::from(ended),
     };
     Ok(rows.into_iter().map(position).collect())
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::model::AccountPosition;
 use super::ping_wheel::PingWheel;
-use super::session_handle::{SessionHandle, Signal};
+use super::session_handle::{OpeningToken, SessionHandle, Signal};
 use crate::events::Revocation;
 use crate::ids::UserId;
 use crate::settings::Socket;
@@ -60,15 +60,15 @@ impl Roster {
         }))
     }
 
-    /// Registers a session that is opened with a token of this second, in Unix time. It stays
-    /// in the table until its registration is dropped.
+    /// Registers a session that is opened with this token. It stays in the table until its
+    /// registration is dropped.
     ///
     /// # Errors
     ///
     /// [`AtCapacity`] if there are as many sessions as may be.
-    pub(super) fn register(&self, user: UserId, issued_at: i64) -> Result<Registration, AtCapacity> {
+    pub(super) fn register(&self, user: UserId, token: OpeningToken) -> Result<Registration, AtCapacity> {
         let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(SessionHandle::new(user, issued_at, number));
+        let session = Arc::new(SessionHandle::new(user, token, number));
         let is_first = {
             let mut sessions = self.0.sessions.lock();
             if sessions.get(&user).is_some_and(|own| own.len() >= self.0.bounds.max_sockets_by_person) {
@@ -123,7 +123,8 @@ impl Roster {
     pub(super) fn revoke(&self, revocation: Revocation) {
         let sessions = self.0.sessions.lock();
         for session in sessions.get(&revocation.user).into_iter().flatten() {
-            if session.issued_at < revocation.before {
+            let is_of_sign_in = revocation.sign_in == Some(session.token.sign_in);
+            if session.token.issued_at < revocation.before || is_of_sign_in {
                 session.signal(Signal::Revoked);
             }
         }
@@ -141,7 +142,7 @@ impl Roster {
         let mut behind = 0;
         for user in users {
             for session in sessions.get(user).into_iter().flatten() {
-                let Some(position) = positions.get(user).filter(|it| it.permits(session.issued_at)) else {
+                let Some(position) = positions.get(user).filter(|it| it.permits(&session.token)) else {
                     session.signal(Signal::Revoked);
                     continue;
                 };

@@ -105,6 +105,7 @@ impl Session {
         while let Poll::Ready(signal) = self.registration.poll_signal(context) {
             match signal {
                 Signal::Revoked => return Err(CloseReason::Revoked),
+                Signal::Expired => return Err(CloseReason::Expired),
                 Signal::Restart => return Err(CloseReason::Restart),
                 Signal::Unresponsive => return Err(CloseReason::TooSlow),
                 Signal::Heal => self.feed.heal(),

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 
 use crate::events::Seq;
-use crate::ids::UserId;
+use crate::ids::{SignInId, UserId};
 
 /// The value of [`SessionHandle::sent`] while the feed does not run yet.
 const NOT_STARTED: Seq = -1;
@@ -29,17 +29,31 @@ pub(super) enum Signal {
     Restart = 8,
     /// Close: the token that opened the session is revoked.
     Revoked = 16,
+    /// Close: the token that opened the session expired too long ago.
+    Expired = 32,
 }
 
 /// The signals that close a session, in the order in which they take precedence.
-const CLOSING: [Signal; 3] = [Signal::Revoked, Signal::Restart, Signal::Unresponsive];
+const CLOSING: [Signal; 4] = [Signal::Revoked, Signal::Restart, Signal::Unresponsive, Signal::Expired];
+
+/// What is known of the token or ticket that opened a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OpeningToken {
+    /// When it was issued, in Unix time.
+    pub(super) issued_at: i64,
+    /// The sign-in that it belongs to.
+    pub(super) sign_in: SignInId,
+    /// The second of Unix time in which the session is closed; none for clients that could not
+    /// read why.
+    pub(super) closed_at: Option<i64>,
+}
 
 /// One session as the rest of the process reaches it.
 pub(super) struct SessionHandle {
     /// The user whose session it is.
     pub(super) user: UserId,
-    /// When the token that opened it was issued, in Unix time.
-    pub(super) issued_at: i64,
+    /// The token that opened it.
+    pub(super) token: OpeningToken,
     /// Differs from that of every other session of this process.
     pub(super) number: u64,
     /// The last number that its feed has sent.
@@ -51,12 +65,12 @@ pub(super) struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// Returns the handle of a session that was opened with a token of this second, in Unix
-    /// time. `number` differs from that of every other session.
-    pub(super) fn new(user: UserId, issued_at: i64, number: u64) -> Self {
+    /// Returns the handle of a session that was opened with this token. `number` differs from
+    /// that of every other session.
+    pub(super) fn new(user: UserId, token: OpeningToken, number: u64) -> Self {
         Self {
             user,
-            issued_at,
+            token,
             number,
             sent: AtomicI64::new(NOT_STARTED),
             unanswered_pings: AtomicU32::new(0),
@@ -119,12 +133,15 @@ impl SessionHandle {
 mod tests {
     use std::future::poll_fn;
 
-    use super::{SessionHandle, Signal};
-    use crate::ids::UserId;
+    use super::{OpeningToken, SessionHandle, Signal};
+    use crate::ids::{SignInId, UserId};
 
     #[tokio::test]
     async fn a_signal_that_closes_precedes_others() {
-        let session = SessionHandle::new(UserId::new(1), 0, 0);
+        let session = {
+            let token = OpeningToken { issued_at: 0, sign_in: SignInId::random(), closed_at: None };
+            SessionHandle::new(UserId::new(1), token, 0)
+        };
         for signal in [Signal::Ping, Signal::Restart, Signal::Ping] {
             session.signal(signal);
         }

@@ -21,6 +21,7 @@ use super::handshake::{Handshake, PROTOCOL, Refusal, SocketCredential};
 use super::inbound::Inbound;
 use super::roster::{AtCapacity, Registration, Roster};
 use super::session::{self, Session};
+use super::session_handle::OpeningToken;
 use super::shared::Shared;
 use crate::auth::{Account, AuthError, Authenticator, Claims, TokenError, TokenType};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
@@ -96,8 +97,7 @@ fn error_response(error: &Error) -> HttpResponse {
 /// A client whose handshake is accepted.
 struct Accepted {
     account: Account,
-    /// When the token that opens the socket was issued, in Unix time.
-    issued_at: i64,
+    token: OpeningToken,
     registration: Registration,
     cursor: Option<Seq>,
 }
@@ -156,12 +156,11 @@ impl Sockets {
         })?;
         let refuse_credential = |error| handshake.refuse_credential(error);
         let (account, claims) = self.authenticate(handshake).await.map_err(refuse_credential)?;
-        let issued_at = claims.issued_at;
-        let registration =
-            self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
+        let token = self.opening_token(handshake, &claims);
+        let registration = self.roster.register(account.id, token).map_err(|full| self.at_capacity(full))?;
         // Last, so that a ticket can be used again if there was no capacity for its socket.
         self.redeem(handshake, claims).await.map_err(refuse_credential)?;
-        Ok(Accepted { account, issued_at, registration, cursor: handshake.cursor })
+        Ok(Accepted { account, token, registration, cursor: handshake.cursor })
     }
 
     async fn authenticate(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
@@ -171,6 +170,14 @@ impl Sockets {
             Some(SocketCredential::Ticket(ticket)) => (ticket, TokenType::Ticket),
         };
         self.authenticator.authenticate(token, token_type).await
+    }
+
+    /// Returns what the session keeps of its token. Only clients that read close codes are closed
+    /// when it has expired for long: they get a fresh token, and others would lose their socket.
+    fn opening_token(&self, handshake: &Handshake, claims: &Claims) -> OpeningToken {
+        let beyond = i64::try_from(self.shared.settings.beyond_token.as_secs()).unwrap_or(i64::MAX);
+        let closed_at = handshake.is_versioned.then(|| claims.expires_at.saturating_add(beyond));
+        OpeningToken { issued_at: claims.issued_at, sign_in: claims.sign_in(), closed_at }
     }
 
     /// Redeems a ticket. Of many handshakes with the same one, one succeeds.
@@ -246,12 +253,12 @@ impl Beginning {
     /// Returns the session and its greeting.
     async fn begin(self) -> Option<(Box<Session>, ByteString)> {
         let Self { accepted, layer, limits, shared, stream, early } = self;
-        let Accepted { account, issued_at, registration, cursor } = accepted;
+        let Accepted { account, token, registration, cursor } = accepted;
         let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = layer.subscribe(Group::user(user), capacity).await;
         let last_seq = match shared.positions.get(user).await {
-            Ok(Some(position)) if position.permits(issued_at) => position.last_seq,
+            Ok(Some(position)) if position.permits(&token) => position.last_seq,
             // A revocation that was published before the subscription was made was missed.
             Ok(_) => {
                 drop((subscription, registration));

@@ -95,7 +95,7 @@ struct Readiness {
 
 /// Returns the name of the service.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/",
     tag = "health",
     security(()),
@@ -107,7 +107,7 @@ pub async fn root() -> HttpResponse {
 
 /// Returns that the process is alive.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/healthz",
     tag = "health",
     security(()),
@@ -119,7 +119,7 @@ pub async fn alive() -> HttpResponse {
 
 /// Returns whether the process should be sent requests.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/readyz",
     tag = "health",
     security(()),

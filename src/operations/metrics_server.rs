@@ -19,6 +19,10 @@ use crate::{secret, settings};
 /// Connections held at once: a handful of servers that scrape.
 const MAX_CONNECTIONS: usize = 64;
 
+/// How long an idle connection is kept: longer than the minute for which servers that scrape
+/// commonly wait in between.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// How long a client may read nothing of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -52,6 +56,7 @@ pub fn serve(
     let bounds = Bounds {
         workers: 1,
         connections: MAX_CONNECTIONS,
+        keep_alive: KEEP_ALIVE,
         write_timeout: WRITE_TIMEOUT,
         shutdown_timeout: SHUTDOWN_TIMEOUT,
     };
@@ -60,14 +65,17 @@ pub fn serve(
             .app_data(server_state.clone())
             .app_data(health.clone())
             .route("/metrics", web::get().to(serve_metrics))
+            .route("/metrics", web::head().to(serve_metrics))
             .route("/healthz", web::get().to(health::alive))
+            .route("/healthz", web::head().to(health::alive))
             .route("/readyz", web::get().to(health::ready))
+            .route("/readyz", web::head().to(health::ready))
             .default_service(web::to(unknown))
     })?;
     Ok(Some((server, address)))
 }
 
-/// `GET /metrics`, which requires the token if one is set.
+/// `GET` and `HEAD /metrics`, which requires the token if one is set.
 async fn serve_metrics(request: HttpRequest, server_state: Data<MetricsServer>) -> Result<HttpResponse> {
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();

@@ -4,7 +4,8 @@
 //! actix-http bounds the head of a connection's first request only. Without further bounds, a
 //! client that got one response could send a byte a second of its next head, or of a body
 //! that is no longer read, or read a byte a second of a response, and keep its connection for
-//! any time.
+//! any time. Nor does it bound an idle connection well: its timer starts anew whenever the
+//! connection's task is woken.
 
 use std::io;
 use std::pin::Pin;
@@ -38,11 +39,14 @@ pub struct Connection {
     handover: Handover,
     read_timeout: Duration,
     write_timeout: Duration,
+    keep_alive: Duration,
     /// Set by the first byte read after the last write.
     read_deadline: Option<Instant>,
     /// Set by the first write that finds the kernel's buffer full, moved on by what the client
     /// reads.
     write_deadline: Option<Instant>,
+    /// Set when a response was written, until the first byte of the next request.
+    idle_deadline: Option<Instant>,
     /// Wakes the reading task. It is moved on with the deadlines and not reset when there is
     /// none: an early wake-up costs less than a timer for each response. A client that reads
     /// nothing at all needs none: the kernel ends its connection.
@@ -51,19 +55,26 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns a bounded stream.
-    pub fn new(stream: TcpStream) -> Self {
-        Self::with_timeouts(stream, READ_TIMEOUT, WRITE_TIMEOUT)
+    /// Returns a bounded stream, which ends when its client leaves it idle for `keep_alive`.
+    pub fn new(stream: TcpStream, keep_alive: Duration) -> Self {
+        Self::with_timeouts(stream, READ_TIMEOUT, WRITE_TIMEOUT, keep_alive)
     }
 
-    fn with_timeouts(stream: TcpStream, read_timeout: Duration, write_timeout: Duration) -> Self {
+    fn with_timeouts(
+        stream: TcpStream,
+        read_timeout: Duration,
+        write_timeout: Duration,
+        keep_alive: Duration,
+    ) -> Self {
         Self {
             stream: Some(stream),
             handover: Handover::default(),
             read_timeout,
             write_timeout,
+            keep_alive,
             read_deadline: None,
             write_deadline: None,
+            idle_deadline: None,
             timer: Box::pin(sleep(read_timeout)),
             has_ended: false,
         }
@@ -76,7 +87,8 @@ impl Connection {
 
     /// Wakes the task at the earliest deadline.
     fn arm(&mut self, context: &mut Context<'_>) {
-        let Some(earliest) = self.read_deadline.into_iter().chain(self.write_deadline).min() else { return };
+        let deadlines = [self.read_deadline, self.write_deadline, self.idle_deadline];
+        let Some(earliest) = deadlines.into_iter().flatten().min() else { return };
         if self.timer.deadline() != earliest {
             self.timer.as_mut().reset(earliest);
         }
@@ -108,10 +120,16 @@ impl AsyncRead for Connection {
         }
         let before = buffer.filled().len();
         let read = Pin::new(stream).poll_read(context, buffer);
-        if this.read_deadline.is_none() && buffer.filled().len() > before {
-            this.read_deadline = Some(Instant::now() + this.read_timeout);
+        if buffer.filled().len() > before {
+            this.idle_deadline = None;
+            this.read_deadline.get_or_insert_with(|| Instant::now() + this.read_timeout);
         }
         if read.is_pending() {
+            // Only now: a request that has arrived is read.
+            if is_over(this.idle_deadline) {
+                this.has_ended = true;
+                return Poll::Ready(Ok(()));
+            }
             this.arm(context);
         }
         read
@@ -130,7 +148,7 @@ impl AsyncWrite for Connection {
         let Some(stream) = &mut this.stream else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
-        this.read_deadline = None;
+        (this.read_deadline, this.idle_deadline) = (None, None);
         if is_over(this.write_deadline) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -161,6 +179,10 @@ impl AsyncWrite for Connection {
             self.handover.put(stream);
             // The dispatcher reads the end of the stream next, and ends.
             context.waker().wake_by_ref();
+        } else if self.read_deadline.is_none() && self.idle_deadline.is_none() {
+            self.idle_deadline = Some(Instant::now() + self.keep_alive);
+            // The dispatcher may have read before it flushed.
+            self.arm(context);
         }
         Poll::Ready(Ok(()))
     }
@@ -190,7 +212,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        (Connection::with_timeouts(stream, read_timeout, write_timeout), client)
+        (Connection::with_timeouts(stream, read_timeout, write_timeout, NONE), client)
     }
 
     /// Reads to the end, and returns how long that took.
@@ -235,6 +257,31 @@ mod tests {
         // It begins again with the next request.
         client.write_all(b"a").await.unwrap();
         assert!(read_to_end(&mut connection).await >= SHORT);
+    }
+
+    /// However often the task is woken meanwhile: actix-http starts its own timer anew each time.
+    #[tokio::test]
+    async fn an_idle_connection_ends_after_its_time_and_a_request_starts_it_anew() {
+        let (mut connection, mut client) = pair(LONG, NONE).await;
+        connection.keep_alive = LONG;
+        for _ in 0..2 {
+            client.write_all(b"a").await.unwrap();
+            connection.read_u8().await.unwrap();
+            connection.write_all(b"response").await.unwrap();
+            connection.flush().await.unwrap();
+            assert!(timeout(SHORT, connection.read_u8()).await.is_err(), "it is kept");
+        }
+        let started = Instant::now();
+        let mut wakes = interval(SHORT / 10);
+        let ended = loop {
+            tokio::select! {
+                ended = connection.read_u8() => break ended,
+                _ = wakes.tick() => {}
+            }
+        };
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert!(started.elapsed() >= LONG - SHORT * 2, "{:?}", started.elapsed());
+        assert!(started.elapsed() < LONG * 10, "{:?}", started.elapsed());
     }
 
     #[tokio::test]

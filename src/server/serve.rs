@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request};
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
 use actix_server::{Server, ServerBuilder};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config,
@@ -15,10 +15,6 @@ use actix_web::rt::net::TcpStream;
 
 use super::connection::Connection;
 use super::listener;
-
-/// How long an idle HTTP connection is kept: longer than the 60 s for which proxies commonly
-/// keep theirs, so that the proxy closes it.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a client may take to send the head of a connection's first request. The heads of
 /// later ones are bounded by the [`Connection`].
@@ -36,6 +32,8 @@ pub struct Bounds {
     /// Connections held at once by all of them, rounded up to a multiple of the workers;
     /// further ones wait in the kernel.
     pub connections: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
     /// How long a client may read nothing before the kernel ends its connection.
     pub write_timeout: Duration,
     /// How long requests have to finish when the server stops.
@@ -69,7 +67,8 @@ where
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .keep_alive(KEEP_ALIVE)
+            // The connection has the timer.
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|connection: &Connection, data| {
@@ -81,7 +80,7 @@ where
         apply_fn_factory(http, move |stream: TcpStream, http| {
             listener::configure(&stream, bounds.write_timeout);
             let client = stream.peer_addr().ok();
-            let connection = Connection::new(stream);
+            let connection = Connection::new(stream, bounds.keep_alive);
             let handover = connection.handover();
             // Boxed, so that its memory is freed when what follows it has the stream.
             let http = Box::pin(http.call((connection, Protocol::Http1, client)));
@@ -151,11 +150,20 @@ mod tests {
 
     /// Starts a server that holds one connection at once, and connects to it.
     async fn connect() -> (TcpStream, SocketAddr, ServerHandle) {
+        connect_with(TIMEOUT).await
+    }
+
+    async fn connect_with(keep_alive: Duration) -> (TcpStream, SocketAddr, ServerHandle) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let bounds =
-            Bounds { workers: 1, connections: 1, write_timeout: TIMEOUT, shutdown_timeout: Duration::ZERO };
+        let bounds = Bounds {
+            workers: 1,
+            connections: 1,
+            keep_alive,
+            write_timeout: TIMEOUT,
+            shutdown_timeout: Duration::ZERO,
+        };
         let app = || App::new().route("/echo", get().to(echo)).route("/large", get().to(large));
         let server = serve(listener, bounds, app).unwrap();
         let handle = server.handle();
@@ -231,6 +239,15 @@ mod tests {
         timeout(TIMEOUT, stream.read_exact(&mut body)).await.unwrap().unwrap();
         assert!(body.iter().all(|byte| *byte == b'x'));
         is_echoed(&mut stream, b"early").await;
+        server.stop(false).await;
+    }
+
+    #[actix_web::test]
+    async fn an_idle_connection_is_closed_after_the_time_that_is_set() {
+        let (mut stream, _, server) = connect_with(SHORT).await;
+        stream.write_all(b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert!(head(&mut stream).await.starts_with("HTTP/1.1 404 "));
+        assert_eq!(timeout(TIMEOUT, stream.read(&mut [0])).await.unwrap().unwrap(), 0, "it is closed");
         server.stop(false).await;
     }
 

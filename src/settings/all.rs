@@ -1,12 +1,14 @@
 //! [`Settings`] are all settings of an instance.
 
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::database_url::DatabaseUrl;
-use super::groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, Socket};
+use super::env_file::EnvFile;
+use super::groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, SignUps, Socket};
 use super::invalid_setting::InvalidSetting;
+use super::place::Place;
 use super::rate::Rates;
 use super::service_keys::{self, ServiceKey};
 use super::source::Source;
@@ -23,6 +25,8 @@ pub struct Settings {
     pub redis_url: Option<SecretString>,
     /// Tokens and passwords.
     pub auth: Auth,
+    /// The rules for new accounts.
+    pub sign_ups: SignUps,
     /// The integrations that may announce events.
     pub service_keys: Vec<ServiceKey>,
     /// Which origins and hosts may access the service.
@@ -43,28 +47,22 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// Whether `/demo/` is served.
     pub demo: bool,
+    /// Whether `/api/schema/` and `/api/docs/` are served.
+    pub docs: bool,
 }
 
 impl Settings {
-    /// Reads the environment and `.env`.
+    /// Reads the environment and the file `.env` of the working folder.
     ///
     /// # Errors
     ///
     /// The first invalid setting.
     pub fn from_environment() -> Result<Self, InvalidSetting> {
-        match dotenvy::dotenv() {
-            Ok(_) => {}
-            Err(error) if error.not_found() => {}
-            // The library's own message quotes the line, which may hold a secret.
-            Err(dotenvy::Error::LineParse(..)) => {
-                return Err(InvalidSetting::new(
-                    ".env",
-                    "has a line that cannot be parsed; put its value in single quotes",
-                ));
-            }
-            Err(error) => return Err(InvalidSetting::new(".env", error)),
-        }
-        Self::from_lookup(&|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let file = EnvFile::read(Path::new(".env")).map_err(|why| InvalidSetting::new(".env", why))?;
+        Self::from_lookup(&|name| {
+            let from_environment = std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+            from_environment.or_else(|| file.value(name))
+        })
     }
 
     /// Reads settings by name from `lookup`; an empty value counts as unset.
@@ -76,10 +74,12 @@ impl Settings {
         let source = Source::new(lookup);
         let database = Database::read(&source)?;
         let redis_url = source.redis_url("REDIS_URL")?;
-        let is_standalone = matches!(database.url, DatabaseUrl::Sqlite(_)) && redis_url.is_none();
+        let server = Server::read(&source)?;
+        let place = Place::new(&server.host, &database.url, redis_url.is_some());
         Ok(Self {
-            server: Server::read(&source)?,
-            auth: Auth::read(&source, &database.url, is_standalone)?,
+            server,
+            auth: Auth::read(&source, &database.url, place)?,
+            sign_ups: SignUps::read(&source),
             service_keys: service_keys::read(&source)?,
             database,
             redis_url,
@@ -89,9 +89,10 @@ impl Settings {
             socket: Socket::read(&source)?,
             position_check: source.seconds("POSITION_CHECK_SECONDS", 1..=3_600)?,
             inbox: Inbox::read(&source)?,
-            shutdown: Shutdown::read(&source, is_standalone)?,
+            shutdown: Shutdown::read(&source, place.is_standalone())?,
             telemetry: telemetry::read(&source)?,
-            demo: source.switch("DEMO", is_standalone)?,
+            demo: source.switch("DEMO", place.is_standalone())?,
+            docs: source.switch("DOCS", true)?,
         })
     }
 }

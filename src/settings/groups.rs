@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::access::{self, HostPattern};
 use super::database_url::DatabaseUrl;
 use super::invalid_setting::InvalidSetting;
+use super::network::Network;
 use super::pattern::Pattern;
+use super::place::Place;
 use super::secret_key;
 use super::source::Source;
 
@@ -21,6 +24,8 @@ pub struct Server {
     pub workers: usize,
     /// The most TCP connections at once.
     pub max_connections: usize,
+    /// How long an idle HTTP connection is kept.
+    pub keep_alive: Duration,
 }
 
 impl Server {
@@ -30,6 +35,7 @@ impl Server {
             port: source.number("PORT", 0..=65_535)?,
             workers: source.count_or_cores("WORKERS", 1..=1_024)?,
             max_connections: source.number("MAX_CONNECTIONS", 1..=1_000_000)?,
+            keep_alive: source.seconds("KEEP_ALIVE_SECONDS", 1..=3_600)?,
         })
     }
 }
@@ -70,21 +76,33 @@ pub struct Access {
     /// The origins whose pages may read responses.
     pub origins: Vec<Pattern>,
     /// The host names of the service.
-    pub hosts: Vec<Pattern>,
+    pub hosts: Vec<HostPattern>,
     /// The origins whose pages may open a socket; any if it is empty.
     pub socket_origins: Vec<Pattern>,
     /// The number of proxies in front, each of which appends an entry to `X-Forwarded-For`.
     pub trusted_proxies: usize,
+    /// The networks of proxies; empty if any peer may be one. Where no number of proxies is set,
+    /// the client is the last entry of `X-Forwarded-For` that is not in one of them.
+    pub trusted_networks: Vec<Network>,
+    /// The header in which a platform in front states the client's address.
+    pub address_header: Option<String>,
 }
 
 impl Access {
     pub(super) fn read(source: &Source<'_>) -> Result<Self, InvalidSetting> {
         Ok(Self {
-            origins: source.patterns("ALLOWED_ORIGINS"),
-            hosts: source.patterns("ALLOWED_HOSTS"),
-            socket_origins: source.patterns("ALLOWED_WS_ORIGINS"),
+            origins: source.list_of("ALLOWED_ORIGINS", access::origin)?,
+            hosts: source.list_of("ALLOWED_HOSTS", access::host)?,
+            socket_origins: source.list_of("ALLOWED_WS_ORIGINS", access::origin)?,
             trusted_proxies: source.number("TRUSTED_PROXIES", 0..=16)?,
+            trusted_networks: source.list_of("TRUSTED_NETWORKS", Network::parse)?,
+            address_header: source.header("CLIENT_ADDRESS_HEADER")?,
         })
+    }
+
+    /// Returns whether headers of proxies in front are taken into account.
+    pub fn trusts_proxies(&self) -> bool {
+        self.trusted_proxies > 0 || !self.trusted_networks.is_empty() || self.address_header.is_some()
     }
 }
 
@@ -125,15 +143,28 @@ impl Auth {
     pub(super) fn read(
         source: &Source<'_>,
         database: &DatabaseUrl,
-        is_standalone: bool,
+        place: Place,
     ) -> Result<Self, InvalidSetting> {
         Ok(Self {
-            secret_key: secret_key::read(source, database, is_standalone)?,
-            secret_key_fallbacks: secret_key::fallbacks(source, is_standalone)?,
+            secret_key: secret_key::read(source, database, place)?,
+            secret_key_fallbacks: secret_key::fallbacks(source, place)?,
             access_token: source.seconds("ACCESS_TOKEN_SECONDS", 1..=31_536_000)?,
             refresh_token: source.seconds("REFRESH_TOKEN_SECONDS", 1..=31_536_000)?,
             hashes_at_once: source.count_or_spare_cores("PASSWORD_HASHES_AT_ONCE", 1..=1_024)?,
         })
+    }
+}
+
+/// The rules for new accounts.
+#[derive(Clone, Debug)]
+pub struct SignUps {
+    /// Usernames that nobody may take, in any case.
+    pub reserved_usernames: Vec<String>,
+}
+
+impl SignUps {
+    pub(super) fn read(source: &Source<'_>) -> Self {
+        Self { reserved_usernames: source.list("RESERVED_USERNAMES") }
     }
 }
 
@@ -154,6 +185,8 @@ pub struct Socket {
     pub ping: Duration,
     /// The number of pings without a pong after which the socket is closed.
     pub unanswered_pings: u32,
+    /// How long a socket may outlive its token, if its client reads close codes.
+    pub beyond_token: Duration,
 }
 
 impl Socket {
@@ -166,6 +199,7 @@ impl Socket {
             write_timeout: source.seconds("SOCKET_WRITE_TIMEOUT_SECONDS", 1..=600)?,
             ping: source.seconds("SOCKET_PING_SECONDS", 1..=3_600)?,
             unanswered_pings: source.number("SOCKET_UNANSWERED_PINGS", 1..=100)?,
+            beyond_token: source.seconds("SOCKET_BEYOND_TOKEN_SECONDS", 0..=31_536_000)?,
         })
     }
 }

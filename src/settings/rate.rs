@@ -22,6 +22,8 @@ pub struct Rates {
     pub failed_logins_by_email: Option<Rate>,
     /// Wrong passwords from one address.
     pub failed_logins_by_address: Option<Rate>,
+    /// Passwords, right or wrong, for one email from one address.
+    pub logins_by_email_and_address: Option<Rate>,
     /// Sign-ups from one address.
     pub signups_by_address: Option<Rate>,
     /// Messages that one user sends.
@@ -48,6 +50,7 @@ impl Rates {
         Ok(Self {
             failed_logins_by_email: rate("LIMIT_FAILED_LOGINS_BY_EMAIL")?,
             failed_logins_by_address: rate("LIMIT_FAILED_LOGINS_BY_ADDRESS")?,
+            logins_by_email_and_address: rate("LIMIT_LOGINS_BY_EMAIL_AND_ADDRESS")?,
             signups_by_address: rate("LIMIT_SIGNUPS_BY_ADDRESS")?,
             messages_by_person: rate("LIMIT_MESSAGES_BY_PERSON")?,
             friend_requests_by_person: rate("LIMIT_FRIEND_REQUESTS_BY_PERSON")?,
@@ -60,6 +63,12 @@ impl Rates {
 }
 
 impl Rate {
+    /// Returns a rate of so many times the burst in the same period.
+    pub fn times(self, factor: u32) -> Self {
+        let factor = NonZeroU32::new(factor).unwrap_or(NonZeroU32::MIN);
+        Self { burst: self.burst.saturating_mul(factor), ..self }
+    }
+
     /// Parses a rate, or `off` for none.
     ///
     /// # Errors

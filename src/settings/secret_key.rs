@@ -1,4 +1,4 @@
-//! The secret key signs every token. In cluster mode it is a setting; in standalone mode it is
+//! The secret key signs every token. In cluster mode it is a setting; with SQLite alone it is
 //! generated once and stored beside the database file, readable by its owner only.
 
 use std::fs::{self, OpenOptions};
@@ -10,25 +10,29 @@ use secrecy::SecretString;
 
 use super::database_url::DatabaseUrl;
 use super::invalid_setting::InvalidSetting;
+use super::place::Place;
 use super::source::Source;
 
 const NAME: &str = "SECRET_KEY";
 const FALLBACKS: &str = "SECRET_KEY_FALLBACKS";
 
-/// The minimum length in cluster mode: that of the HS256 signature. A shorter key is easier to
+/// The minimum length but in standalone mode: that of the HS256 signature. A shorter key is easier to
 /// guess than the signature.
 const MIN_BYTES: usize = 32;
+
+/// How a key begins that `django-admin startproject` wrote into a settings file, and with it
+/// into a repository.
+const PUBLIC_PREFIX: &str = "django-insecure-";
 
 /// Returns the key that signs.
 pub(super) fn read(
     source: &Source<'_>,
     database: &DatabaseUrl,
-    is_standalone: bool,
+    place: Place,
 ) -> Result<SecretString, InvalidSetting> {
     match (source.optional(NAME), database) {
-        (Some(key), _) if is_standalone || key.len() >= MIN_BYTES => Ok(key.into()),
-        (Some(key), _) => Err(too_short(NAME, &key)),
-        (None, DatabaseUrl::Sqlite(path)) if is_standalone => {
+        (Some(key), _) => check(NAME, &key, place),
+        (None, DatabaseUrl::Sqlite(path)) if !place.has_redis => {
             load_or_generate(&path.with_extension("secret")).map_err(|error| InvalidSetting::new(NAME, error))
         }
         (None, _) => Err(InvalidSetting::new(
@@ -39,22 +43,29 @@ pub(super) fn read(
 }
 
 /// Returns the keys that signed before.
-pub(super) fn fallbacks(
-    source: &Source<'_>,
-    is_standalone: bool,
-) -> Result<Vec<SecretString>, InvalidSetting> {
+pub(super) fn fallbacks(source: &Source<'_>, place: Place) -> Result<Vec<SecretString>, InvalidSetting> {
     let given = source.optional(FALLBACKS).unwrap_or_default();
-    let keys = given.split(',').map(str::trim).filter(|key| !key.is_empty()).map(|key| {
-        if is_standalone || key.len() >= MIN_BYTES { Ok(key.into()) } else { Err(too_short(FALLBACKS, key)) }
-    });
-    keys.collect()
+    let keys = given.split(',').map(str::trim).filter(|key| !key.is_empty());
+    keys.map(|key| check(FALLBACKS, key, place)).collect()
 }
 
-fn too_short(name: &'static str, key: &str) -> InvalidSetting {
-    InvalidSetting::new(
-        name,
-        format!("has {} bytes; with PostgreSQL or Redis it must have at least {MIN_BYTES}", key.len()),
-    )
+/// Returns a key that is neither public nor too short for where the instance runs.
+fn check(name: &'static str, key: &str, place: Place) -> Result<SecretString, InvalidSetting> {
+    if key.starts_with(PUBLIC_PREFIX) && !place.is_loopback {
+        let why = format!(
+            "begins with {PUBLIC_PREFIX}: such a key is public, and whoever knows it can act as any user; \
+             it is accepted only with a HOST that is loopback"
+        );
+        return Err(InvalidSetting::new(name, why));
+    }
+    if !place.is_standalone() && key.len() < MIN_BYTES {
+        let why = format!(
+            "has {} bytes; with PostgreSQL, Redis or a HOST that is not loopback it must have at least {MIN_BYTES}",
+            key.len()
+        );
+        return Err(InvalidSetting::new(name, why));
+    }
+    Ok(key.into())
 }
 
 /// Returns the key in the file, which is created if it does not exist.

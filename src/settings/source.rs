@@ -10,7 +10,6 @@ use secrecy::SecretString;
 
 use super::database_url::DatabaseUrl;
 use super::invalid_setting::InvalidSetting;
-use super::pattern::Pattern;
 use super::table::SETTINGS;
 
 /// Where settings are looked up. One that is not set has the default of the table.
@@ -143,9 +142,14 @@ impl<'a> Source<'a> {
         text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Returns a list of patterns.
-    pub(super) fn patterns(&self, name: &'static str) -> Vec<Pattern> {
-        self.list(name).iter().map(|entry| Pattern::new(entry)).collect()
+    /// Returns a list of what each entry is parsed into.
+    pub(super) fn list_of<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, InvalidSetting> {
+        let invalid = |entry: &str, why| InvalidSetting::new(name, format!("{entry:?} {why}"));
+        self.list(name).iter().map(|entry| parse(entry).map_err(|why| invalid(entry, why))).collect()
     }
 
     /// Returns the URL of a database.
@@ -173,6 +177,15 @@ impl<'a> Source<'a> {
         }
         redis::Client::open(text.as_str()).map_err(|error| InvalidSetting::new(name, error))?;
         Ok(Some(text.into()))
+    }
+
+    /// Returns the name of a header, if one is set.
+    pub(super) fn header(&self, name: &'static str) -> Result<Option<String>, InvalidSetting> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Ok(Some(text.to_ascii_lowercase()));
+        }
+        Err(InvalidSetting::new(name, format!("{text:?} is not the name of a header")))
     }
 
     /// Returns an address with a port, if one is set.

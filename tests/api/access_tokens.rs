@@ -80,6 +80,29 @@ async fn a_valid_token_may_name_its_user_by_a_string_or_a_number(mode: Mode) {
     me(&stage, &forge(SECRET_KEY, &more)).await.is(200);
 }
 
+/// The clocks of two instances differ.
+#[tokio::test]
+async fn a_token_from_a_clock_that_is_ahead_by_less_than_two_seconds_is_valid() {
+    let stage = Standalone.stage();
+    let ada = stage.person("ada").await;
+    for (ahead, status) in [(0.3, 200), (1.5, 200), (60.0, 401)] {
+        let issued_at = seconds_now() as f64 + ahead;
+        let token = forge(SECRET_KEY, &changed(ada.id, "iat", json!(issued_at)));
+        assert_eq!(me(&stage, &token).await.status, status, "{ahead}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_the_time_of_its_issue_may_be_valid_for_as_long_as_a_new_one() {
+    let stage = Standalone.stage();
+    let ada = stage.person("ada").await;
+    for (seconds, status) in [(3_600, 200), (7_200, 401)] {
+        let mut claims = changed(ada.id, "iat", Value::Null);
+        claims["exp"] = json!(seconds_now() + seconds);
+        assert_eq!(me(&stage, &forge(SECRET_KEY, &claims)).await.status, status, "{seconds}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_with_another_signature_is_invalid() {
     let stage = Standalone.stage();
@@ -123,6 +146,8 @@ async fn a_token_with_another_signature_is_invalid() {
 #[case::expired("exp", |now| json!(now - 1), "Token is expired")]
 #[case::expires_now("exp", |now| json!(now), "Token is expired")]
 #[case::expired_long_ago("exp", |_| json!(0), "Token is expired")]
+#[case::longer_than_any_that_is_issued("exp", |now| json!(now + 3610), "Token is invalid")]
+#[case::for_ten_years("exp", |now| json!(now + 315_360_000_i64), "Token is invalid")]
 #[case::refresh("token_type", |_| json!("refresh"), "Token has wrong type")]
 #[case::other_type("token_type", |_| json!("sliding"), "Token has wrong type")]
 #[case::no_type("token_type", |_| json!(null), "Token has no type")]
@@ -178,6 +203,8 @@ async fn a_deleted_or_inactive_user_is_refused(mode: Mode) {
 #[case("PATCH", "/api/auth/profile/")]
 #[case("PUT", "/api/auth/profile/1/")]
 #[case("GET", "/api/auth/search/")]
+#[case("GET", "/api/auth/sign-ins/")]
+#[case("DELETE", "/api/auth/sign-ins/0000000000000000/")]
 #[case("GET", "/api/friends/")]
 #[case("GET", "/api/friends/requests/")]
 #[case("GET", "/api/friends/suggestions/")]
@@ -228,7 +255,7 @@ async fn routes_without_authentication_ignore_an_invalid_token(
     let here = stage.here();
     here.get("/").header("authorization", header).await.is(200);
     here.get("/api/auth/users/ada/").header("authorization", header).await.is(200);
-    let body = json!({ "username": "bob", "email": "bob@example.com", "password": "secret" });
+    let body = json!({ "username": "bob", "email": "bob@example.com", "password": "unheard-of" });
     here.post("/api/auth/signup/").header("authorization", header).json(&body).await.is(201);
     let pair = here.post("/api/auth/login/").header("authorization", header).json(&body).await.is(200);
     let body = json!({ "refresh": pair["refresh"] });

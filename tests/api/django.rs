@@ -8,11 +8,23 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use crate::support::Mode::{self, Standalone};
-use crate::support::{PASSWORD, SECRET_KEY, Stage, both_modes};
+use crate::support::{PASSWORD, SECRET_KEY, Stage, both_modes, forge, seconds_now};
 
 /// The output of `tests/data/make_django_data.py`.
 fn data() -> Value {
     serde_json::from_str(include_str!("../data/django.json")).unwrap()
+}
+
+/// Returns one of Django's tokens, which are valid for a century, with the times of one that was
+/// issued now: none is accepted that is valid for longer than this service issues them for.
+fn of_today(data: &Value, name: &str) -> String {
+    let (key, token) = (data["secret_key"].as_str().unwrap(), data["tokens"][name].as_str().unwrap());
+    let validation = Validation::new(Algorithm::HS256);
+    let token = jsonwebtoken::decode::<Value>(token, &DecodingKey::from_secret(key.as_bytes()), &validation);
+    let (mut claims, now) = (token.unwrap().claims, seconds_now());
+    let lifetime = if claims["token_type"] == "refresh" { 604_800 } else { 3_600 };
+    (claims["iat"], claims["exp"]) = (json!(now), json!(now + lifetime));
+    forge(key, &claims)
 }
 
 /// Starts a stage with Django's key and the user of its tokens.
@@ -22,7 +34,7 @@ fn stage(mode: Mode) -> Stage {
     stage.import("django", "Django", "Reinhardt");
     let id = &data["user_id"];
     stage.sql(&format!(
-        "DELETE FROM inboxes; DELETE FROM profiles; UPDATE users SET id = {id}, email = 'Django@example.com', \
+        "DELETE FROM inboxes; DELETE FROM profiles; DELETE FROM username_keys; UPDATE users SET id = {id}, email = 'Django@example.com', \
          email_key = 'django@example.com'; INSERT INTO inboxes (user_id) VALUES ({id}); \
          INSERT INTO profiles (user_id, created_at, updated_at) VALUES ({id}, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)"
     ));
@@ -38,7 +50,7 @@ async fn its_access_tokens_are_accepted(
     #[values(Mode::Standalone, Mode::Cluster)] mode: Mode,
 ) {
     let (stage, data) = (stage(mode), data());
-    let token = data["tokens"][name].as_str().unwrap();
+    let token = &of_today(&data, name);
     let me = stage.here().get("/api/auth/me/").bearer(token).await.is(200);
     assert_eq!((&me["id"], &me["username"]), (&data["user_id"], &json!("django")));
     let socket = stage.there().handshake().token(token).open().await;
@@ -48,7 +60,7 @@ async fn its_access_tokens_are_accepted(
 #[apply(both_modes)]
 async fn its_refresh_tokens_are_accepted(mode: Mode) {
     let (stage, data) = (stage(mode), data());
-    let body = json!({ "refresh": data["tokens"]["refresh"] });
+    let body = json!({ "refresh": of_today(&data, "refresh") });
     for instance in stage.instances() {
         let pair = instance.post("/api/auth/token/refresh/").json(&body).await.is(200);
         instance.get("/api/auth/me/").bearer(pair["access"].as_str().unwrap()).await.is(200);
@@ -70,7 +82,7 @@ async fn its_invalid_tokens_are_refused_with_its_messages(#[case] name: &str, #[
 #[tokio::test]
 async fn its_token_without_a_user_id_is_refused() {
     let (stage, data) = (stage(Standalone), data());
-    let token = data["tokens"]["access_without_user_id"].as_str().unwrap();
+    let token = &of_today(&data, "access_without_user_id");
     let body = json!({
         "detail": "Token contained no recognizable user identification", "code": "token_not_valid",
     });

@@ -216,6 +216,44 @@ async fn the_rate_of_failed_logins_from_an_address_is_limited(mode: Mode) {
     log_in(stage.here(), &ada.email, PASSWORD, &address()).await.is(200);
 }
 
+/// Each costs a hash.
+#[apply(both_modes)]
+async fn right_passwords_for_one_email_from_one_address_are_limited(mode: Mode) {
+    let stage = stage(mode, &[("LIMIT_LOGINS_BY_EMAIL_AND_ADDRESS", "3/1h")]);
+    let statuses = while_redis_replies(&stage, async || {
+        let (ada, home) = (stage.person(&name()).await, address());
+        let mut statuses = Vec::new();
+        for instance in stage.round_robin().take(5) {
+            statuses.push(log_in(instance, &ada.email, PASSWORD, &home).await.status);
+        }
+        log_in(stage.here(), &ada.email, PASSWORD, &address()).await.is(200);
+        statuses
+    })
+    .await;
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}
+
+#[apply(both_modes)]
+async fn guesses_from_a_shared_address_do_not_lock_out_a_person_who_is_known_there(mode: Mode) {
+    let stage = stage(mode, &[("LIMIT_FAILED_LOGINS_BY_ADDRESS", "2/1h")]);
+    let statuses = while_redis_replies(&stage, async || {
+        let (ada, bob, shared) = (stage.person(&name()).await, stage.person(&name()).await, address());
+        log_in(stage.here(), &ada.email, PASSWORD, &shared).await.is(200);
+        for instance in stage.round_robin().take(4) {
+            let email = format!("{}@example.com", name());
+            log_in(instance, &email, "wrong password", &shared).await;
+        }
+        let mut statuses = Vec::new();
+        for instance in stage.instances() {
+            statuses.push(log_in(instance, &ada.email, PASSWORD, &shared).await.status);
+            statuses.push(log_in(instance, &bob.email, PASSWORD, &shared).await.status);
+        }
+        statuses
+    })
+    .await;
+    assert!(statuses.chunks(2).all(|of_both| of_both == [200, 429]), "{statuses:?}");
+}
+
 #[apply(both_modes)]
 async fn guesses_of_strangers_do_not_lock_a_person_out_at_a_known_address(mode: Mode) {
     let stage = stage(mode, &[("LIMIT_FAILED_LOGINS_BY_EMAIL", "2/1h")]);

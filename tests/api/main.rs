@@ -39,6 +39,7 @@ mod resume;
 mod revocation;
 mod routes;
 mod search;
+mod sign_ins;
 mod signup;
 mod socket_lifetime;
 mod socket_limits;

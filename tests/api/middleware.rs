@@ -8,7 +8,8 @@ use crate::support::{PASSWORD, Response, Standalone};
 const PREFLIGHT: [(&str, &str); 3] = [
     (
         "access-control-allow-headers",
-        "accept, authorization, content-type, user-agent, x-csrftoken, x-requested-with",
+        "accept, authorization, baggage, content-type, idempotency-key, sentry-trace, traceparent, tracestate, \
+         user-agent, x-csrftoken, x-request-id, x-requested-with",
     ),
     ("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
     ("access-control-max-age", "86400"),

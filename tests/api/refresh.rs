@@ -101,14 +101,16 @@ async fn an_inactive_or_deleted_user_is_refused(mode: Mode) {
 
 #[tokio::test]
 async fn the_lifetimes_are_settings() {
-    let stage = Standalone.stage_with(&[("ACCESS_TOKEN_SECONDS", "2"), ("REFRESH_TOKEN_SECONDS", "5")]);
+    let stage = Standalone.stage_with(&[("ACCESS_TOKEN_SECONDS", "700"), ("REFRESH_TOKEN_SECONDS", "900")]);
     let ada = stage.person("ada").await;
-    let pair = refresh(&stage, &refresh_token(ada.id, |_| {})).await.is(200);
-    for (name, seconds) in [("access", 2), ("refresh", 5)] {
+    // One that was issued for longer, as the settings before allowed, is refused.
+    let week = refresh(&stage, &refresh_token(ada.id, |_| {})).await;
+    week.is_json(401, json!({ "detail": "Token is invalid", "code": "token_not_valid" }));
+    let token = refresh_token(ada.id, |claims| claims["exp"] = json!(seconds_now() + 900));
+    let pair = refresh(&stage, &token).await.is(200);
+    for (name, seconds) in [("access", 700), ("refresh", 900)] {
         let key = jsonwebtoken::DecodingKey::from_secret(SECRET_KEY.as_bytes());
-        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
-        // On a busy machine the token may have expired.
-        validation.validate_exp = false;
+        let validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
         let token = jsonwebtoken::decode::<Value>(pair[name].as_str().unwrap(), &key, &validation).unwrap();
         assert_eq!(token.claims["exp"].as_i64().unwrap() - token.claims["iat"].as_i64().unwrap(), seconds);
     }

@@ -17,6 +17,8 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("/api/auth/profile/", "PATCH, OPTIONS", true),
     ("/api/auth/profile/1/", "PUT, OPTIONS", true),
     ("/api/auth/search/", "GET, OPTIONS", true),
+    ("/api/auth/sign-ins/", "GET, OPTIONS", true),
+    ("/api/auth/sign-ins/0000000000000000/", "DELETE, OPTIONS", true),
     ("/api/friends/", "GET, OPTIONS", true),
     ("/api/friends/requests/", "GET, OPTIONS", true),
     ("/api/friends/suggestions/", "GET, OPTIONS", true),
@@ -180,6 +182,34 @@ async fn head_returns_the_headers_of_get(mode: Mode) {
         }
     }
     assert_eq!(stage.here().request("HEAD", "/api/auth/me/").by(&ada).await.status, 405);
+}
+
+/// Load balancers and uptime checks ask by HEAD.
+#[tokio::test]
+async fn health_checks_respond_to_head_on_both_ports() {
+    let stage = Standalone.stage_with(&[("METRICS_ADDRESS", "127.0.0.1:0")]);
+    for path in ["/", "/healthz", "/readyz"] {
+        let get = stage.here().get(path).await;
+        let head = stage.here().request("HEAD", path).await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+        for name in ["content-length", "content-type"] {
+            assert_eq!(head.header(name), get.header(name), "{path} {name}");
+        }
+        assert_eq!(head.header("allow").as_deref(), Some("GET, HEAD, OPTIONS"), "{path}");
+    }
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        let head = stage.here().head_on_metrics_port(path).await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_and_the_demo_can_be_switched_off() {
+    let stage = Standalone.stage_with(&[("DOCS", "off"), ("DEMO", "off")]);
+    for path in ["/api/schema/", "/api/schema", "/api/docs", "/api/docs/", "/demo/"] {
+        stage.here().get(path).await.has_detail(404, "Not found.");
+    }
+    stage.here().get("/healthz").await.is(200);
 }
 
 #[apply(both_modes)]

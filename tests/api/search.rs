@@ -128,6 +128,60 @@ async fn a_search_finds_at_most_twenty_people_and_never_the_searcher(mode: Mode)
     }
 }
 
+/// Otherwise nobody finds `anni` among people named `annika1` and so on.
+#[apply(both_modes)]
+async fn the_exact_name_comes_first_then_names_that_begin_with_the_text_then_the_rest(mode: Mode) {
+    let stage = mode.stage();
+    let searcher = stage.person("zoe").await;
+    let ordered = async |text: &str| {
+        let found = search(&stage, &searcher, text).await;
+        found.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    stage.import("anni", "", "");
+    stage.import("susanni", "", "");
+    stage.import("d", "Dannika", "");
+    stage.import("e", "", "Annie");
+    stage.import("f", "Anni", "F");
+    stage.import("g", "", "Anni");
+    let found = ordered("ANNI").await;
+    assert_eq!(found[..1], ["anni"]);
+    let (mut names, mut rest) = (found[1..3].to_vec(), found[4..].to_vec());
+    names.sort();
+    rest.sort();
+    assert_eq!(
+        (names, found[3].as_str(), rest),
+        (vec!["f".into(), "g".into()], "e", vec!["d".into(), "susanni".into()])
+    );
+    for number in 1..=22 {
+        stage.import(&format!("annika{number:02}"), "", "");
+    }
+    let found = ordered("anni").await;
+    let annikas = (1..20).map(|number| format!("annika{number:02}"));
+    assert_eq!(found, [String::from("anni")].into_iter().chain(annikas).collect::<Vec<_>>());
+    stage.sql("UPDATE users SET date_joined = '2001-01-01 00:00:00' WHERE username IN ('anni', 'f')");
+    assert_eq!(ordered("anni").await[0], "anni");
+}
+
+#[apply(both_modes)]
+async fn a_deactivated_account_is_not_found_nor_suggested_nor_written_to(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    let (here, friend_request) = (stage.here(), format!("/api/friends/request/{}/", bob.id));
+    stage.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", bob.id));
+    for text in ["bob", "ob", "", "b"] {
+        assert!(search(&stage, &ada, text).await.is_empty(), "{text}");
+    }
+    here.get("/api/friends/suggestions/").by(&ada).await.is_json(200, json!([]));
+    here.get("/api/auth/users/bob/").await.has_detail(404, "No User matches the given query.");
+    here.post(&friend_request).by(&ada).await.is_error(404, "User not found");
+    let message = json!({ "receiver_id": bob.id, "content": "hello" });
+    let refused = here.post("/api/messages/").by(&ada).json(&message).await;
+    refused.is_json(400, json!({ "receiver_id": ["User not found."] }));
+    stage.sql(&format!("UPDATE users SET is_active = TRUE WHERE id = {}", bob.id));
+    assert_eq!(usernames(&stage, &ada, "bob").await, ["bob"]);
+    here.post("/api/messages/").by(&ada).json(&message).await.is(201);
+}
+
 #[apply(both_modes)]
 async fn a_search_for_less_than_two_characters_lists_the_newest_users_without_superusers(mode: Mode) {
     let stage = mode.stage();

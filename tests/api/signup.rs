@@ -15,7 +15,7 @@ async fn sign_up(stage: &Stage, body: Value) -> crate::support::Response {
 async fn the_response_has_the_new_user_with_a_profile_and_no_tokens(mode: Mode) {
     let stage = mode.stage();
     let body = json!({
-        "username": "ada", "email": "Ada@Example.COM", "password": "secret", "display_name": "Ada King Lovelace",
+        "username": "ada", "email": "Ada@Example.COM", "password": "unheard-of", "display_name": "Ada King Lovelace",
     });
     let response = sign_up(&stage, body).await.is(201);
     let (user, profile) = (&response["user"], &response["user"]["profile"]);
@@ -52,8 +52,7 @@ async fn a_display_name_is_split_at_its_first_whitespace(
     #[case] last: &str,
 ) {
     let stage = Standalone.stage();
-    let body =
-        json!({ "username": "ada", "email": "ada@example.com", "password": "secret", "display_name": name });
+    let body = json!({ "username": "ada", "email": "ada@example.com", "password": "unheard-of", "display_name": name });
     let user = sign_up(&stage, body).await.is(201)["user"].clone();
     assert_eq!((&user["first_name"], &user["last_name"]), (&json!(first), &json!(last)));
 }
@@ -62,7 +61,7 @@ async fn a_display_name_is_split_at_its_first_whitespace(
 async fn forms_are_accepted(mode: Mode) {
     let stage = mode.stage();
     let fields =
-        |name| [("username", name), ("email", name), ("password", "secret"), ("display_name", "A B")];
+        |name| [("username", name), ("email", name), ("password", "unheard-of"), ("display_name", "A B")];
     let [mut one, mut two] = [fields("ada"), fields("bob")];
     (one[1].1, two[1].1) = ("ada@example.com", "bob@example.com");
     let user = stage.here().post("/api/auth/signup/").form(&one).await.is(201)["user"].clone();
@@ -73,7 +72,7 @@ async fn forms_are_accepted(mode: Mode) {
 #[apply(both_modes)]
 async fn missing_fields_are_refused(mode: Mode) {
     let stage = mode.stage();
-    let whole = json!({ "username": "ada", "email": "ada@example.com", "password": "secret" });
+    let whole = json!({ "username": "ada", "email": "ada@example.com", "password": "unheard-of" });
     for name in ["username", "email", "password"] {
         for absent in [None, Some(json!(null)), Some(json!(""))] {
             let mut body = whole.clone();
@@ -91,7 +90,7 @@ async fn missing_fields_are_refused(mode: Mode) {
 async fn a_username_or_an_email_that_is_taken_is_refused(mode: Mode) {
     let stage = mode.stage();
     stage.person("ada").await;
-    let body = |username, email| json!({ "username": username, "email": email, "password": "secret" });
+    let body = |username, email| json!({ "username": username, "email": email, "password": "unheard-of" });
     sign_up(&stage, body("ada", "other@example.com")).await.is_error(400, "Username already taken.");
     sign_up(&stage, body("ada", "ada@example.com")).await.is_error(400, "Username already taken.");
     for email in ["ada@example.com", "ADA@EXAMPLE.COM", " ada@Example.com "] {
@@ -100,18 +99,61 @@ async fn a_username_or_an_email_that_is_taken_is_refused(mode: Mode) {
 }
 
 #[apply(both_modes)]
-async fn usernames_are_case_sensitive_and_not_changed(mode: Mode) {
+async fn usernames_are_shown_as_given_in_nfkc(mode: Mode) {
     let stage = mode.stage();
-    stage.person("ada").await;
     for (number, (given, kept)) in
-        [("Ada", "Ada"), (" ADA ", "ADA"), ("a.d+a@b-c_d", "a.d+a@b-c_d"), ("Ädä", "Ädä")]
+        [("Ada", "Ada"), (" BOB ", "BOB"), ("a.d+a@b-c_d", "a.d+a@b-c_d"), ("Ädä", "Ädä"), ("ｅｖｅ", "eve")]
             .into_iter()
             .enumerate()
     {
         let body =
-            json!({ "username": given, "email": format!("{number}@example.com"), "password": "secret" });
+            json!({ "username": given, "email": format!("{number}@example.com"), "password": "unheard-of" });
         assert_eq!(sign_up(&stage, body).await.is(201)["user"]["username"], kept);
     }
+}
+
+/// Moved accounts keep their names, also where these differ in case only.
+#[apply(both_modes)]
+async fn a_username_is_unique_without_regard_to_case_and_to_variants_of_letters(mode: Mode) {
+    let stage = mode.stage();
+    stage.person("Adä").await;
+    stage.import("moved", "", "");
+    stage.import("Moved", "", "");
+    for (number, taken) in ["adä", "ADÄ", "ａｄä", "ada\u{308}", "MOVED", "ｍoved"].into_iter().enumerate()
+    {
+        let body =
+            json!({ "username": taken, "email": format!("{number}@example.com"), "password": "unheard-of" });
+        sign_up(&stage, body).await.is_error(400, "Username already taken.");
+    }
+    assert_eq!(stage.number("SELECT COUNT(*) FROM users"), 3);
+    // Looking a name up stays case-sensitive.
+    stage.here().get("/api/auth/users/moved/").await.is(200);
+    stage.here().get("/api/auth/users/Moved/").await.is(200);
+    stage.here().get("/api/auth/users/MOVED/").await.has_detail(404, "No User matches the given query.");
+    // A name is free again when its account is deleted.
+    stage.sql("DELETE FROM users WHERE username = 'Adä'");
+    let body = json!({ "username": "adä", "email": "again@example.com", "password": "unheard-of" });
+    sign_up(&stage, body).await.is(201);
+}
+
+#[tokio::test]
+async fn a_reserved_username_is_refused_in_any_case() {
+    let stage = Standalone.stage_with(&[("RESERVED_USERNAMES", "admin, Support")]);
+    for name in ["admin", "ADMIN", "support", "ａdmin"] {
+        let body = json!({ "username": name, "email": "ada@example.com", "password": "unheard-of" });
+        sign_up(&stage, body).await.is_error(400, "Username already taken.");
+    }
+    stage.person("administrator").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_common_password_is_refused(
+    #[values("secret", "PassWord1", "qwertyuiop", "pppppp")] password: &str,
+) {
+    let stage = Standalone.stage();
+    let body = json!({ "username": "ada", "email": "ada@example.com", "password": password });
+    sign_up(&stage, body).await.is_error(400, "password: This password is too common.");
 }
 
 #[apply(both_modes)]
@@ -133,6 +175,11 @@ async fn the_maximum_lengths_are_exact(mode: Mode) {
 }
 
 #[rstest]
+#[case::filler(json!({ "username": "\u{3164}" }), "username")]
+#[case::zero_width(json!({ "username": "a\u{200b}da" }), "username")]
+#[case::bidi(json!({ "username": "a\u{202e}da" }), "username")]
+#[case::bidi_in_name(json!({ "display_name": "Ada \u{202e}King" }), "display_name")]
+#[case::filler_as_name(json!({ "display_name": "\u{3164}" }), "display_name")]
 #[case::space(json!({ "username": "a b" }), "username")]
 #[case::slash(json!({ "username": "a/b" }), "username")]
 #[case::emoji(json!({ "username": "a😀" }), "username")]
@@ -158,7 +205,7 @@ async fn the_maximum_lengths_are_exact(mode: Mode) {
 #[tokio::test]
 async fn an_invalid_field_is_named(#[case] invalid: Value, #[case] name: &str) {
     let stage = Standalone.stage();
-    let mut body = json!({ "username": "ada", "email": "ada@example.com", "password": "secret" });
+    let mut body = json!({ "username": "ada", "email": "ada@example.com", "password": "unheard-of" });
     for (name, value) in invalid.as_object().unwrap() {
         body[name] = value.clone();
     }
@@ -175,7 +222,10 @@ async fn a_body_that_is_not_an_object_is_refused() {
 }
 
 #[rstest]
-#[case::same_username(|n| (String::from("ada"), format!("{n}@example.com")), "Username already taken.")]
+#[case::same_username(
+    |n| (String::from(["ada", "Ada", "ADA"][n % 3]), format!("{n}@example.com")),
+    "Username already taken."
+)]
 #[case::same_email(
     |n| (format!("ada{n}"), String::from(["ada@example.com", "ADA@example.com", "Ada@Example.Com"][n % 3])),
     "Email already registered."
@@ -190,7 +240,7 @@ async fn of_many_concurrent_sign_ups_one_gets_the_name(
     let stage = mode.stage();
     let requests = (0..CONCURRENT).zip(stage.round_robin()).map(|(number, instance)| {
         let (username, email) = names(number);
-        let body = json!({ "username": username, "email": email, "password": "secret" });
+        let body = json!({ "username": username, "email": email, "password": "unheard-of" });
         instance.post("/api/auth/signup/").json(&body).into_future()
     });
     let responses = futures_util::future::join_all(requests).await;

@@ -178,7 +178,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         files: Files::NotIn(&["settings/"]),
-        words: &["env::var", "env::vars", "env::set_var", "dotenvy"],
+        words: &["env::var", "env::vars", "env::set_var"],
         why: "settings are the only reader of the environment",
     },
     Rule {

@@ -11,7 +11,9 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 21] = [
+const OTHERS: [(&str, &str, &str); 23] = [
+    ("accounts", "search", "the steps of one query"),
+    ("accounts", "username", "what the model is checked with, by tables of Unicode"),
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("messages", "insert", "inserts messages with their keys, in each database's way"),

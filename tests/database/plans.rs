@@ -38,12 +38,15 @@ INSERT INTO friendships (low_id, high_id, asked_by, created_at, accepted_at)
     SELECT n, n + d, CASE WHEN n % 2 = 0 THEN n ELSE n + d END, now(), CASE WHEN d < 3 THEN now() END
     FROM generate_series(1, 29990) AS n, generate_series(1, 4) AS d;
 INSERT INTO spent_tokens (jti, expires_at) SELECT 'token' || n, now() + interval '1 day' FROM generate_series(1, 20000) AS n;
+INSERT INTO sign_ins (user_id, id, created_at, last_used_at, expires_at, address, client)
+    SELECT id, lpad(to_hex(id), 16, '0'), now(), now(), now() + interval '7 days', '', '' FROM users;
 INSERT INTO idempotency_keys (service, key, request_hash, answer, created_at)
     SELECT 'posts', 'key' || n, '', '{}', now() FROM generate_series(1, 20000) AS n;
 ANALYZE";
 
 /// Routes that read nothing that grows.
-const WITHOUT_DATA: &[&str] = &["GET /", "GET /healthz", "GET /readyz", "GET /api/schema/"];
+const WITHOUT_DATA: &[&str] =
+    &["GET /", "HEAD /", "GET /healthz", "HEAD /healthz", "GET /readyz", "HEAD /readyz", "GET /api/schema/"];
 
 /// Statements that may scan, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[(
@@ -157,6 +160,12 @@ impl Tour {
         let refresh = json!({ "refresh": pair["refresh"] });
         self.visit("POST /api/auth/token/refresh/", "", "", "", refresh.clone(), 200).await;
         let token = pair["access"].as_str().expect("a token");
+        let sign_ins = self.visit("GET /api/auth/sign-ins/", "", "", token, none(), 200).await;
+        assert_eq!(sign_ins.as_array().map(Vec::len), Some(1));
+        let body = json!({ "email": email, "password": password });
+        let second = self.visit("POST /api/auth/login/", "", "", "", body, 200).await;
+        let revoking = second["access"].as_str().expect("a token");
+        self.visit("GET /api/auth/sign-ins/", "", "", revoking, none(), 200).await;
         let profile = &user["profile"]["id"];
         self.visit("PATCH /api/auth/profile/", "", "", token, json!({ "bio": "hello" }), 200).await;
         self.visit("PUT /api/auth/profile/{id}/", profile, "", token, json!({ "bio": "hello" }), 200).await;
@@ -173,9 +182,15 @@ impl Tour {
                 socket.send_text("ping").await;
             }
         }
-        self.visit("POST /api/auth/logout/", "", "", token, refresh, 200).await;
+        self.visit("POST /api/auth/logout/", "", "", "", refresh, 200).await;
+        let own = self.visit("GET /api/auth/sign-ins/", "", "", revoking, none(), 200).await;
         let body = json!({ "old_password": password, "new_password": "another horse" });
-        self.visit("POST /api/auth/password/", "", "", token, body, 200).await;
+        let pair = self.visit("POST /api/auth/password/", "", "", revoking, body, 200).await;
+        let token = pair["access"].as_str().expect("a token");
+        let own_id = &self.visit("GET /api/auth/sign-ins/", "", "", token, none(), 200).await[0]["id"];
+        assert_ne!(*own_id, own[0]["id"]);
+        let own_id = own_id.as_str().expect("an id");
+        self.visit("DELETE /api/auth/sign-ins/{id}/", own_id, "", token, none(), 200).await;
         let token = &forge(SECRET_KEY, &claims(7_000 + call));
         self.visit("POST /api/auth/logout/all/", "", "", token, none(), 200).await;
     }

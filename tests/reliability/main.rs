@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod degradations;
+mod descriptors;
 mod event_recovery;
 mod kept_connections;
 mod observability;

@@ -109,3 +109,36 @@ async fn a_log_that_is_not_read_does_not_block_requests() {
     .await;
     drop(unread);
 }
+
+#[tokio::test]
+async fn the_line_of_a_refused_request_and_of_a_sign_in_has_the_address_of_its_client() {
+    let folder = TempDir::new().expect("a folder");
+    let settings = [("PORT", "0"), ("SECRET_KEY", SECRET_KEY), ("TRUSTED_PROXIES", "1")];
+    let process = Program::in_folder(&folder).with_all(&settings).start();
+    let ada = process.sign_up("ada").await;
+    let wrong = json!({ "email": ada.email, "password": "not the one" });
+    let request = |method, path| process.request(method, path).header("x-forwarded-for", "203.0.113.7");
+    request("POST", "/api/auth/login/").header("x-request-id", "wrong").json(&wrong).await.is(401);
+    request("GET", "/api/messages/").header("x-request-id", "without").await.is(401);
+    request("POST", "/api/auth/logout/all/").by(&ada).header("x-request-id", "revocation").await.is(200);
+    request("GET", "/").header("x-request-id", "other").await.is(200);
+    for id in ["wrong", "without", "revocation"] {
+        assert_eq!(line(&process, "request", id).await["client.address"], "203.0.113.7", "{id}");
+    }
+    assert_eq!(line(&process, "request", "other").await.get("client.address"), None);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_reported_once() {
+    let folder = TempDir::new().expect("a folder");
+    let process = Program::in_folder(&folder).with("PORT", "0").with("SECRET_KEY", SECRET_KEY).start();
+    for _ in 0..3 {
+        let request = process.request("GET", "/api/messages/").header("x-forwarded-for", "203.0.113.7");
+        request.header("x-request-id", "proxied").await.is(401);
+    }
+    line(&process, "request", "proxied").await;
+    let warnings: Vec<_> =
+        process.log().into_iter().filter(|line| line.contains("X-Forwarded-For")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("127.0.0.1"), "{warnings:?}");
+}

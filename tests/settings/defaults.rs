@@ -1,5 +1,6 @@
 //! The defaults of settings, and the sources of their values.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use numeneon::settings::{DatabaseUrl, Rate, SETTINGS, Settings};
@@ -42,6 +43,7 @@ fn every_setting_has_its_default() {
     assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8000));
     assert_eq!((settings.server.workers, settings.server.max_connections), (cores, 18_000));
 
+    assert_eq!(settings.server.keep_alive, seconds(75));
     let database = &settings.database;
     assert_eq!((database.pool_size, database.wait_timeout), (16, milliseconds(2_000)));
     assert_eq!(database.connect_timeout, seconds(2));
@@ -56,6 +58,7 @@ fn every_setting_has_its_default() {
     let rates = settings.rates;
     assert_eq!(rates.failed_logins_by_email, rate(20, 15 * 60));
     assert_eq!(rates.failed_logins_by_address, rate(100, 15 * 60));
+    assert_eq!(rates.logins_by_email_and_address, rate(120, 60 * 60));
     assert_eq!(rates.signups_by_address, rate(20, 60 * 60));
     assert_eq!(rates.messages_by_person, rate(120, 60));
     assert_eq!(rates.friend_requests_by_person, rate(60, 60 * 60));
@@ -69,13 +72,14 @@ fn every_setting_has_its_default() {
     assert_eq!((socket.max_sockets, socket.max_sockets_by_person), (15_000, 32));
     assert_eq!((socket.queue_events, socket.queue_bytes), (256, 262_144));
     assert_eq!((socket.write_timeout, socket.ping, socket.unanswered_pings), (seconds(10), seconds(25), 2));
+    assert_eq!(socket.beyond_token, seconds(12 * 3_600));
     assert_eq!(settings.position_check, seconds(30));
     assert_eq!((settings.inbox.retention_days, settings.inbox.max_events), (30, 10_000));
     let shutdown = settings.shutdown;
     assert_eq!((shutdown.delay, shutdown.spread, shutdown.requests), (seconds(5), seconds(5), seconds(15)));
     assert!(settings.service_keys.is_empty());
     assert!(settings.telemetry.metrics_token.is_none() && settings.telemetry.metrics_address.is_none());
-    assert!(!settings.demo);
+    assert!(!settings.demo && settings.docs);
     let telemetry = &settings.telemetry;
     assert!(telemetry.traces.is_none());
     assert_eq!((telemetry.log.as_str(), telemetry.log_json), ("info", !telemetry.on_a_terminal));
@@ -133,6 +137,7 @@ fn a_value_that_is_set_overrides_the_default() {
         ("LIMIT_SIGNUPS_BY_ADDRESS", "7/2h"),
         ("LIMIT_MESSAGES_BY_PERSON", "off"),
         ("DEMO", "off"),
+        ("DOCS", "off"),
         ("LOG_FORMAT", "json"),
     ];
     let settings = standalone(&folder, &given);
@@ -142,7 +147,8 @@ fn a_value_that_is_set_overrides_the_default() {
     );
     assert_eq!(settings.access.trusted_proxies, 2);
     assert_eq!(settings.shutdown.delay, Duration::from_secs(7));
-    assert!(settings.telemetry.metrics_token.is_some() && !settings.demo && settings.telemetry.log_json);
+    assert!(!settings.demo && !settings.docs);
+    assert!(settings.telemetry.metrics_token.is_some() && settings.telemetry.log_json);
     let address = settings.telemetry.metrics_address.map(|address| address.to_string());
     assert_eq!(address.as_deref(), Some("[::1]:9464"));
     let services: Vec<_> = settings.service_keys.iter().map(|service| service.name.as_str()).collect();
@@ -172,4 +178,16 @@ fn port_0_takes_a_free_port_each_time() {
     let program = Program::in_folder(&folder).with("PORT", "0");
     let (one, other) = (program.start(), program.start());
     assert_ne!(one.port(), other.port());
+}
+
+#[test]
+fn the_database_file_is_readable_by_its_owner_only_and_the_log_names_it() {
+    let folder = TempDir::new().expect("a folder");
+    let process = Program::in_folder(&folder).with("PORT", "0").start();
+    for name in ["numeneon.sqlite3", "numeneon.sqlite3-wal", "numeneon.sqlite3-shm"] {
+        let file = std::fs::metadata(folder.path().join(name)).expect("the file");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let log = process.log();
+    assert!(log.iter().any(|line| line.contains("SQLite numeneon.sqlite3")), "{log:?}");
 }

@@ -14,6 +14,7 @@ const INVALID: &[(&str, &[&str])] = &[
     ("PORT", &["-1", "65536", "http", "80 80", "8000.0"]),
     ("WORKERS", &["0", "1025", "many"]),
     ("MAX_CONNECTIONS", &["0", "x"]),
+    ("KEEP_ALIVE_SECONDS", &["0", "3601", "75s"]),
     (
         "DATABASE_URL",
         &[
@@ -44,7 +45,12 @@ const INVALID: &[(&str, &[&str])] = &[
             "posts:32-bytes-or-more-but-the-same-key,stories:32-bytes-or-more-but-the-same-key",
         ],
     ),
+    ("ALLOWED_ORIGINS", &["https://app.example.org/", "app.example.org", "'https://app.example.org'", "*"]),
+    ("ALLOWED_HOSTS", &["https://example.org", "example.org:8000", "a.example.org;b.example.org"]),
+    ("ALLOWED_WS_ORIGINS", &["https://app.example.org/", "https://a.example.org, b.example.org"]),
     ("TRUSTED_PROXIES", &["-1", "17", "true"]),
+    ("TRUSTED_NETWORKS", &["10.0.0.0/33", "10.0.0.1/8", "private", "10.0.0.0/8;fd00::/8"]),
+    ("CLIENT_ADDRESS_HEADER", &["CF Connecting", "a:b"]),
     ("MAX_BODY_BYTES", &["1023", "16777217", "64k"]),
     ("MAX_MESSAGE_CHARACTERS", &["0", "1000001", "x"]),
     ("ACCESS_TOKEN_SECONDS", &["0", "31536001", "1h"]),
@@ -54,6 +60,7 @@ const INVALID: &[(&str, &[&str])] = &[
         &["20", "20/m", "0/1m", "1/0s", "1000001/1s", "1/25h", "20/15x", "none", "-1/1m"],
     ),
     ("LIMIT_FAILED_LOGINS_BY_ADDRESS", &["100"]),
+    ("LIMIT_LOGINS_BY_EMAIL_AND_ADDRESS", &["120"]),
     ("LIMIT_SIGNUPS_BY_ADDRESS", &["1/h"]),
     ("LIMIT_MESSAGES_BY_PERSON", &["120 a minute"]),
     ("LIMIT_FRIEND_REQUESTS_BY_PERSON", &["60/"]),
@@ -69,6 +76,7 @@ const INVALID: &[(&str, &[&str])] = &[
     ("SOCKET_WRITE_TIMEOUT_SECONDS", &["0", "601", "x"]),
     ("SOCKET_PING_SECONDS", &["0", "3601", "x"]),
     ("SOCKET_UNANSWERED_PINGS", &["0", "101", "x"]),
+    ("SOCKET_BEYOND_TOKEN_SECONDS", &["-1", "31536001", "12h"]),
     ("POSITION_CHECK_SECONDS", &["0", "3601", "x"]),
     ("INBOX_RETENTION_DAYS", &["0", "36501", "x"]),
     ("INBOX_MAX_EVENTS", &["0", "100000001", "x"]),
@@ -89,20 +97,14 @@ const INVALID: &[(&str, &[&str])] = &[
     ),
     ("OTLP_SAMPLE_RATIO", &["-0.1", "1.1", "50%", "NaN", "inf", "x"]),
     ("DEMO", &["maybe", "2"]),
+    ("DOCS", &["maybe", "2"]),
     ("METRICS_ADDRESS", &["9464", "localhost:9464", "127.0.0.1", "127.0.0.1:65536"]),
     ("LOG", &["numeneon=loudly", "[[["]),
     ("LOG_FORMAT", &["xml", "JSON"]),
 ];
 
 /// Settings of which every value is valid; the key has tests of its own.
-const ALWAYS_VALID: &[&str] = &[
-    "ALLOWED_ORIGINS",
-    "ALLOWED_HOSTS",
-    "ALLOWED_WS_ORIGINS",
-    "METRICS_TOKEN",
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-];
+const ALWAYS_VALID: &[&str] = &["METRICS_TOKEN", "RESERVED_USERNAMES", "SECRET_KEY", "SECRET_KEY_FALLBACKS"];
 
 /// Checks that the program refused to start with one line about this setting, and returns the line.
 #[track_caller]
@@ -174,7 +176,17 @@ fn an_invalid_value_in_the_file_is_an_error_too() {
     std::fs::write(folder.path().join(".env"), "WORKERS=none\n").expect("a file");
     refused(&Program::in_folder(&folder).run(&[]), "WORKERS");
     std::fs::write(folder.path().join(".env"), "this is not a setting\n").expect("a file");
-    refused(&Program::in_folder(&folder).run(&[]), ".env");
+    let line = refused(&Program::in_folder(&folder).run(&[]), ".env");
+    assert!(line.contains("line 1") && !line.contains("setting"), "{line}");
+}
+
+#[test]
+fn the_file_of_a_parent_folder_is_not_read() {
+    let parent = TempDir::new().expect("a folder");
+    std::fs::write(parent.path().join(".env"), "WORKERS=none\n").expect("a file");
+    let folder = TempDir::new_in(&parent).expect("a folder");
+    let output = Program::in_folder(&folder).run(&["migrate"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -114,3 +114,51 @@ async fn a_key_that_is_set_signs_the_tokens() {
     process.request("GET", "/api/auth/me/").by(&ada).await.is(200);
     assert!(!folder.path().join("numeneon.secret").exists());
 }
+
+/// Whoever reads the old backend's repository has such a key.
+#[test]
+fn a_public_key_of_django_is_refused_unless_only_this_machine_reaches_the_service() {
+    const PUBLIC: &str = "django-insecure-a-key-that-stands-in-a-public-repository";
+    let settings = |host: &str, name: &'static str, value: &str| {
+        let lookup = |setting: &str| match setting {
+            "HOST" => Some(host.to_owned()),
+            "DATABASE_URL" => Some("postgres://somebody@db/numeneon".to_owned()),
+            _ if setting == name => Some(value.to_owned()),
+            "SECRET_KEY" => Some(SECRET_KEY.to_owned()),
+            _ => None,
+        };
+        Settings::from_lookup(&lookup).map_err(|error| error.to_string())
+    };
+    for name in ["SECRET_KEY", "SECRET_KEY_FALLBACKS"] {
+        let list = format!("a-key-that-was-used-before-this-one,{PUBLIC}");
+        let value = if name == "SECRET_KEY" { PUBLIC } else { &list };
+        for host in ["127.0.0.1", "localhost", "::1"] {
+            assert!(settings(host, name, value).is_ok(), "{name} {host}");
+        }
+        for host in ["0.0.0.0", "::", "10.0.0.1"] {
+            let why = settings(host, name, value).expect_err("a refusal");
+            assert!(why.starts_with(&format!("{name}: ")) && !why.contains("repository"), "{why}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_others_reach_demands_what_a_cluster_does() {
+    let folder = TempDir::new().expect("a folder");
+    let database = format!("sqlite://{}", folder.path().join("a.sqlite3").display());
+    let settings = |host: &str, key: Option<&str>| {
+        let lookup = |name: &str| match name {
+            "HOST" => Some(host.to_owned()),
+            "DATABASE_URL" => Some(database.clone()),
+            "SECRET_KEY" => key.map(str::to_owned),
+            _ => None,
+        };
+        Settings::from_lookup(&lookup).map_err(|error| error.to_string())
+    };
+    assert!(settings("127.0.0.1", Some("short")).expect("valid settings").demo);
+    let why = settings("0.0.0.0", Some("short")).expect_err("a refusal");
+    assert!(why.starts_with("SECRET_KEY: has 5 bytes"), "{why}");
+    let generated = settings("0.0.0.0", None).expect("valid settings");
+    assert!(generated.auth.secret_key.expose_secret().len() >= 32);
+    assert!(!generated.demo && !generated.shutdown.delay.is_zero());
+}

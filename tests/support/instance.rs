@@ -69,8 +69,16 @@ impl Instance {
 
     /// Begins a GET request to the metrics server, which METRICS_ADDRESS enables.
     pub fn on_metrics_port(&self, path: &str) -> Request {
-        let port = self.metrics_port.expect("METRICS_ADDRESS is set");
-        Request::new(self.client.get(format!("http://127.0.0.1:{port}{path}")))
+        Request::new(self.client.get(self.metrics_url(path)))
+    }
+
+    /// Begins a HEAD request to the metrics server.
+    pub fn head_on_metrics_port(&self, path: &str) -> Request {
+        Request::new(self.client.head(self.metrics_url(path)))
+    }
+
+    fn metrics_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.metrics_port.expect("METRICS_ADDRESS is set"))
     }
 
     /// Begins a request; it is sent when it is awaited.

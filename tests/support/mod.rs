@@ -41,6 +41,7 @@ pub const SECRET_KEY: &str = "a key for tests, and for nothing else at all";
 pub const NO_LIMITS: &[(&str, &str)] = &[
     ("LIMIT_FAILED_LOGINS_BY_EMAIL", "off"),
     ("LIMIT_FAILED_LOGINS_BY_ADDRESS", "off"),
+    ("LIMIT_LOGINS_BY_EMAIL_AND_ADDRESS", "off"),
     ("LIMIT_SIGNUPS_BY_ADDRESS", "off"),
     ("LIMIT_MESSAGES_BY_PERSON", "off"),
     ("LIMIT_FRIEND_REQUESTS_BY_PERSON", "off"),

@@ -22,6 +22,8 @@ use crate::support::{logs, redact_panics};
 pub struct Program {
     settings: Vec<(String, String)>,
     folder: PathBuf,
+    /// The soft and the hard limit of open files; none: those of the test.
+    open_files: Option<(u32, u32)>,
 }
 
 /// The program as it runs; it is killed when this is dropped.
@@ -41,7 +43,7 @@ impl Program {
     /// The program with its working directory.
     pub fn in_folder(folder: &TempDir) -> Self {
         redact_panics();
-        Self { settings: Vec::new(), folder: folder.path().to_owned() }
+        Self { settings: Vec::new(), folder: folder.path().to_owned(), open_files: None }
     }
 
     /// Sets a setting.
@@ -55,8 +57,23 @@ impl Program {
         settings.iter().fold(self, |program, (name, value)| program.with(name, value))
     }
 
+    /// Sets the soft and the hard limit of open files.
+    pub fn with_open_files(mut self, soft: u32, hard: u32) -> Self {
+        self.open_files = Some((soft, hard));
+        self
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_numeneon"));
+        const BINARY: &str = env!("CARGO_BIN_EXE_numeneon");
+        let mut command = match self.open_files {
+            None => Command::new(BINARY),
+            Some((soft, hard)) => {
+                let mut command = Command::new("/bin/sh");
+                let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+                command.args(["-c", &script, BINARY]);
+                command
+            }
+        };
         command.args(arguments).env_clear();
         command.envs(NO_LIMITS.iter().copied()).envs(LONG_DATABASE_TIMEOUTS.iter().copied());
         command.envs(self.settings.iter().cloned());
@@ -211,6 +228,15 @@ impl Process {
     /// Returns the size of the process in memory.
     pub fn resident_bytes(&self) -> usize {
         self.status("VmRSS:") * 1024
+    }
+
+    /// Returns the soft and the hard limit of open files.
+    pub fn open_files(&self) -> (String, String) {
+        let path = Path::new("/proc").join(self.pid().to_string()).join("limits");
+        let limits = std::fs::read_to_string(path).expect("the process runs");
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a line");
+        let mut words = line.split_whitespace().map(str::to_owned);
+        (words.next().expect("a soft limit"), words.next().expect("a hard limit"))
     }
 
     pub fn threads(&self) -> usize {

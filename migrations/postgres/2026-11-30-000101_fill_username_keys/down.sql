@@ -1,0 +1,2 @@
+-- The next one drops the table.
+SELECT 1;
