@@ -11,7 +11,7 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 21] = [
+const OTHERS: [(&str, &str, &str); 22] = [
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("messages", "insert", "inserts messages with their keys, in each database's way"),
@@ -26,7 +26,8 @@ const OTHERS: [(&str, &str, &str); 21] = [
     ("notifications", "ping_wheel", "the sessions by the moment of their ping"),
     ("notifications", "position_check", "a task of the instance"),
     ("notifications", "pings", "a task of the instance"),
-    ("notifications", "revocation_listener", "a task of the instance"),
+    ("notifications", "comparisons", "what the position check does first"),
+    ("notifications", "control_listener", "a task of the instance"),
     ("notifications", "roster", "the sessions of this process"),
     ("notifications", "session", "one socket's life"),
     ("notifications", "session_handle", "one session as the roster reaches it"),
