@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::super::group::Group;
 use super::super::payload::Payload;
+use super::cause::cause;
 use super::missed_flag::MissedFlag;
 use super::role;
 use super::timeouts::CONNECT_TIMEOUT;
@@ -214,6 +215,8 @@ impl Sending {
         let reconnections = self.common.reconnections.load(Ordering::Relaxed);
         if self.connection.as_ref().is_some_and(|it| it.reconnections != reconnections) {
             self.disconnect();
+            // What it took last may have reached nobody.
+            self.common.missed.set();
         }
         let connection = match &mut self.connection {
             Some(connection) => connection,
@@ -227,7 +230,7 @@ impl Sending {
             role::require_master(&mut connection.connection).await?;
             connection.checked_at = Instant::now();
         }
-        Ok(commands.query_async(&mut connection.connection).await?)
+        commands.query_async(&mut connection.connection).await.map_err(cause)
     }
 
     /// Closes the connection: one with a response outstanding would deliver it to the next

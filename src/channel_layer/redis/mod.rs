@@ -8,6 +8,7 @@
 //! [installation](crate::db::Installation), and what has another mark is ignored.
 
 mod backend;
+mod cause;
 mod foreign;
 mod lane;
 mod missed_flag;

@@ -19,6 +19,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::super::group::Group;
 use super::super::hub::Hub;
+use super::cause::cause;
 use super::foreign::Foreign;
 use super::probe::{self, Probe};
 use super::timeouts::CONNECT_TIMEOUT;
@@ -153,7 +154,7 @@ impl Subscriber {
                     let Some(cause) = cause else { continue };
                     cause
                 }
-                Ok(Err(error)) => error.into(),
+                Ok(Err(error)) => cause(error),
                 Err(elapsed) => elapsed.into(),
             };
             if self.state.outage.begin(&cause) {
@@ -192,7 +193,7 @@ impl Subscriber {
     /// Subscribes and unsubscribes as the hub changes, until that fails.
     async fn keep_subscribed(&self, mut sink: PubSubSink) -> BoxError {
         if let Err(error) = sink.subscribe(&*self.installation.channel(probe::CHANNEL)).await {
-            return error.into();
+            return cause(error);
         }
         let mut changed = self.hub.groups();
         changed.extend(self.changes.take());
