@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use super::connection::AnyConnection;
 use super::pool::Db;
 use super::schema::installation;
 use crate::error::{Error, Result};
@@ -73,8 +74,11 @@ impl Installation {
 ///
 /// Those of the database; [`Error::Internal`] if its mark is not one.
 pub async fn installation(db: &Db, prefix: &str) -> Result<Installation> {
-    let mark: String =
-        db.read(|conn| Ok(installation::table.select(installation::mark).first(conn)?)).await?;
+    let query = |conn: &mut AnyConnection| {
+        let mark: Option<String> = installation::table.select(installation::mark).first(conn).optional()?;
+        mark.ok_or_else(|| Error::internal("the table `installation` has no row"))
+    };
+    let mark = db.read(query).await?;
     Installation::new(&mark, prefix).map_err(Error::internal)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::channel_layer::{ChannelLayer, Neighbour};
 use crate::db::{AnyConnection, Db, End, Query};
@@ -16,6 +16,10 @@ use crate::error::Result;
 /// How often the row is written: often enough to notice within seconds that an instance is not
 /// heard, and far less than the database bears.
 const PERIOD: Duration = Duration::from_secs(2);
+
+/// How long an instance that starts is not in the database, unless it publishes: the others need
+/// not know that it cannot yet.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After how long without a write an instance no longer counts as one that lives.
 const ALIVE_MS: i64 = 10_000;
@@ -41,6 +45,7 @@ impl InstanceRegistry {
 
     /// Runs until the future is dropped; ends at once in memory, which no other instance shares.
     pub async fn run(self) {
+        let _ = timeout(START_TIMEOUT, self.layer.healthy()).await;
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while let Some((id, publishes)) = self.layer.instance() {

@@ -342,7 +342,7 @@ async fn only_the_recipients_of_a_commit_in_doubt_are_compared() {
     trigger(&stage, "sleeps", "TRIGGER slow BEFORE INSERT ON messages", "slow", "pg_sleep(60)");
     assert_eq!(send("slow").await, 503);
     let heartbeats = metric("numeneon_publications_total").await;
-    until("a suspicion would have been published", async || {
+    until("a request to compare everybody would have arrived", async || {
         metric("numeneon_publications_total").await >= heartbeats + 4
     })
     .await;

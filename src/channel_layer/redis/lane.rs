@@ -128,6 +128,11 @@ impl Lane {
         None
     }
 
+    /// Returns whether nothing is queued.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queued_bytes.load(Ordering::Relaxed) == 0
+    }
+
     /// Returns why publications fail, if they do.
     pub(super) fn cause(&self) -> Option<String> {
         self.outage.cause()

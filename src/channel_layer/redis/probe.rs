@@ -70,6 +70,8 @@ struct State {
     unreceived_since: Option<Instant>,
     /// Whether the last heartbeat was published.
     published: bool,
+    /// Whether it was the last of all.
+    has_left: bool,
     /// When each other instance's last heartbeat was received.
     others: HashMap<String, Instant>,
 }
@@ -144,6 +146,9 @@ impl Probe {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            if self.state.lock().has_left {
+                return;
+            }
             let missed = self.missed.take();
             let published = self.publish(&publisher, missed, false).await;
             let has_lost_instance = {
@@ -169,9 +174,11 @@ impl Probe {
         }
     }
 
-    /// Publishes the last heartbeat of this process.
+    /// Publishes the last heartbeat of this process. What is still queued will not be published.
     pub(super) async fn leave(&self, publisher: &Publisher) {
-        self.publish(publisher, self.missed.take(), true).await;
+        self.state.lock().has_left = true;
+        let missed = self.missed.take() || !publisher.is_idle();
+        self.publish(publisher, missed, true).await;
     }
 
     /// Publishes a heartbeat. Returns whether Redis has accepted it.

@@ -71,6 +71,11 @@ impl Publisher {
         }
     }
 
+    /// Returns whether Redis has accepted everything that was queued.
+    pub(super) fn is_idle(&self) -> bool {
+        self.prompt.is_idle() && self.bulk.is_idle()
+    }
+
     /// Returns why events are not published, if they are not.
     pub(super) fn cause(&self) -> Option<String> {
         self.prompt.cause()
