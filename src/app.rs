@@ -8,7 +8,7 @@ use actix_server::{Server, ServerHandle};
 use actix_web::web::Data;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::accounts::ReservedUsernames;
 use crate::api::openapi::document::Document;
@@ -22,8 +22,9 @@ use crate::events::{BatchCommitter, Events};
 use crate::integrations::{Announcements, ServiceKeys};
 use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
-use crate::notifications::{PositionCheck, RevocationListener, Roster, Shared};
+use crate::notifications::{Comparisons, ControlListener, PositionCheck, Roster, Shared};
 use crate::operations::health::Health;
+use crate::operations::instance_registry::{self, InstanceRegistry};
 use crate::operations::metrics_server;
 use crate::operations::retention::Retention;
 use crate::server::{Bounds, descriptors, listener};
@@ -38,6 +39,14 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// begin with them: milliseconds, or longer where other processes have the cores.
 const ACCEPT_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long a start waits until events are received through Redis: it takes milliseconds, and an
+/// instance works without it.
+const HEARING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for the database and Redis to take note of it: the others only compare
+/// positions once in vain if they do not.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// One instance of the service.
 pub struct App {
     server: Server,
@@ -47,6 +56,8 @@ pub struct App {
     metrics_server: Option<(Server, SocketAddr)>,
     health: Data<Health>,
     roster: Roster,
+    layer: ChannelLayer,
+    db: Db,
     shutdown: Shutdown,
     /// Dropping it ends them.
     tasks: JoinSet<()>,
@@ -68,8 +79,10 @@ impl App {
         let secret_key = &settings.auth.secret_key;
         let metrics = Metrics::default();
         let db = Db::new(&settings.database, runtime.clone())?;
-        let layer = ChannelLayer::start(redis_url, metrics.clone())?;
-        let limits = Limits::start(settings.rates, redis_url, secret_key, runtime.clone(), metrics.clone());
+        let installation = db::installation(&db, &settings.redis_prefix).await?;
+        let layer = ChannelLayer::start(redis_url, &installation, metrics.clone())?;
+        let (rates, tasks) = (settings.rates, runtime.clone());
+        let limits = Limits::start(rates, redis_url, &installation, secret_key, tasks, metrics.clone());
         let limits = Arc::new(limits.await?);
         let events = Events::new(db.clone(), layer.clone(), runtime, metrics.clone());
         let authenticator =
@@ -86,12 +99,12 @@ impl App {
         };
         let health = Health::new(db.clone(), layer.clone());
 
-        let tasks = start_tasks(&settings, &roster, layer, &db, &metrics);
+        let tasks = start_tasks(&settings, &roster, layer.clone(), &db, &metrics);
         let bounds = bounds(&settings);
         let state = State {
             access: Data::new(settings.access),
             requests: Data::new(settings.requests),
-            db: Data::new(db),
+            db: Data::new(db.clone()),
             messages: Data::new(BatchCommitter::new(events.clone())),
             announcements: Data::new(Announcements::new(&events)),
             events: Data::new(events),
@@ -106,6 +119,8 @@ impl App {
             serves_demo: settings.demo,
             serves_docs: settings.docs,
         };
+        // What a load balancer sends now reaches an instance that hears the others.
+        let _ = timeout(HEARING_TIMEOUT, layer.healthy()).await;
         let listener = listener::bind(&settings.server.host, settings.server.port)?;
         let port = listener.local_addr()?.port();
         let metrics_server = metrics_server::serve(&settings.telemetry, &state.health, &state.metrics)?;
@@ -118,6 +133,8 @@ impl App {
             metrics_server,
             health,
             roster,
+            layer,
+            db,
             shutdown: settings.shutdown,
             tasks,
         })
@@ -140,7 +157,8 @@ impl App {
     ///
     /// Those of the server, if one ends it.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
-        let Self { server, listener, metrics_server, health, roster, shutdown, mut tasks, .. } = self;
+        let Self { server, listener, metrics_server, health, roster, layer, db, shutdown, mut tasks, .. } =
+            self;
         let handle: ServerHandle = server.handle();
         let mut serving = tokio::spawn(server);
         let metrics_server = metrics_server.map(|(server, _)| (server.handle(), tokio::spawn(server)));
@@ -160,6 +178,9 @@ impl App {
         handle.stop(true).await;
         serving.await??;
         tasks.shutdown().await;
+        if timeout(LEAVE_TIMEOUT, leave(&layer, &db)).await.is_err() {
+            tracing::debug!("the other instances take this one for dead");
+        }
         // Last, so that the stop can be observed.
         if let Some((handle, serving)) = metrics_server {
             handle.stop(false).await;
@@ -168,6 +189,14 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Lets the other instances know that this one stops as planned and has published everything.
+async fn leave(layer: &ChannelLayer, db: &Db) {
+    if let Err(error) = instance_registry::leave(layer, db).await {
+        tracing::debug!(cause = %error, "the row of this instance is deleted later, by another one");
+    }
+    layer.leave().await;
 }
 
 /// Starts the tasks that run beside requests.
@@ -179,10 +208,19 @@ fn start_tasks(
     metrics: &Metrics,
 ) -> JoinSet<()> {
     let period = settings.position_check;
-    let check = PositionCheck::new(roster.clone(), layer.clone(), db.clone(), period, metrics.clone());
+    let comparisons = Comparisons::default();
+    let check = PositionCheck::new(
+        roster.clone(),
+        layer.clone(),
+        db.clone(),
+        period,
+        comparisons.clone(),
+        metrics.clone(),
+    );
     let mut tasks = JoinSet::new();
     tasks.spawn(check.run());
-    tasks.spawn(RevocationListener::new(roster.clone(), layer).run());
+    tasks.spawn(InstanceRegistry::new(layer.clone(), db.clone()).run());
+    tasks.spawn(ControlListener::new(roster.clone(), layer, comparisons).run());
     tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
     tasks.spawn(roster.clone().ping_all());
     tasks

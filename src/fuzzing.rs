@@ -26,7 +26,7 @@ pub use crate::api::middleware::{accepts_json, is_known_host};
 pub use crate::telemetry::TraceParent;
 
 // Payloads for all instances, and what integrations announce.
-pub use crate::events::{Announcement, Revocation};
+pub use crate::events::{Announcement, ControlMessage};
 // The socket's handshake.
 pub use crate::notifications::handshake::Handshake;
 

@@ -15,7 +15,8 @@
 //! - [`server`]: the TCP side of the HTTP server: the port, and the bounds of a connection.
 //! - [`request`]: the body, query and origin of a request, and the response to one that was not
 //!   done.
-//! - [`db`]: the database: its tables, connections, transactions and migrations.
+//! - [`db`]: the database: its tables, connections, transactions and migrations, and the mark of
+//!   its installation.
 //! - [`channel_layer`]: carries bytes between processes to groups of subscriptions.
 //! - [`limits`]: rate limits, by user, email and address.
 //! - [`idempotency`]: carries a request with a key out once.

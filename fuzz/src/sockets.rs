@@ -1,6 +1,6 @@
 //! The socket: frames from clients, and payloads from the channel layer.
 
-use numeneon::fuzzing::{Revocation, respond, seq};
+use numeneon::fuzzing::{ControlMessage, respond, seq};
 use serde_json::Value;
 
 /// A frame from a client: the response is JSON, and an echo contains the frame.
@@ -25,7 +25,7 @@ pub fn frame(bytes: &[u8]) {
 /// the one in the JSON.
 pub fn payload(bytes: &[u8]) {
     // It is a revocation or is ignored; parsing it must not panic.
-    let _ = serde_json::from_slice::<Revocation>(bytes);
+    let _ = serde_json::from_slice::<ControlMessage>(bytes);
     let Some(extracted) = seq(bytes) else { return };
     assert!(bytes.trim_ascii().starts_with(b"{") && bytes.trim_ascii().ends_with(b"}"));
     // This parser is stricter: it rejects deep nesting, large numbers and lone surrogates.

@@ -151,5 +151,18 @@ http_status() {
 # responds PORT PATH: true if the status is 200.
 responds() { [ "$(http_status "$1" "$2")" = 200 ]; }
 
+# uses_redis PORT: whether the instance on this port is ready, and publishes and receives through
+# Redis.
+uses_redis() {
+  local body=''
+  {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" &&
+      printf 'GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' >&3 &&
+      body=$(timeout 2 cat <&3)
+  } 2>/dev/null || true
+  exec 3>&- 2>/dev/null || true
+  [[ $body =~ \"status\":\"ready\".*\"channel_layer\":\"ok\" ]]
+}
+
 # random_hex BYTES
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }

@@ -11,7 +11,7 @@
 //! Both backends promise the following, and one suite of tests checks it for both:
 //!
 //! - Delivery is at most once, and in the order of publishing for payloads that one
-//!   process publishes to one group one after the other.
+//!   process publishes to one group one after the other, in bulk or not.
 //! - Publishing never waits for a reader, and waits for Redis a bounded time.
 //! - After [`ChannelLayer::subscribe`] has returned, payloads published to the group
 //!   arrive, as long as the layer is [healthy](ChannelLayer::is_healthy).
@@ -32,3 +32,4 @@ pub use group::{Group, InvalidName};
 pub use hub::{Capacity, Overflow, Subscription};
 pub use layer::ChannelLayer;
 pub use payload::Payload;
+pub use redis::Neighbour;

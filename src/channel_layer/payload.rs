@@ -12,7 +12,8 @@ use crate::telemetry::Origin;
 pub struct Payload {
     /// The bytes, which arrive as they were published.
     pub bytes: Bytes,
-    /// The request and commit that caused it, if its publisher gives them.
+    /// The request and commit that caused it. A payload that arrives has one if an instance of
+    /// this installation published it; what another service published has none.
     pub origin: Option<Arc<Origin>>,
 }
 

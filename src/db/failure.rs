@@ -1,16 +1,20 @@
 //! The meaning of a failed query: a conflict with another transaction, an outage, after which
 //! it can be repeated, or a fault of the server.
 
+use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 
 /// The result of a query. Commands recognise violated constraints by its error.
 pub type Query<T> = Result<T, DieselError>;
 
+/// What PostgreSQL says of a statement that it stopped in time.
+const STATEMENT_TIMEOUT: &str = "statement timeout";
+
 /// Errors of an outage for which Diesel has no kind, by a part of their text.
 const OUTAGES: &[&str] = &[
-    "statement timeout",
+    STATEMENT_TIMEOUT,
     "terminating connection",
     "the database system is",
     "server closed the connection",
@@ -40,6 +44,29 @@ impl From<DieselError> for Error {
             _ if says(OUTAGES) => Self::unavailable(error),
             _ => Self::internal(error),
         }
+    }
+}
+
+/// Returns whether the database itself stopped a statement that took too long.
+pub(super) fn is_statement_timeout(cause: &BoxError) -> bool {
+    message(cause).is_some_and(|text| text.contains(STATEMENT_TIMEOUT))
+}
+
+/// Returns whether a connection was lost or could not be opened. A response that is late shows
+/// neither.
+pub(super) fn is_connection_lost(cause: &BoxError) -> bool {
+    message(cause).is_some_and(|text| !text.contains(STATEMENT_TIMEOUT)) || cause.is::<ConnectionError>()
+}
+
+/// Returns the loss of a connection as Diesel reports it.
+pub(super) fn connection_lost(text: &str) -> BoxError {
+    DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(text.to_owned())).into()
+}
+
+fn message(cause: &BoxError) -> Option<&str> {
+    match cause.downcast_ref::<DieselError>()? {
+        DieselError::DatabaseError(_, info) => Some(info.message()),
+        _ => None,
     }
 }
 

@@ -9,12 +9,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::connection::{AnyConnection, LockWait};
+use super::failure::connection_lost;
 use super::lease::{Connector, Lease};
+use super::outage::Outage;
 use super::span::{read_span, transaction_span};
-use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
+use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, End, in_transaction, keep_if_alive};
 use crate::error::{BoxError, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
-use crate::telemetry::Degradation;
 
 /// What a call may take beyond the statement timeout, which the server enforces: the round
 /// trip.
@@ -48,13 +49,6 @@ pub struct Load {
     pub limit: usize,
     /// Calls that wait for a connection.
     pub waiting: usize,
-}
-
-/// Whether the last call found the database unavailable, and how often it has recovered.
-#[derive(Default)]
-struct Outage {
-    degradation: Degradation,
-    recoveries: watch::Sender<u64>,
 }
 
 impl Db {
@@ -145,15 +139,15 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// As [`Db::read`]. When `then` is given [`Error::Unavailable`], the transaction
-    /// may have been committed all the same, if the connection was lost or the database
-    /// stopped responding during its COMMIT.
+    /// As [`Db::read`]. After [`Error::Unavailable`] the transaction may have been committed all the
+    /// same, if the connection was lost or the database stopped responding during its COMMIT;
+    /// `then` is given which of them it was.
     pub async fn transaction<T, U, F, G>(&self, act: F, then: G) -> Result<U>
     where
         T: 'static,
         U: Send + 'static,
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
-        G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
+        G: FnOnce(End<T>) -> Result<U> + Send + 'static,
     {
         transaction_span(self.transaction_batch(self.wait_deadline(), LockWait::Full, act, then)).await
     }
@@ -175,7 +169,7 @@ impl Db {
         T: 'static,
         U: Send + 'static,
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
-        G: FnOnce(Result<T>) -> Result<U> + Send + 'static,
+        G: FnOnce(End<T>) -> Result<U> + Send + 'static,
     {
         let attempt = |(act, then)| {
             let gate = Arc::new(CommitGate::default());
@@ -190,16 +184,18 @@ impl Db {
                 self.close_idle();
                 match attempt((act, then)).await? {
                     Attempt::Ended(value) => Ok(value),
-                    Attempt::NotBegun(..) => Err(Error::unavailable("cannot begin a transaction")),
+                    Attempt::NotBegun(..) => {
+                        Err(Error::Unavailable(connection_lost("cannot begin a transaction")))
+                    }
                 }
             }
         }
     }
 
-    /// Counts the recoveries of the database from outages. The value is raised when a call
-    /// succeeds again.
+    /// Counts the recoveries of the database from outages in which a connection was lost. The
+    /// value is raised when a call succeeds again.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
-        self.outage.recoveries.subscribe()
+        self.outage.recoveries()
     }
 
     /// Returns how long a call waits for a connection at most.
@@ -230,7 +226,7 @@ impl Db {
 
     /// Returns whether the last call found the database available.
     pub fn is_up(&self) -> bool {
-        !self.outage.degradation.is_present()
+        !self.outage.is_present()
     }
 
     /// Closes the idle connections: if one is dead, the others most likely are too.
@@ -262,7 +258,7 @@ impl Db {
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 return Err(Error::unavailable("no database connection available in time"));
             }
-            Err(error) => return self.record(Err(no_connection(error))),
+            Err(error) => return self.outage.record(Err(no_connection(error))),
         };
         let blocking = self.runtime.spawn_blocking(move || {
             let Some(conn) = lease.0.as_mut() else { return Err(Error::internal("an empty lease")) };
@@ -273,7 +269,7 @@ impl Db {
             drop(writer);
             result
         });
-        self.record(match timeout(self.call_timeout, blocking).await {
+        self.outage.record(match timeout(self.call_timeout, blocking).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(Error::internal(panic)),
             // The thread keeps its connection until libpq times out, so there are never
@@ -285,20 +281,6 @@ impl Db {
                 Err(Error::unavailable("no response from the database in time"))
             }
         })
-    }
-
-    /// Records whether a call found the database available.
-    fn record<T>(&self, result: Result<T>) -> Result<T> {
-        let Outage { degradation, recoveries } = &*self.outage;
-        if let Err(Error::Unavailable(cause)) = &result {
-            if degradation.begin() {
-                tracing::warn!(cause = %cause, "database unavailable");
-            }
-        } else if degradation.end() {
-            tracing::info!("database available again");
-            recoveries.send_modify(|count| *count += 1);
-        }
-        result
     }
 }
 

@@ -51,6 +51,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    installation (id) {
+        id -> Bool,
+        mark -> Text,
+    }
+}
+
+diesel::table! {
+    instances (id) {
+        id -> Text,
+        publishes -> Bool,
+        seen_at_ms -> Int8,
+    }
+}
+
+diesel::table! {
     messages (id) {
         id -> Int8,
         sender_id -> Int8,
@@ -130,6 +145,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     inbox_events,
     inboxes,
+    installation,
+    instances,
     messages,
     profiles,
     sign_ins,

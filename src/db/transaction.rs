@@ -41,6 +41,30 @@ impl CommitGate {
     }
 }
 
+/// How a transaction ended.
+pub enum End<T> {
+    /// It was committed.
+    Committed(T),
+    /// It was rolled back: nothing is stored.
+    RolledBack(Error),
+    /// The connection was lost during COMMIT: it may have been committed, or may yet be.
+    InDoubt(T, Error),
+}
+
+impl<T> End<T> {
+    /// Returns the outcome for a caller to whom doubt is a failure.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not committed, or may not have been.
+    pub fn into_result(self) -> Result<T> {
+        match self {
+            Self::Committed(value) => Ok(value),
+            Self::RolledBack(error) | Self::InDoubt(_, error) => Err(error),
+        }
+    }
+}
+
 /// What happens to a connection after its use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disposal {
@@ -75,7 +99,7 @@ pub(super) fn in_transaction<T, U, F, G>(
 ) -> (Result<Attempt<U, F, G>>, Disposal)
 where
     F: FnOnce(&mut AnyConnection) -> Result<T>,
-    G: FnOnce(Result<T>) -> Result<U>,
+    G: FnOnce(End<T>) -> Result<U>,
 {
     let started = Instant::now();
     if let Err(error) = conn.batch_execute(conn.begin(lock_wait)) {
@@ -88,10 +112,12 @@ where
         if gate.may_commit() { Ok(value) } else { Err(Error::unavailable("abandoned before its commit")) }
     });
     let end = if acted.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let (result, disposal) = match (conn.batch_execute(end), acted) {
-        (Ok(()), acted) => keep_if_alive(acted),
-        (Err(error), Ok(_)) => (Err(error.into()), Disposal::Close),
-        (Err(_), Err(error)) => (Err(error), Disposal::Close),
+    let (end, disposal) = match (conn.batch_execute(end).map_err(Error::from), acted) {
+        (Ok(()), Ok(value)) => (End::Committed(value), Disposal::Keep),
+        (Ok(()), Err(error @ Error::Unavailable(_))) => (End::RolledBack(error), Disposal::Close),
+        (Ok(()), Err(error)) => (End::RolledBack(error), Disposal::Keep),
+        (Err(error @ Error::Unavailable(_)), Ok(value)) => (End::InDoubt(value, error), Disposal::Close),
+        (Err(error), Ok(_)) | (Err(_), Err(error)) => (End::RolledBack(error), Disposal::Close),
     };
-    (then(result).map(Attempt::Ended), disposal)
+    (then(end).map(Attempt::Ended), disposal)
 }

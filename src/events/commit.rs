@@ -1,14 +1,17 @@
 //! [`Events`] commits units of work and publishes what they send.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::event::ControlMessage;
 use super::unit_of_work::{UnitOfWork, Unpublished};
-use crate::channel_layer::{ChannelLayer, Payload};
-use crate::db::{AnyConnection, Db, LockWait, transaction_span};
+use crate::channel_layer::{ChannelLayer, Group, Payload};
+use crate::db::{AnyConnection, Db, End, LockWait, transaction_span};
 use crate::error::{Error, Result};
 use crate::telemetry::{EventLabels, Metrics, Origin, RequestId, Span, TraceParent};
 
@@ -156,13 +159,11 @@ impl Events {
         };
         let this = self.clone();
         self.db
-            .transaction_batch(deadline, lock_wait, act, move |outcome| match outcome {
-                Ok((value, unpublished)) => Ok((value, this.publish(unpublished, &causes))),
-                Err(error) => {
-                    // COMMIT may have succeeded although its response was lost.
-                    if matches!(error, Error::Unavailable(_)) {
-                        this.layer.suspect_loss();
-                    }
+            .transaction_batch(deadline, lock_wait, act, move |end| match end {
+                End::Committed((value, unpublished)) => Ok((value, this.publish(unpublished, &causes))),
+                End::RolledBack(error) => Err(error),
+                End::InDoubt((_, unpublished), error) => {
+                    this.have_compared(&unpublished);
                     Err(error)
                 }
             })
@@ -190,15 +191,35 @@ impl Events {
         }
         let payloads = unpublished.frames.into_iter().map(|frame| {
             let origin = origins[frame.place].clone();
-            (frame.group, Payload { bytes: frame.bytes, origin: Some(origin) })
+            (frame.to.group(), Payload { bytes: frame.bytes, origin: Some(origin) })
         });
         // Queued here, on the thread that has just committed: publications keep the order of
         // commits.
-        let publishing = self.layer.publish_all(payloads.collect());
+        let payloads = payloads.collect();
+        let publishing = if unpublished.is_bulk {
+            self.layer.publish_in_bulk(payloads).left_future()
+        } else {
+            self.layer.publish_all(payloads).right_future()
+        };
         Publication(Some(self.runtime.spawn(async move {
             publishing.await;
             drop(spans);
         })))
+    }
+
+    /// Has every instance compare the recipients of a transaction whose COMMIT is in doubt: what
+    /// it appended, if it did, is published by nobody.
+    fn have_compared(&self, unpublished: &Unpublished) {
+        let users: BTreeSet<_> = unpublished.frames.iter().map(|frame| frame.to.user()).collect();
+        let compare: Vec<_> = users.into_iter().collect();
+        if compare.is_empty() {
+            return;
+        }
+        tracing::debug!(users = compare.len(), "COMMIT in doubt; comparing the positions of its recipients");
+        let Ok(bytes) = serde_json::to_vec(&ControlMessage::Comparison { compare }) else { return };
+        let origin = Some(Arc::new(Origin::committed_now(None, None)));
+        let payload = Payload { bytes: bytes.into(), origin };
+        drop(self.runtime.spawn(self.layer.publish_all(vec![(Group::instances(), payload)])));
     }
 }
 

@@ -112,6 +112,19 @@ pub struct Revocation {
     pub sign_in: Option<SignInId>,
 }
 
+/// A message to all instances. It is not stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ControlMessage {
+    /// Tokens were revoked.
+    Revocation(Revocation),
+    /// A transaction whose COMMIT is in doubt may have appended to the inboxes of these users.
+    Comparison {
+        /// The users.
+        compare: Vec<UserId>,
+    },
+}
+
 /// The types of all frames that this service itself sends to sockets, or may come to
 /// send. Integrations may not use them: clients would take theirs for ours.
 pub const OWN_NAMES: &[&str] = &[

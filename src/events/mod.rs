@@ -24,5 +24,7 @@ mod unit_of_work;
 
 pub use batch::{BatchCommand, BatchCommitter};
 pub use commit::{Events, retry_conflicts};
-pub use event::{Announcement, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary};
+pub use event::{
+    Announcement, ControlMessage, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary,
+};
 pub use unit_of_work::UnitOfWork;

@@ -81,6 +81,7 @@ impl<'a> UnitOfWork<'a> {
         // The place of each entry's command.
         let mut places = Vec::new();
         let mut emitted = Vec::new();
+        let mut is_bulk = false;
         let mut live = Vec::new();
         for (place, outgoing) in self.outgoing {
             match outgoing {
@@ -94,30 +95,32 @@ impl<'a> UnitOfWork<'a> {
                 Outgoing::Announcement(recipients, Announcement { name, data }) => {
                     // One label for all: the names that integrations choose are not bounded.
                     emitted.push(("announcement", recipients.len() as u64));
+                    is_bulk = true;
                     entries.push(inbox::Entry { recipients, name, data });
                     places.push(place);
                 }
                 Outgoing::LiveAnnouncement(recipients, announcement) => {
                     let bytes = announcement.frame();
-                    let frame = |user| Frame { place, group: Group::user(user), bytes: bytes.clone() };
+                    is_bulk = true;
+                    let frame = |user| Frame { place, to: Recipient::User(user), bytes: bytes.clone() };
                     live.extend(recipients.into_iter().map(frame));
                 }
                 Outgoing::Notice(user, notice) => {
                     let bytes = serde_json::to_vec(&notice).map_err(Error::internal)?.into();
-                    live.push(Frame { place, group: Group::user(user), bytes });
+                    live.push(Frame { place, to: Recipient::User(user), bytes });
                 }
                 Outgoing::Revocation(revocation) => {
                     let bytes = serde_json::to_vec(&revocation).map_err(Error::internal)?.into();
-                    live.push(Frame { place, group: Group::instances(), bytes });
+                    live.push(Frame { place, to: Recipient::Instances(revocation.user), bytes });
                 }
             }
         }
         let appended = inbox::append_many(self.conn, &entries, self.now)?;
         let stored = appended.into_iter().map(|Appended { entry, owner, frame }| {
             let place = places.get(entry).copied().unwrap_or_default();
-            Frame { place, group: Group::user(owner), bytes: frame }
+            Frame { place, to: Recipient::User(owner), bytes: frame }
         });
-        Ok(Unpublished { frames: stored.chain(live).collect(), emitted })
+        Ok(Unpublished { frames: stored.chain(live).collect(), emitted, is_bulk })
     }
 }
 
@@ -126,12 +129,39 @@ pub(super) struct Unpublished {
     pub(super) frames: Vec<Frame>,
     /// The names of the events among them, and how many there are.
     pub(super) emitted: Vec<(&'static str, u64)>,
+    /// Whether there are announcements among them.
+    pub(super) is_bulk: bool,
+}
+
+/// Whom a payload is for.
+#[derive(Clone, Copy)]
+pub(super) enum Recipient {
+    /// The sockets of a user.
+    User(UserId),
+    /// All instances, about a user.
+    Instances(UserId),
+}
+
+impl Recipient {
+    /// Returns the group to which it is published.
+    pub(super) fn group(self) -> Group {
+        match self {
+            Self::User(user) => Group::user(user),
+            Self::Instances(_) => Group::instances(),
+        }
+    }
+
+    /// Returns the user whom it concerns.
+    pub(super) const fn user(self) -> UserId {
+        let (Self::User(user) | Self::Instances(user)) = self;
+        user
+    }
 }
 
 /// One payload to publish.
 pub(super) struct Frame {
     /// The place of the command that sends it.
     pub(super) place: usize,
-    pub(super) group: Group,
+    pub(super) to: Recipient,
     pub(super) bytes: Bytes,
 }

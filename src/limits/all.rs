@@ -13,6 +13,7 @@ use super::limit::{Limit, refusal};
 use super::local_limiter::LocalLimiter;
 use super::redis_counter::RedisCounter;
 use super::trusted_addresses::TrustedAddresses;
+use crate::db::Installation;
 use crate::error::{BoxError, Error, Result};
 use crate::ids::UserId;
 use crate::settings::Rates;
@@ -54,12 +55,15 @@ impl Limits {
     pub async fn start(
         rates: Rates,
         redis_url: Option<&SecretString>,
+        installation: &Installation,
         secret_key: &SecretString,
         runtime: Handle,
         metrics: Metrics,
     ) -> std::result::Result<Self, BoxError> {
         let redis = match redis_url {
-            Some(url) => Some(RedisCounter::start(url, runtime, metrics.clone()).await?),
+            Some(url) => {
+                Some(RedisCounter::start(url, installation.clone(), runtime, metrics.clone()).await?)
+            }
             None => None,
         };
         let shared = |name, rate| Limit::new(name, rate, redis.clone(), metrics.clone());

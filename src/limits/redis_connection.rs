@@ -23,13 +23,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For how long after a failure no query is sent.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long every query must have succeeded until an outage counts as ended: a Redis that is full
+/// stores something now and then, when a key expires.
+const STEADY: Duration = Duration::from_secs(2);
+
+/// What Redis says when it refuses a command and the connection is good: it is full, cannot write
+/// to its disk, or an ACL forbids the command.
+const REFUSALS: [&str; 3] = ["OOM", "MISCONF", "NOPERM"];
+
 /// One connection to Redis, which carries all queries at the same time.
 pub(super) struct RedisConnection {
     client: Client,
     /// While held: no await, and no call out of this file.
     state: Mutex<State>,
-    /// Begins with a failed query or connection, and ends with the next query that succeeds.
+    /// Begins with a failed query or connection, and ends when queries have succeeded for
+    /// [`STEADY`].
     outage: Degradation,
+    /// The end of [`STEADY`] after the last failure. While held: no other lock is taken.
+    steady_at: Mutex<Instant>,
     runtime: Handle,
     metrics: Metrics,
 }
@@ -56,7 +67,14 @@ impl RedisConnection {
     ) -> Result<Arc<Self>, BoxError> {
         let client = Client::open(url.expose_secret())?;
         let state = Mutex::new(State::Connecting(0));
-        let this = Arc::new(Self { client, state, outage: Degradation::default(), runtime, metrics });
+        let this = Arc::new(Self {
+            client,
+            state,
+            outage: Degradation::default(),
+            steady_at: Mutex::new(Instant::now()),
+            runtime,
+            metrics,
+        });
         this.connect(0).await;
         Ok(this)
     }
@@ -80,9 +98,10 @@ impl RedisConnection {
             return None;
         };
         let cause: BoxError = match timeout_at(deadline, query(conn)).await {
-            Ok(Ok(value)) => {
-                self.succeeded();
-                return Some(value);
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) if error.code().is_some_and(|code| REFUSALS.contains(&code)) => {
+                self.refused(&error.to_string());
+                return None;
             }
             Ok(Err(error)) => error.into(),
             Err(elapsed) => elapsed.into(),
@@ -132,16 +151,36 @@ impl RedisConnection {
             }
             *state = State::Disconnected(number, Instant::now() + PAUSE);
         }
-        if self.outage.begin() {
-            tracing::warn!(cause = %cause, "limits counted per instance: Redis unavailable");
+        self.log(&cause.to_string());
+    }
+
+    /// Records that Redis counted nothing, for this reason. The connection is kept, unless it leads
+    /// to a replica.
+    pub(super) fn refused(&self, cause: &str) {
+        self.metrics.limit_questions_failed.inc();
+        if cause.starts_with("READONLY") {
+            let mut state = self.state.lock();
+            if let State::Connected(number, _) = &*state {
+                *state = State::Disconnected(*number, Instant::now() + PAUSE);
+            }
+        }
+        self.log(cause);
+    }
+
+    fn log(&self, cause: &str) {
+        *self.steady_at.lock() = Instant::now() + STEADY;
+        if self.outage.begin(cause) {
+            tracing::warn!(cause, "limits counted per instance: Redis unavailable");
         } else {
-            tracing::debug!(cause = %cause, "counting limits in Redis failed again");
+            tracing::debug!(cause, "counting limits in Redis failed again");
         }
     }
 
-    /// Ends an outage, unless another query has just dropped the connection.
-    fn succeeded(&self) {
+    /// Records that Redis has counted: that may end an outage, unless another query has just
+    /// dropped the connection.
+    pub(super) fn succeeded(&self) {
         if self.outage.is_present()
+            && *self.steady_at.lock() <= Instant::now()
             && matches!(&*self.state.lock(), State::Connected(..))
             && self.outage.end()
         {

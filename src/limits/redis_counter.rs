@@ -14,6 +14,7 @@ use super::gcra::Gcra;
 use super::key::LimitKey;
 use super::redis_connection::{QUERY_TIMEOUT, RedisConnection};
 use crate::batching::{Batcher, Bounds, Job, Size, Turn};
+use crate::db::Installation;
 use crate::error::BoxError;
 use crate::telemetry::Metrics;
 
@@ -28,7 +29,8 @@ const TAKES: Bounds = Bounds {
 };
 
 /// Takes one unit of each key, as [`Gcra::take`] does, by the clock of Redis. Returns, for each,
-/// the time until a unit is available; 0 if it was taken.
+/// the time until a unit is available; 0 if it was taken, and -1 if Redis is full. At the end comes
+/// why Redis stored nothing, if so.
 ///
 /// A theoretical arrival time (`tat`) further ahead than the rate allows comes from a clock that
 /// was set back since, and is lowered to the furthest that it does allow.
@@ -36,7 +38,7 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local time = redis.call('TIME')
         local now = time[1] * 1000000 + time[2]
-        local waits = {}
+        local waits, refusal = {}, ''
         for place, key in ipairs(KEYS) do
             local interval, tolerance = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
             local tat = tonumber(redis.call('GET', key) or now) or now
@@ -46,11 +48,15 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
                 waits[place] = wait
             else
                 tat = tat + interval
-                redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
+                local text, ttl = string.format('%.0f', tat), math.ceil((tat - now) / 1000)
+                local set = redis.pcall('SET', key, text, 'PX', ttl)
                 waits[place] = 0
+                if set.err then
+                    waits[place], refusal = -1, set.err
+                end
             end
         end
-        return waits",
+        return {waits, refusal}",
     )
 });
 
@@ -61,11 +67,31 @@ static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
         local now = time[1] * 1000000 + time[2]
         local tat = (tonumber(redis.call('GET', KEYS[1]) or now) or now) - tonumber(ARGV[1])
         if tat > now then
-            redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
+            redis.pcall('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
         else
             redis.call('DEL', KEYS[1])
         end
         return 0",
+    )
+});
+
+/// Adds a member to a set of those that were added last, of which ARGV[2] are kept for ARGV[3]
+/// seconds.
+static REMEMBER: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local added = redis.pcall('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+        if type(added) == 'table' then return 0 end
+        redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])
+        redis.call('EXPIRE', KEYS[1], ARGV[3])
+        return 1",
+    )
+});
+
+/// Returns whether a member was added in the last ARGV[2] seconds, and is still kept.
+static REMEMBERS: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local added = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+        return added > redis.call('TIME')[1] - ARGV[2] and 1 or 0",
     )
 });
 
@@ -80,6 +106,7 @@ pub(super) enum TakeOutcome {
 
 /// Counts in Redis.
 pub(super) struct RedisCounter {
+    installation: Installation,
     connection: Arc<RedisConnection>,
     takes: Batcher<Take, Option<TakeOutcome>>,
 }
@@ -99,6 +126,7 @@ impl RedisCounter {
     /// If the Redis client does not accept the URL.
     pub(super) async fn start(
         url: &SecretString,
+        installation: Installation,
         runtime: Handle,
         metrics: Metrics,
     ) -> Result<Arc<Self>, BoxError> {
@@ -107,40 +135,58 @@ impl RedisCounter {
         let size = |take: &Take| Size { bytes: size_of::<Take>() + take.name.len(), cost: 1 };
         let takes =
             Batcher::new(TAKES, size, runtime, move |jobs, turn| take_all(of_takes.clone(), jobs, turn));
-        Ok(Arc::new(Self { connection, takes }))
+        Ok(Arc::new(Self { installation, connection, takes }))
     }
 
     /// Takes one unit. Returns nothing if Redis is unavailable or slow.
     pub(super) async fn take(&self, limit: &str, key: LimitKey, gcra: &Gcra) -> Option<TakeOutcome> {
         let (interval_us, tolerance_us) = (gcra.interval_us, gcra.tolerance_us);
-        self.takes.submit(Take { name: name(limit, key), interval_us, tolerance_us }).await.ok().flatten()
+        self.takes
+            .submit(Take { name: self.name(limit, key), interval_us, tolerance_us })
+            .await
+            .ok()
+            .flatten()
     }
 
     /// Gives one unit back, if Redis is available.
     pub(super) async fn give_back(&self, limit: &str, key: LimitKey, gcra: &Gcra) {
-        let mut give_back = GIVE_BACK.key(name(limit, key));
+        let mut give_back = GIVE_BACK.key(self.name(limit, key));
         give_back.arg(gcra.interval_us);
         let give_back = &give_back;
         let query = |mut conn| async move { give_back.invoke_async(&mut conn).await };
         let _: Option<u64> = self.connection.query(query).await;
     }
 
-    /// Marks a key for a time, if Redis is available.
-    pub(super) async fn mark(&self, marks: &str, key: LimitKey, time: Duration) {
-        let mut set = redis::cmd("SET");
-        set.arg(name(marks, key)).arg(1).arg("EX").arg(time.as_secs());
-        let set = &set;
-        let _: Option<()> =
-            self.connection.query(|mut conn| async move { set.query_async(&mut conn).await }).await;
+    /// Adds a member to a set of those that were added last, if Redis is available: `kept` of them
+    /// are remembered for a time.
+    pub(super) async fn remember(
+        &self,
+        set: &str,
+        key: LimitKey,
+        member: LimitKey,
+        kept: usize,
+        time: Duration,
+    ) {
+        let mut remember = REMEMBER.key(self.name(set, key));
+        remember.arg(member.to_string()).arg(kept).arg(time.as_secs());
+        let remember = &remember;
+        let query = |mut conn| async move { remember.invoke_async(&mut conn).await };
+        let _: Option<u64> = self.connection.query(query).await;
     }
 
-    /// Returns whether a key is marked; false if Redis is unavailable.
-    pub(super) async fn is_marked(&self, marks: &str, key: LimitKey) -> bool {
-        let mut exists = redis::cmd("EXISTS");
-        exists.arg(name(marks, key));
-        let exists = &exists;
-        let query = |mut conn| async move { exists.query_async(&mut conn).await };
+    /// Returns whether a member was added within a time, and is still remembered; false if Redis
+    /// is unavailable.
+    pub(super) async fn remembers(&self, set: &str, key: LimitKey, member: LimitKey, time: Duration) -> bool {
+        let mut remembers = REMEMBERS.key(self.name(set, key));
+        remembers.arg(member.to_string()).arg(time.as_secs());
+        let remembers = &remembers;
+        let query = |mut conn| async move { remembers.invoke_async(&mut conn).await };
         self.connection.query(query).await.unwrap_or(false)
+    }
+
+    /// Returns the name in Redis.
+    fn name(&self, limit: &str, key: LimitKey) -> String {
+        self.installation.key("numeneon_limit", format_args!("{limit}:{key}"))
     }
 }
 
@@ -153,17 +199,17 @@ async fn take_all(connection: Arc<RedisConnection>, jobs: Vec<Job<Take, Option<T
     }
     let invocation = &invocation;
     let query = |mut conn| async move { invocation.invoke_async(&mut conn).await };
-    let waits: Option<Vec<u64>> = connection.query_until(turn.deadline(), query).await;
+    let taken: Option<(Vec<i64>, String)> = connection.query_until(turn.deadline(), query).await;
+    match &taken {
+        Some((_, refusal)) if !refusal.is_empty() => connection.refused(refusal),
+        Some(_) => connection.succeeded(),
+        None => {}
+    }
     for (place, responder) in responders.into_iter().enumerate() {
-        let wait_us = waits.as_ref().and_then(|waits| waits.get(place).copied());
+        let wait_us = taken.as_ref().and_then(|(waits, _)| u64::try_from(*waits.get(place)?).ok());
         responder.respond(wait_us.map(|wait_us| match wait_us {
             0 => TakeOutcome::Taken,
             wait_us => TakeOutcome::RetryAfter(Duration::from_micros(wait_us)),
         }));
     }
-}
-
-/// Returns the name in Redis.
-fn name(limit: &str, key: LimitKey) -> String {
-    format!("numeneon_limit:{limit}:{key}")
 }

@@ -12,8 +12,12 @@ use super::tat_table::{TatTable, now};
 /// more often than that.
 const TRUSTED_FOR: Duration = Duration::from_secs(30 * 86_400);
 
-/// The name of the marks in Redis.
-const NAME: &str = "known_address";
+/// The addresses that are trusted of one email: more than somebody uses. One more replaces the one
+/// that was used first.
+const MAX_ADDRESSES: usize = 16;
+
+/// The name of the sets in Redis.
+const NAME: &str = "known_addresses";
 
 /// The addresses from which users have signed in lately: on this instance, and in Redis if
 /// there is one. Where both have forgotten an address, the only effect is that guesses of
@@ -36,7 +40,7 @@ impl TrustedAddresses {
             return Some(key);
         }
         match &self.redis {
-            Some(redis) if redis.is_marked(NAME, key).await => Some(key),
+            Some(redis) if redis.remembers(NAME, keys.email(email), key, TRUSTED_FOR).await => Some(key),
             _ => None,
         }
     }
@@ -48,7 +52,7 @@ impl TrustedAddresses {
         let until = |_| Ok::<_, std::convert::Infallible>(now().saturating_add(trusted_us));
         let Ok(()) = self.until.update(key, until);
         if let Some(redis) = &self.redis {
-            redis.mark(NAME, key, TRUSTED_FOR).await;
+            redis.remember(NAME, keys.email(email), key, MAX_ADDRESSES, TRUSTED_FOR).await;
         }
     }
 }

@@ -208,7 +208,9 @@ impl Feed {
                 self.shared.metrics.repeats_dropped.inc();
                 None
             }
-            Some(seq) if seq > self.sent + 1 => {
+            // What no instance of this installation published only shows that there may be
+            // something in the inbox.
+            Some(seq) if seq > self.sent + 1 || origin.is_none() => {
                 self.shared.metrics.gaps_read.inc();
                 self.replay = Some(Replay::new(Behind::Gap));
                 None
@@ -258,7 +260,7 @@ impl Feed {
         if next != self.sent + 1 {
             replay.ready.push_back(Item::Resync(last_seq));
             metrics.resyncs.inc();
-            replay.behind = None;
+            replay.behind = heal_again.then_some(Behind::PositionCheck);
             return;
         }
         // A page ends by its number of envelopes or of bytes; what commits after `last_seq` was

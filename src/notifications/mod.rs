@@ -9,8 +9,8 @@
 //!   have in common.
 //! - A [`handshake`] is the request for a socket; [`socket`] accepts or refuses it.
 //! - The [`roster`] is the table of the sessions of this process. It reaches each through
-//!   its [`session_handle`]; [`pings`], the [`position_check`], the [`revocation_listener`]
-//!   and the [`shutdown`] each act on all of them.
+//!   its [`session_handle`]; [`pings`], the [`position_check`], the [`control_listener`]
+//!   and the [`shutdown`] each act on all of them; [`comparisons`] are what the check does first.
 //! - [`http`] serves the inbox over REST.
 
 mod model;
@@ -32,17 +32,19 @@ mod roster;
 mod session;
 pub mod socket;
 
+mod comparisons;
+mod control_listener;
 mod pings;
 mod position_check;
-mod revocation_listener;
 mod shutdown;
 
+pub use comparisons::Comparisons;
+pub use control_listener::ControlListener;
 #[cfg(feature = "fuzzing")]
 pub(crate) use model::seq;
 #[cfg(feature = "fuzzing")]
 pub(crate) use model::up_to;
 pub use position_check::PositionCheck;
-pub use revocation_listener::RevocationListener;
 pub use roster::Roster;
 #[cfg(feature = "fuzzing")]
 pub(crate) use session::respond;

@@ -109,9 +109,20 @@ impl Roster {
         self.0.count.load(Ordering::Relaxed)
     }
 
-    /// Returns every user who has a session here.
-    pub(super) fn users(&self) -> Vec<UserId> {
-        self.0.sessions.lock().keys().copied().collect()
+    /// Returns users who have a session here, in the order of their ids: those after a user, or the
+    /// first, `limit` at most.
+    pub(super) fn users_after(&self, last: Option<UserId>, limit: usize) -> Vec<UserId> {
+        let is_after = |user: &UserId| last.is_none_or(|last| *user > last);
+        let mut users: Vec<_> = self.0.sessions.lock().keys().copied().filter(is_after).collect();
+        users.sort_unstable();
+        users.truncate(limit);
+        users
+    }
+
+    /// Returns those of these users who have a session here.
+    pub(super) fn present(&self, users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
+        let sessions = self.0.sessions.lock();
+        users.into_iter().filter(|user| sessions.contains_key(user)).collect()
     }
 
     /// Calls `act` with every session, while the table is locked: it must not wait.
@@ -134,8 +145,8 @@ impl Roster {
     /// one does not exist any more.
     ///
     /// Closes the sessions whose account does not permit their token, signals each of the
-    /// others to heal whose feed is not at the last number of its inbox, and returns how many
-    /// of these there are.
+    /// others to heal whose feed is not at the last number of its inbox or does not run yet, and
+    /// returns how many feeds were found behind.
     pub(super) fn compare(&self, users: &[UserId], positions: &[AccountPosition]) -> usize {
         let positions: HashMap<_, _> = positions.iter().map(|position| (position.user, position)).collect();
         let sessions = self.0.sessions.lock();
@@ -146,9 +157,15 @@ impl Roster {
                     session.signal(Signal::Revoked);
                     continue;
                 };
-                if session.sent().is_some_and(|sent| sent != position.last_seq) {
-                    session.signal(Signal::Heal);
-                    behind += 1;
+                match session.sent() {
+                    Some(sent) if sent == position.last_seq => {}
+                    Some(_) => {
+                        session.signal(Signal::Heal);
+                        behind += 1;
+                    }
+                    // It is beginning, and may have read its position before this one. It takes the
+                    // signal when it runs.
+                    None => session.signal(Signal::Heal),
                 }
             }
         }
@@ -199,5 +216,70 @@ impl Drop for Registration {
             metrics.people_connected.dec();
         }
         metrics.sockets.dec();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::super::model::AccountPosition;
+    use super::super::session_handle::{OpeningToken, Signal};
+    use super::Roster;
+    use crate::auth::EndedSignIns;
+    use crate::ids::{SignInId, UserId};
+    use crate::settings::Socket;
+    use crate::telemetry::Metrics;
+
+    fn roster() -> Roster {
+        let bounds = Socket {
+            max_sockets: 10,
+            max_sockets_by_person: 10,
+            queue_events: 1,
+            queue_bytes: 1_024,
+            write_timeout: Duration::from_secs(1),
+            ping: Duration::from_secs(1),
+            unanswered_pings: 1,
+            beyond_token: Duration::ZERO,
+        };
+        Roster::new(bounds, Metrics::default())
+    }
+
+    fn token() -> OpeningToken {
+        OpeningToken { issued_at: 1, sign_in: SignInId::random(), closed_at: None }
+    }
+
+    #[test]
+    fn a_session_that_is_beginning_heals_as_soon_as_it_runs() {
+        let (roster, user) = (roster(), UserId::new(7));
+        let position = AccountPosition {
+            user,
+            last_seq: 5,
+            is_active: true,
+            tokens_valid_from: 0,
+            ended_sign_ins: EndedSignIns::default(),
+        };
+        let beginning = roster.register(user, token()).expect("there is room");
+        let current = roster.register(user, token()).expect("there is room");
+        current.set_sent(5);
+        assert_eq!(roster.compare(&[user], &[position]), 0, "none is known to be behind");
+        let signal =
+            |session: &super::Registration| poll_fn(|context| session.poll_signal(context)).now_or_never();
+        assert_eq!((signal(&beginning), signal(&current)), (Some(Signal::Heal), None));
+    }
+
+    #[test]
+    fn users_come_in_the_order_of_their_ids() {
+        let roster = roster();
+        let ids = |numbers: &[i64]| numbers.iter().copied().map(UserId::new).collect::<Vec<_>>();
+        let _sessions: Vec<_> =
+            ids(&[7, 3, 5]).into_iter().map(|user| roster.register(user, token())).collect();
+        assert_eq!(roster.users_after(None, 2), ids(&[3, 5]));
+        assert_eq!(roster.users_after(Some(UserId::new(5)), 2), ids(&[7]));
+        assert_eq!(roster.present(ids(&[5, 6])), ids(&[5]));
     }
 }

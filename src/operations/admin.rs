@@ -4,7 +4,7 @@ use tokio::runtime::Handle;
 
 use crate::auth;
 use crate::channel_layer::ChannelLayer;
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::error::BoxError;
 use crate::events::Events;
 use crate::settings::Settings;
@@ -22,8 +22,9 @@ use crate::telemetry::Metrics;
 pub async fn set_active(settings: &Settings, username: &str, is_active: bool) -> Result<(), BoxError> {
     let runtime = Handle::current();
     let metrics = Metrics::default();
-    let layer = ChannelLayer::start(settings.redis_url.as_ref(), metrics.clone())?;
     let db = Db::new(&settings.database, runtime.clone())?;
+    let installation = db::installation(&db, &settings.redis_prefix).await?;
+    let layer = ChannelLayer::start(settings.redis_url.as_ref(), &installation, metrics.clone())?;
     let events = Events::new(db, layer, runtime, metrics);
     let username = username.to_owned();
     Ok(events.commit(move |unit| auth::set_active(unit, &username, is_active)).await?)

@@ -86,9 +86,12 @@ struct Readiness {
     /// `ok` or `failing`.
     #[schema(example = "ok")]
     database: &'static str,
-    /// `ok` or `failing`.
+    /// `ok` or `degraded`; in the latter case events may be late, and requests succeed.
     #[schema(example = "ok")]
     channel_layer: &'static str,
+    /// Why the channel layer is degraded, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_layer_cause: Option<String>,
     /// Whether the process is stopping.
     stopping: bool,
 }
@@ -117,7 +120,8 @@ pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
 }
 
-/// Returns whether the process should be sent requests.
+/// Returns whether the process should be sent requests: only the database and a stop keep it from
+/// them.
 #[utoipa::path(
     method(get, head),
     path = "/readyz",
@@ -129,14 +133,16 @@ pub async fn alive() -> HttpResponse {
     ),
 )]
 pub async fn ready(health: Data<Health>) -> HttpResponse {
-    let word = |is_ok| if is_ok { "ok" } else { "failing" };
-    let (stopping, redis) = (health.is_stopping(), health.layer.is_healthy());
+    let (stopping, degradation) = (health.is_stopping(), health.layer.degradation());
     let database = health.database_responds().await;
-    let is_ready = database && redis && !stopping;
+    // Without Redis events are late, and no request fails: an instance that left the load balancer
+    // because of it would take all others with it.
+    let is_ready = database && !stopping;
     let body = Readiness {
         status: if is_ready { "ready" } else { "unready" },
-        database: word(database),
-        channel_layer: word(redis),
+        database: if database { "ok" } else { "failing" },
+        channel_layer: if degradation.is_none() { "ok" } else { "degraded" },
+        channel_layer_cause: degradation,
         stopping,
     };
     let mut response = if is_ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Bool};
 use tokio::time::sleep;
 
 use crate::auth::revocation;
-use crate::db::{AnyConnection, Db, Query};
+use crate::db::{AnyConnection, Db, End, Query};
 use crate::error::Result;
 use crate::events::inbox;
 use crate::telemetry::Metrics;
@@ -91,7 +91,7 @@ impl Retention {
                 keys: idempotency::prune(conn, now)?,
             })
         };
-        let deleted = self.db.transaction(act, |outcome| outcome).await?;
+        let deleted = self.db.transaction(act, End::into_result).await?;
         if deleted.has_looked && deleted.events < inbox::PRUNE_BATCH {
             self.checked = Some(now.minutes_before(OVERLAP_MINUTES));
         }

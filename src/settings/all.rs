@@ -23,6 +23,8 @@ pub struct Settings {
     pub database: Database,
     /// The Redis between the instances; without one this process is the only instance.
     pub redis_url: Option<SecretString>,
+    /// What the names of channels and keys in Redis begin with; may be empty.
+    pub redis_prefix: String,
     /// Tokens and passwords.
     pub auth: Auth,
     /// The rules for new accounts.
@@ -83,6 +85,7 @@ impl Settings {
             service_keys: service_keys::read(&source)?,
             database,
             redis_url,
+            redis_prefix: source.redis_prefix("REDIS_PREFIX")?,
             access: Access::read(&source)?,
             requests: Requests::read(&source)?,
             rates: Rates::read(&source)?,

@@ -188,6 +188,17 @@ impl<'a> Source<'a> {
         Err(InvalidSetting::new(name, format!("{text:?} is not the name of a header")))
     }
 
+    /// Returns a prefix of names in Redis: it must leave room for theirs.
+    pub(super) fn redis_prefix(&self, name: &'static str) -> Result<String, InvalidSetting> {
+        let text = self.text(name);
+        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+        if text.len() <= 64 && text.bytes().all(is_valid) {
+            return Ok(text);
+        }
+        let rule = "is not at most 64 letters, digits, '_', '-', '.' and ':'";
+        Err(InvalidSetting::new(name, format!("{text:?} {rule}")))
+    }
+
     /// Returns an address with a port, if one is set.
     pub(super) fn address(&self, name: &'static str) -> Result<Option<SocketAddr>, InvalidSetting> {
         let Some(text) = self.optional(name) else { return Ok(None) };

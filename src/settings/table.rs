@@ -36,6 +36,7 @@ pub const SETTINGS: &[Setting] = settings![
     "DATABASE_STATEMENT_TIMEOUT_MS", "ms", "5000", "how long a statement may take; then 503";
     "DATABASE_LOCK_TIMEOUT_MS", "ms", "3000", "how long a statement waits for a lock; then 503";
     "REDIS_URL", "URL", "", "redis://… or rediss://…, shared by all instances; unset: a single instance";
+    "REDIS_PREFIX", "text", "", "what the names of channels and keys in Redis begin with, for instance staging.; the same for all instances; unset: nothing";
     "SECRET_KEY", "text", "", "signs tokens; at least 32 bytes unless standalone; required with PostgreSQL or Redis, otherwise generated once";
     "SECRET_KEY_FALLBACKS", "list", "", "previous keys, separated by commas: tokens signed with them are valid until they expire";
     "SERVICE_KEYS", "list", "", "integrations that may announce events, each name:key, separated by commas; a key has at least 32 bytes; unset: none";

@@ -129,6 +129,8 @@ counts! {
     subscriptions: Gauge = Gauge::default(), "Subscriptions in this process";
     channel_layer_whole: Gauge = Gauge::default(), "1 while payloads are both published and received";
     subscriber_connected: Gauge = Gauge::default(), "1 while this process is subscribed to all of its groups";
+    foreign_payloads: Counter = Counter::default(), "Payloads of other installations on the same Redis, which were ignored";
+    instances_unheard: Gauge = Gauge::default(), "Other instances that live by the database and are not heard through Redis";
     subscriber_reconnections: Counter = Counter::default(), "Times that the subscriber connected to Redis";
 
     database_up: Gauge = Gauge::default(), "1 unless the last call found the database unavailable";

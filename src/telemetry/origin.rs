@@ -1,5 +1,6 @@
 //! An [`Origin`] is the request and commit that caused a payload. It is carried with the
-//! payload, for logs, metrics and traces only: nothing else may depend on it.
+//! payload, for logs, metrics and traces. Nothing else may depend on what it contains; that there
+//! is one shows that an instance of this installation published the payload.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -158,11 +158,16 @@ const RULES: &[Rule] = &[
     },
     Rule {
         files: Files::NotIn(&["channel_layer/", "events/commit.rs"]),
-        words: &[".publish(", ".publish_all("],
+        words: &[".publish(", ".publish_all(", ".publish_in_bulk("],
         why: "events are published after their commit, by the unit of work alone",
     },
     Rule {
-        files: Files::NotIn(&["db/", "events/commit.rs", "operations/retention.rs"]),
+        files: Files::NotIn(&[
+            "db/",
+            "events/commit.rs",
+            "operations/retention.rs",
+            "operations/instance_registry.rs",
+        ]),
         words: &[".transaction(", ".transaction_batch("],
         why: "the unit of work opens transactions, or they could end without their events",
     },

@@ -11,7 +11,7 @@ pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integration
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 23] = [
+const OTHERS: [(&str, &str, &str); 24] = [
     ("accounts", "search", "the steps of one query"),
     ("accounts", "username", "what the model is checked with, by tables of Unicode"),
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
@@ -28,7 +28,8 @@ const OTHERS: [(&str, &str, &str); 23] = [
     ("notifications", "ping_wheel", "the sessions by the moment of their ping"),
     ("notifications", "position_check", "a task of the instance"),
     ("notifications", "pings", "a task of the instance"),
-    ("notifications", "revocation_listener", "a task of the instance"),
+    ("notifications", "comparisons", "what the position check does first"),
+    ("notifications", "control_listener", "a task of the instance"),
     ("notifications", "roster", "the sessions of this process"),
     ("notifications", "session", "one socket's life"),
     ("notifications", "session_handle", "one session as the roster reaches it"),

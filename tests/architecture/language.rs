@@ -39,7 +39,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("Raced", "Conflict"),
     ("NoRoom", "AtCapacity"),
     ("SessionsEnded", "Revocation"),
-    ("Endings", "RevocationListener"),
+    ("Endings", "Revocation"),
     ("PasswordTry", "PasswordAttempt"),
     ("browser_headers", "security_headers"),
     ("simply", "nothing"),

@@ -231,14 +231,6 @@ async fn a_receive_that_is_cancelled_loses_no_payload(pair: Pair) {
 }
 
 #[apply(every_backend)]
-async fn a_suspected_loss_is_reported_to_every_process(pair: Pair) {
-    let (near, far) = (pair.near.recoveries(), pair.far.recoveries());
-    pair.near.layer.suspect_loss();
-    let reported = async || pair.near.recoveries() > near && pair.far.recoveries() > far;
-    until("both processes report a recovery", reported).await;
-}
-
-#[apply(every_backend)]
 async fn a_layer_that_publishes_and_receives_is_healthy(pair: Pair) {
     let healthy = async || pair.near.layer.is_healthy() && pair.far.layer.is_healthy();
     until("both processes are healthy", healthy).await;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod conformance;
+mod installations;
 mod pair;
 #[path = "../support/private_redis.rs"]
 mod private_redis;
@@ -10,6 +11,7 @@ mod private_redis;
 mod proxy;
 mod redis_groups;
 mod redis_outages;
+mod redis_roles;
 #[path = "../support/redaction.rs"]
 mod redaction;
 #[path = "../support/system.rs"]

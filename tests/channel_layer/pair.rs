@@ -2,12 +2,21 @@
 
 use bytes::Bytes;
 use numeneon::channel_layer::{Capacity, ChannelLayer, Group, Overflow, Subscription};
+use numeneon::db::Installation;
 use numeneon::telemetry::Metrics;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::redaction::redact_panics;
 use super::wait::{TIMEOUT, until};
+
+/// The mark of the installation of most tests.
+pub const MARK: &str = "0123456789abcdef";
+
+/// Returns the installation with this mark and prefix.
+pub fn installation(mark: &str, prefix: &str) -> Installation {
+    Installation::new(mark, prefix).expect("a mark")
+}
 
 /// A queue that does not overflow in a test.
 pub const AMPLE: Capacity = Capacity { payloads: 100_000, bytes: 1 << 30 };
@@ -34,8 +43,13 @@ impl Side {
 
     /// A process that may not be connected to Redis yet.
     pub fn redis_connecting(url: &str) -> Self {
-        let metrics = Metrics::default();
-        let layer = ChannelLayer::redis(&SecretString::from(url), metrics.clone()).expect("a URL of Redis");
+        Self::of_installation(url, &installation(MARK, ""))
+    }
+
+    /// A process of an installation.
+    pub fn of_installation(url: &str, installation: &Installation) -> Self {
+        let (url, metrics) = (SecretString::from(url), Metrics::default());
+        let layer = ChannelLayer::redis(&url, installation, metrics.clone()).expect("a URL of Redis");
         Self { layer, metrics }
     }
 

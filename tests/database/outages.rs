@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use numeneon::db::{AnyConnection, Db};
+use numeneon::db::{AnyConnection, Db, End};
 use tempfile::TempDir;
 use tokio::time::interval;
 
@@ -190,7 +190,7 @@ async fn a_read_on_a_closed_connection_is_repeated_on_a_new_one() {
         count(db.clone()).await.expect("the read is repeated on a new connection");
         scratch.database.execute(&disconnect);
         let nothing = |_: &mut AnyConnection| Ok(());
-        db.transaction(nothing, |outcome| outcome).await.expect("the transaction begins on a new connection");
+        db.transaction(nothing, End::into_result).await.expect("the transaction begins on a new connection");
     }
 }
 
@@ -205,7 +205,7 @@ async fn a_transaction_whose_connection_is_closed_midway_fails_and_is_not_repeat
         let disconnect = "SELECT pg_terminate_backend(pg_backend_pid())";
         Ok(diesel::RunQueryDsl::execute(diesel::sql_query(disconnect), conn)?)
     };
-    refused(db.transaction(transaction, |outcome| outcome).await);
+    refused(db.transaction(transaction, End::into_result).await);
     assert_eq!(executions.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 

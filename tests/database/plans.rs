@@ -49,10 +49,10 @@ const WITHOUT_DATA: &[&str] =
     &["GET /", "HEAD /", "GET /healthz", "HEAD /healthz", "GET /readyz", "HEAD /readyz", "GET /api/schema/"];
 
 /// Statements that may scan, and why.
-const EXCEPTIONS: &[(&str, &str)] = &[(
-    "SELECT user_id, last_seq FROM inboxes",
-    "retention looks at all inboxes once, when an instance starts",
-)];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("SELECT user_id, last_seq FROM inboxes", "retention looks at all inboxes once, when an instance starts"),
+    (r#"SELECT "installation"."mark""#, "the table has one row"),
+];
 
 /// The service, and the routes that were requested of it.
 struct Tour {

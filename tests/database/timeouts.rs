@@ -13,7 +13,7 @@ use actix_web::http::header::RETRY_AFTER;
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use numeneon::db::schema::{inboxes, users};
-use numeneon::db::{AnyConnection, BatchedRead, among};
+use numeneon::db::{AnyConnection, BatchedRead, End, among};
 use numeneon::error::{Error, Result};
 use numeneon::ids::UserId;
 use rstest_reuse::apply;
@@ -85,7 +85,7 @@ async fn a_call_that_gets_no_connection_times_out(database: Database) {
     assert_eq!((db.load().in_use, db.load().limit), (2, 2));
 
     let started = Instant::now();
-    let (read, written) = tokio::join!(db.read(|_| Ok(())), db.transaction(|_| Ok(()), |outcome| outcome));
+    let (read, written) = tokio::join!(db.read(|_| Ok(())), db.transaction(|_| Ok(()), End::into_result));
     timed_out(started.elapsed(), Duration::from_millis(700));
     refused(read);
     refused(written);
@@ -109,7 +109,7 @@ async fn a_statement_that_takes_too_long_is_cancelled_and_not_repeated() {
     timed_out(started.elapsed(), Duration::from_millis(800));
     let started = Instant::now();
     let sleeps = |conn: &mut AnyConnection| Ok(diesel::sql_query("SELECT pg_sleep(300)").execute(conn)?);
-    refused(db.transaction(sleeps, |outcome| outcome).await);
+    refused(db.transaction(sleeps, End::into_result).await);
     timed_out(started.elapsed(), Duration::from_millis(800));
     db.read(|_| Ok(())).await.expect("the only connection is replaced");
 }
@@ -142,7 +142,7 @@ async fn a_call_that_gets_no_lock_times_out(database: Database) {
             let raised = diesel::update(inboxes::table.find(UserId::new(1)));
             Ok(raised.set(inboxes::last_seq.eq(inboxes::last_seq + 1)).execute(conn)?)
         };
-        db.transaction(update, |outcome| outcome)
+        db.transaction(update, End::into_result)
     };
     let held = lock(&scratch.database.url(), "inboxes");
     let started = Instant::now();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use diesel::prelude::*;
 use numeneon::db::schema::{inbox_events, inboxes};
-use numeneon::db::{AnyConnection, Db};
+use numeneon::db::{AnyConnection, Db, End};
 use numeneon::error::{Error, Result};
 use numeneon::ids::UserId;
 use numeneon::timestamp::Timestamp;
@@ -41,10 +41,10 @@ async fn a_transaction_that_fails_is_rolled_back(database: Database) {
         raise(conn)?;
         Err::<(), _>(Error::rule("no"))
     };
-    let response = db.transaction(fails, |outcome| outcome).await;
+    let response = db.transaction(fails, End::into_result).await;
     assert!(matches!(response, Err(Error::Rejected(..))), "{response:?}");
     assert_eq!(last_seq(&db).await, 0);
-    assert_eq!(db.transaction(raise, |outcome| outcome).await.expect("committed"), 1);
+    assert_eq!(db.transaction(raise, End::into_result).await.expect("committed"), 1);
     assert_eq!(last_seq(&db).await, 1);
 }
 
@@ -56,11 +56,11 @@ async fn a_transaction_that_panics_is_rolled_back_and_releases_its_lock(database
             raise(conn)?;
             panic!("during a transaction");
         };
-        let response = db.transaction(panics, |outcome| outcome).await;
+        let response = db.transaction(panics, End::into_result).await;
         assert!(matches!(response, Err(Error::Internal(_))), "{response:?}");
     }
     assert_eq!(last_seq(&db).await, 0);
-    assert_eq!(db.transaction(raise, |outcome| outcome).await.expect("no lock is held"), 1);
+    assert_eq!(db.transaction(raise, End::into_result).await.expect("no lock is held"), 1);
 }
 
 #[apply(both_databases)]
@@ -79,7 +79,8 @@ async fn a_transaction_whose_caller_is_cancelled_is_committed(database: Database
                 goes_on.lock().expect("no panic while locked").recv().expect("the test continues it");
                 raise(conn)
             };
-            let then = move |outcome: Result<i64>| {
+            let then = move |end: End<i64>| {
+                let outcome = end.into_result();
                 *committing.lock().expect("no panic while locked") = outcome.as_ref().ok().copied();
                 outcome
             };
@@ -110,15 +111,15 @@ async fn a_transaction_that_timed_out_is_not_committed_later(database: Database)
         goes_on.lock().expect("no panic while locked").recv().expect("the test continues it");
         raised
     };
-    let then = move |outcome: Result<i64>| {
+    let then = move |end: End<i64>| {
         *ending.lock().expect("no panic while locked") = true;
-        outcome
+        end.into_result()
     };
     refused(db.transaction(transaction, then).await);
     go_on.send(()).expect("the transaction hangs");
     until("the transaction has ended", async || *ended.lock().expect("no panic")).await;
     assert_eq!(last_seq(&db).await, 0, "the client may try again");
-    assert_eq!(db.transaction(raise, |outcome| outcome).await.expect("it holds no lock"), 1);
+    assert_eq!(db.transaction(raise, End::into_result).await.expect("it holds no lock"), 1);
 }
 
 #[apply(both_databases)]
@@ -134,7 +135,7 @@ async fn an_event_of_an_unknown_user_is_refused(database: Database) {
         );
         Ok(diesel::insert_into(inbox_events::table).values(row).execute(conn)?)
     };
-    let response = db.transaction(orphan, |outcome| outcome).await;
+    let response = db.transaction(orphan, End::into_result).await;
     assert!(matches!(response, Err(Error::Internal(_))), "foreign keys are on: {response:?}");
 }
 
@@ -144,7 +145,7 @@ async fn concurrent_transactions_get_distinct_numbers(database: Database) {
     let (_scratch, db) = fixture(database);
     let writers = (0..WRITERS).map(|_| {
         let db = db.clone();
-        tokio::spawn(async move { db.transaction(raise, |outcome| outcome).await })
+        tokio::spawn(async move { db.transaction(raise, End::into_result).await })
     });
     let numbers = futures_util::future::join_all(writers).await.into_iter();
     let mut numbers: Vec<i64> = numbers.map(|it| it.expect("no panic").expect("committed")).collect();
@@ -166,7 +167,7 @@ async fn a_timestamp_is_read_as_it_was_written(database: Database) {
         );
         Ok(diesel::insert_into(inbox_events::table).values(row).execute(conn)?)
     };
-    db.transaction(insert, |outcome| outcome).await.expect("committed");
+    db.transaction(insert, End::into_result).await.expect("committed");
     let stored =
         db.read(|conn| Ok(inbox_events::table.select(inbox_events::created_at).first::<Timestamp>(conn)?));
     assert_eq!(stored.await.expect("read"), now);

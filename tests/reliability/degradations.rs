@@ -74,3 +74,107 @@ async fn an_outage_of_redis_is_logged_once_when_it_begins_and_once_when_it_ends(
         }
     }
 }
+
+/// Executes a command on a server.
+fn execute(conn: &mut redis::Connection, command: &[&str]) {
+    let (name, arguments) = command.split_first().expect("a command");
+    redis::cmd(name).arg(arguments).exec(conn).expect("Redis executes the command");
+}
+
+/// Returns an instance that uses this Redis, with the log of an installation.
+fn instance(folder: &TempDir, redis_url: &str) -> Process {
+    Program::in_folder(folder)
+        .with_all(&[("PORT", "0"), ("WORKERS", "1"), ("SECRET_KEY", SECRET_KEY), ("REDIS_URL", redis_url)])
+        .with("LIMIT_SIGNUPS_BY_ADDRESS", "1000000/1s")
+        .start()
+}
+
+/// Waits until an instance, which stays ready, gives a cause of its degradation that has this text,
+/// and until the log has a warning with it.
+async fn until_named(process: &Process, text: &str) {
+    until("readyz names the cause", async || {
+        let readiness = process.request("GET", "/readyz").await.is(200);
+        assert_eq!(readiness["status"], "ready", "{readiness}");
+        let cause = readiness["channel_layer_cause"].as_str().unwrap_or_default();
+        readiness["channel_layer"] == "degraded" && cause.contains(text)
+    })
+    .await;
+    until("the log names the cause", async || {
+        let lines = lines(process, &[DEGRADATIONS[0].0]);
+        lines
+            .iter()
+            .any(|line| line["level"] == "WARN" && line["cause"].as_str().unwrap_or("").contains(text))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_cannot_be_used_is_named_with_the_cause_and_without_secrets() {
+    let (redis, mut folders) = (PrivateRedis::start(), Vec::new());
+    let mut conn = redis.connect();
+    execute(&mut conn, &["CONFIG", "SET", "requirepass", "the right password"]);
+    let port = redis.port();
+    for (url, cause) in [
+        (format!("redis://:the-wrong-password@127.0.0.1:{port}/"), "AuthenticationFailed"),
+        (format!("redis://:the%20right%20password@127.0.0.1:{port}/99"), "out of range"),
+        ("redis://:the-wrong-password@127.0.0.1:1/".to_owned(), "refused"),
+    ] {
+        folders.push(TempDir::new().expect("a folder"));
+        let process = instance(folders.last().expect("the last"), &url);
+        until_named(&process, cause).await;
+        let readiness = process.request("GET", "/readyz").await.text;
+        let log = process.log().join("\n");
+        assert!(!readiness.contains("password@") && !log.contains("wrong-password"), "{readiness} {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_cause_of_a_degradation_is_logged_once() {
+    let (redis, folder) = (PrivateRedis::start(), TempDir::new().expect("a folder"));
+    let mut conn = redis.connect();
+    execute(&mut conn, &["CONFIG", "SET", "requirepass", "a password"]);
+    let process = instance(&folder, &redis.url());
+    until_named(&process, "NOAUTH").await;
+    execute(&mut conn, &["ACL", "SETUSER", "default", "nopass", "resetchannels"]);
+    until_named(&process, "NOPERM").await;
+    assert_eq!(lines(&process, &[DEGRADATIONS[0].0]).len(), 2);
+    execute(&mut conn, &["ACL", "SETUSER", "default", "allchannels"]);
+    until("the layer is healthy", async || {
+        process.request("GET", "/readyz").await.is(200)["channel_layer"] == "ok"
+    })
+    .await;
+    assert!(!lines(&process, &[DEGRADATIONS[1].1]).is_empty(), "publishing through Redis again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_keep_their_connection_to_a_redis_that_is_full() {
+    let (redis, folder) = (PrivateRedis::start(), TempDir::new().expect("a folder"));
+    let mut conn = redis.connect();
+    let process = instance(&folder, &redis.url());
+    process.sign_up("before").await;
+    let connections = |conn: &mut redis::Connection| {
+        let info: String = redis::cmd("INFO").arg("stats").query(conn).expect("a text");
+        let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        line.expect("the count").trim().to_owned()
+    };
+    execute(&mut conn, &["CONFIG", "SET", "maxmemory", "1"]);
+    let before = connections(&mut conn);
+    for number in 0..20 {
+        process.sign_up(&format!("person{number}")).await;
+    }
+    assert_eq!(connections(&mut conn), before, "the connection is not replaced");
+    let (begins, ends) = DEGRADATIONS[2];
+    let line = only_line(&process, begins, "WARN");
+    assert!(line["cause"].as_str().is_some_and(|cause| cause.contains("OOM")), "{line}");
+    assert!(lines(&process, &[ends]).is_empty());
+
+    execute(&mut conn, &["CONFIG", "SET", "maxmemory", "0"]);
+    let mut people = 20;
+    until("the end is logged", async || {
+        process.sign_up(&format!("person{people}")).await;
+        people += 1;
+        !lines(&process, &[ends]).is_empty()
+    })
+    .await;
+    only_line(&process, begins, "WARN");
+}

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::private_redis::PrivateRedis;
 use crate::process::Program;
 use crate::proxy::Proxy;
-use crate::support::{Cluster, Database, Person, Response, SECRET_KEY, Socket, Stage};
+use crate::support::{Cluster, Database, Instance, Person, Response, SECRET_KEY, Socket, Stage};
 use crate::wait::{Promises, SLACK, TIMEOUT, until};
 
 /// The service promises that two seconds after the return of Redis every socket has received every
@@ -50,6 +50,12 @@ async fn until_no_position_check(metrics: impl AsyncFn() -> Response) {
     .await;
 }
 
+/// Returns what an instance says of its channel layer. It is ready in any case.
+async fn channel_layer(instance: &Instance) -> String {
+    let readiness = instance.get("/readyz").await.is(200);
+    readiness["channel_layer"].as_str().expect("a word").to_owned()
+}
+
 struct Fixture {
     stage: Stage,
     ada: Person,
@@ -67,9 +73,8 @@ impl Fixture {
         let stage = Cluster.stage_with(&[("REDIS_URL", redis_url), hourly, METRICS]);
         let [ada, bob] = stage.people(["ada", "bob"]).await;
         let socket = stage.there().socket(&bob).await;
-        until("both instances are ready", async || {
-            stage.here().get("/readyz").await.status == 200
-                && stage.there().get("/readyz").await.status == 200
+        until("both instances hear each other", async || {
+            channel_layer(stage.here()).await == "ok" && channel_layer(stage.there()).await == "ok"
         })
         .await;
         Self { stage, ada, bob, socket, last: 0, promises: promises.clone() }
@@ -125,8 +130,8 @@ async fn events_that_are_acknowledged_while_redis_is_down_are_delivered_once() {
             "after its return the last event is delivered after {:?}",
             fixture.receives(AFTER_RETURN, 8).await
         );
-        let ready = async || fixture.stage.there().get("/readyz").await.status == 200;
-        promises.until_within(AFTER_RETURN, "the instance is ready", ready).await;
+        let healthy = async || channel_layer(fixture.stage.there()).await == "ok";
+        promises.until_within(AFTER_RETURN, "the channel layer is healthy", healthy).await;
         for from in 9..12 {
             fixture.send().await;
             fixture.receives(TIMEOUT, from).await;
@@ -270,13 +275,99 @@ async fn the_periodical_position_check_finds_an_event_that_nothing_else_reveals(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_on_two_redis_servers_are_degraded_and_deliver_by_the_position_check() {
+    Promises::check(async |promises| {
+        let (one, other) = (PrivateRedis::start(), PrivateRedis::start());
+        let mut fixture = Fixture::start(&one.url(), &promises).await;
+        let there = fixture.stage.start_instance(&[("REDIS_URL", &other.url())]);
+        fixture.socket = there.socket(&fixture.bob).await;
+        until("all instances are degraded", async || {
+            for instance in fixture.stage.instances() {
+                if channel_layer(instance).await != "degraded" {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+        let readiness = fixture.stage.there().get("/readyz").await.is(200);
+        let cause = readiness["channel_layer_cause"].as_str().unwrap_or_default();
+        assert!(cause.contains("not heard through Redis"), "{readiness}");
+        for seq in 1..4 {
+            fixture.send().await;
+            println!("an event arrives after {:?}", fixture.receives(DURING_OUTAGE, seq).await);
+        }
+    })
+    .await;
+}
+
+/// Has a transaction that inserts a message of this content do something before its end.
+fn trigger(stage: &Stage, name: &str, kind: &str, content: &str, act: &str) {
+    stage.sql(&format!(
+        "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM {act}; RETURN NEW; END $$; \
+         CREATE {kind} FOR EACH ROW WHEN (NEW.content = '{content}') EXECUTE FUNCTION {name}()"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_recipients_of_a_commit_in_doubt_are_compared() {
+    let redis = PrivateRedis::start();
+    let hourly = ("POSITION_CHECK_SECONDS", "3600");
+    let short = ("DATABASE_STATEMENT_TIMEOUT_MS", "3000");
+    let stage = Cluster.stage_with(&[("REDIS_URL", &redis.url()), hourly, METRICS, short]);
+    let [ada, bob, carol] = stage.people(["ada", "bob", "carol"]).await;
+    let (mut bobs, mut carols) = (stage.there().socket(&bob).await, stage.there().socket(&carol).await);
+    let there = async || stage.there().on_metrics_port("/metrics").await;
+    let metric = async |name: &str| {
+        let text = there().await.text;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)).expect("the metric");
+        value.trim().parse::<u64>().expect("a count")
+    };
+    until_no_position_check(there).await;
+    let rounds = metric("numeneon_position_checks_total").await;
+    for person in [&bob, &carol] {
+        stage.sql(&format!(
+            "UPDATE inboxes SET last_seq = 1 WHERE user_id = {0}; \
+             INSERT INTO inbox_events (user_id, seq, type, data, created_at) VALUES ({0}, 1, 'new_post', '{{}}', now())",
+            person.id
+        ));
+    }
+    let send = async |content: &str| {
+        let body = serde_json::json!({ "receiver_id": bob.id, "content": content });
+        stage.here().post("/api/messages/").by(&ada).json(&body).await.status
+    };
+
+    // A statement that takes too long stores nothing, which is certain.
+    trigger(&stage, "sleeps", "TRIGGER slow BEFORE INSERT ON messages", "slow", "pg_sleep(60)");
+    assert_eq!(send("slow").await, 503);
+    let heartbeats = metric("numeneon_publications_total").await;
+    until("a request to compare everybody would have arrived", async || {
+        metric("numeneon_publications_total").await >= heartbeats + 4
+    })
+    .await;
+    assert_eq!(metric("numeneon_position_checks_total").await, rounds);
+    assert_eq!(metric("numeneon_feeds_found_behind_total").await, 0);
+
+    // A connection that is lost during COMMIT is another matter.
+    let kind = "CONSTRAINT TRIGGER lost AFTER INSERT ON messages DEFERRABLE INITIALLY DEFERRED";
+    trigger(&stage, "disconnects", kind, "doubt", "pg_terminate_backend(pg_backend_pid())");
+    assert_eq!(send("doubt").await, 503);
+    assert_eq!(bobs.next().await["seq"], 1, "the event that nobody published");
+    assert_eq!(metric("numeneon_feeds_found_behind_total").await, 1);
+    assert_eq!(metric("numeneon_position_checks_total").await, rounds, "nobody else is compared");
+    stage.here().message(&ada, &carol, "reveals the gap").await;
+    assert_eq!(carols.next().await["seq"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_that_was_opened_while_redis_was_down_receives_events() {
     Promises::check(async |promises| {
         let mut redis = PrivateRedis::start();
         let mut fixture = Fixture::start(&redis.url(), &promises).await;
         redis.kill();
-        let unready = async || fixture.stage.there().get("/readyz").await.status == 503;
-        promises.until_within(AFTER_RETURN, "the outage is noticed", unready).await;
+        let degraded = async || channel_layer(fixture.stage.there()).await == "degraded";
+        promises.until_within(AFTER_RETURN, "the outage is noticed", degraded).await;
         fixture.socket = fixture.stage.there().resume(&fixture.bob, 0).await;
         fixture.send().await;
         fixture.receives(DURING_OUTAGE, 1).await;

@@ -14,6 +14,7 @@ mod private_redis;
 mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod shared_redis;
 mod shutdown;
 mod slow_clients;
 mod slow_reader;

@@ -32,6 +32,7 @@ const INVALID: &[(&str, &[&str])] = &[
     ("DATABASE_STATEMENT_TIMEOUT_MS", &["9", "600001", "x"]),
     ("DATABASE_LOCK_TIMEOUT_MS", &["9", "600001", "x"]),
     ("REDIS_URL", &["http://host", "redis", "redis://host:port"]),
+    ("REDIS_PREFIX", &["two words", "ü", "a,b"]),
     (
         "SERVICE_KEYS",
         &[

@@ -5,9 +5,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// A TCP proxy with a port of its own.
 pub struct Proxy {
@@ -19,6 +20,10 @@ pub struct Proxy {
 struct Shared {
     connections: Mutex<Vec<Arc<Connection>>>,
     accepted: AtomicUsize,
+    /// The port of the server to which new connections lead.
+    server: AtomicU16,
+    /// The bytes that each connection takes from its client in a second; 0: any number.
+    bytes_per_second: AtomicUsize,
     hangs: AtomicBool,
     stopped: AtomicBool,
 }
@@ -39,6 +44,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared::default());
+        shared.server.store(server, Ordering::SeqCst);
         let accepting = shared.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -47,7 +53,8 @@ impl Proxy {
                 }
                 accepting.accepted.fetch_add(1, Ordering::SeqCst);
                 // If the server is down, the client finds its connection closed.
-                if let Ok(server) = TcpStream::connect(("127.0.0.1", server)) {
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", accepting.server.load(Ordering::SeqCst)))
+                {
                     accepting.forward(client, server);
                 }
             }
@@ -62,6 +69,17 @@ impl Proxy {
     /// Returns the number of connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Leads new connections to the server on this port. Those that are open stay where they are, as
+    /// with an address that moves to another server.
+    pub fn lead_to(&self, server: u16) {
+        self.shared.server.store(server, Ordering::SeqCst);
+    }
+
+    /// Slows each connection down, as a network of this bandwidth does.
+    pub fn throttle(&self, bytes_per_second: usize) {
+        self.shared.bytes_per_second.store(bytes_per_second, Ordering::SeqCst);
     }
 
     /// Discards from now on what the server sends on the present connections that have sent
@@ -116,6 +134,11 @@ impl Shared {
             copy(&upstream.client, &upstream.server, |bytes| {
                 if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
                     upstream.subscribes.store(true, Ordering::SeqCst);
+                }
+                let bytes_per_second = shared.bytes_per_second.load(Ordering::SeqCst);
+                if bytes_per_second > 0 {
+                    // This is the network, and no wait for anything.
+                    thread::sleep(Duration::from_secs_f64(bytes.len() as f64 / bytes_per_second as f64));
                 }
                 !shared.hangs.load(Ordering::SeqCst)
             });

@@ -5,7 +5,10 @@
 //! healthy its connection looks, and connects again. A process whose heartbeats others no
 //! longer receive may have died between a commit and its publication, and a process that
 //! failed to publish says so in its next heartbeat; both make every process compare
-//! positions.
+//! positions. A process that stops as planned has published everything, and says so last.
+//!
+//! Processes of the version before publish heartbeats without a mark. They are taken for this
+//! installation's: at worst positions are compared once too often.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +21,13 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::group::Group;
+use super::foreign::Foreign;
+use super::lane::Urgency;
 use super::missed_flag::MissedFlag;
+use super::neighbours::Neighbours;
 use super::publisher::Publisher;
+use super::timeouts::SILENCE_TIMEOUT;
+use crate::db::Installation;
 
 /// The Redis channel of the probes.
 pub(super) const CHANNEL: &str = "numeneon_probe";
@@ -27,9 +35,8 @@ pub(super) const CHANNEL: &str = "numeneon_probe";
 /// How often a process publishes a heartbeat.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long heartbeats may be missing before their sender counts as unresponsive or dead.
-/// Three periods, so that one late heartbeat changes nothing.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The cause of a subscription on which nothing arrives.
+pub(super) const UNRESPONSIVE: &str = "subscription unresponsive: probes are published but not received";
 
 /// What a probe publishes.
 #[derive(Serialize, Deserialize)]
@@ -37,14 +44,23 @@ struct Heartbeat {
     instance: String,
     /// Whether the instance may have failed to publish a payload.
     missed: bool,
+    /// The mark of its installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
+    /// Whether it stops as planned, and this is its last heartbeat.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    leaving: bool,
 }
 
 /// The heartbeats of this process and those that it receives.
 pub(super) struct Probe {
     instance: String,
+    installation: Installation,
     /// While held: no await, and no other lock is taken.
     state: Mutex<State>,
     missed: MissedFlag,
+    neighbours: Arc<Neighbours>,
+    foreign: Arc<Foreign>,
     recoveries: watch::Sender<u64>,
 }
 
@@ -54,20 +70,38 @@ struct State {
     unreceived_since: Option<Instant>,
     /// Whether the last heartbeat was published.
     published: bool,
+    /// Whether it was the last of all.
+    has_left: bool,
     /// When each other instance's last heartbeat was received.
     others: HashMap<String, Instant>,
 }
 
 impl Probe {
     /// Returns a probe of this process, which passes the flag on to every process.
-    pub(super) fn new(missed: MissedFlag, recoveries: watch::Sender<u64>) -> Self {
+    pub(super) fn new(
+        installation: Installation,
+        missed: MissedFlag,
+        neighbours: Arc<Neighbours>,
+        foreign: Arc<Foreign>,
+        recoveries: watch::Sender<u64>,
+    ) -> Self {
         let instance = uuid::Uuid::new_v4().simple().to_string();
-        Self { instance, state: Mutex::default(), missed, recoveries }
+        Self { instance, installation, state: Mutex::default(), missed, neighbours, foreign, recoveries }
+    }
+
+    /// Returns the id of this process in its heartbeats.
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// Returns whether this process both publishes heartbeats and receives them.
     pub(super) fn is_healthy(&self) -> bool {
         self.state.lock().published && !self.is_unresponsive()
+    }
+
+    /// Returns why heartbeats do not arrive.
+    pub(super) fn cause(&self) -> &'static str {
+        if self.is_unresponsive() { UNRESPONSIVE } else { "connecting to Redis" }
     }
 
     /// Returns whether heartbeats were published and not received for too long.
@@ -87,10 +121,16 @@ impl Probe {
             tracing::warn!(group = CHANNEL, "malformed channel-layer probe ignored");
             return;
         };
-        {
+        if heartbeat.mark.as_deref().is_some_and(|mark| mark != self.installation.mark()) {
+            return self.foreign.ignored(CHANNEL);
+        }
+        if heartbeat.instance == self.instance {
+            self.state.lock().unreceived_since = None;
+        } else {
+            self.neighbours.heard(&heartbeat.instance);
             let mut state = self.state.lock();
-            if heartbeat.instance == self.instance {
-                state.unreceived_since = None;
+            if heartbeat.leaving {
+                state.others.remove(&heartbeat.instance);
             } else {
                 state.others.insert(heartbeat.instance, Instant::now());
             }
@@ -102,18 +142,15 @@ impl Probe {
 
     /// Publishes heartbeats until the task is dropped.
     pub(super) async fn run(self: Arc<Self>, publisher: Publisher) {
-        let group = match Group::parse(CHANNEL) {
-            Ok(group) => group,
-            Err(error) => return tracing::error!(cause = %error, "channel-layer probe not started"),
-        };
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            if self.state.lock().has_left {
+                return;
+            }
             let missed = self.missed.take();
-            let heartbeat = Heartbeat { instance: self.instance.clone(), missed };
-            let Ok(bytes) = serde_json::to_vec(&heartbeat) else { continue };
-            let published = publisher.publish([(group.clone(), Bytes::from(bytes).into())].into()).await;
+            let published = self.publish(&publisher, missed, false).await;
             let has_lost_instance = {
                 let mut state = self.state.lock();
                 state.published = published;
@@ -135,6 +172,23 @@ impl Probe {
                 self.recovered();
             }
         }
+    }
+
+    /// Publishes the last heartbeat of this process. What is still queued will not be published.
+    pub(super) async fn leave(&self, publisher: &Publisher) {
+        self.state.lock().has_left = true;
+        let missed = self.missed.take() || !publisher.is_idle();
+        self.publish(publisher, missed, true).await;
+    }
+
+    /// Publishes a heartbeat. Returns whether Redis has accepted it.
+    async fn publish(&self, publisher: &Publisher, missed: bool, leaving: bool) -> bool {
+        let mark = Some(self.installation.mark().to_owned());
+        let heartbeat = Heartbeat { instance: self.instance.clone(), missed, mark, leaving };
+        let (Ok(bytes), Ok(group)) = (serde_json::to_vec(&heartbeat), Group::parse(CHANNEL)) else {
+            return false;
+        };
+        publisher.publish([(group, Bytes::from(bytes).into())].into(), Urgency::Prompt).await
     }
 
     fn recovered(&self) {

@@ -5,9 +5,10 @@
 //! executing a list of commands: whatever the order in which subscriptions come and go, the
 //! two agree in the end.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -18,9 +19,12 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::super::group::Group;
 use super::super::hub::Hub;
+use super::cause::cause;
+use super::foreign::Foreign;
 use super::probe::{self, Probe};
 use super::timeouts::CONNECT_TIMEOUT;
-use super::wire;
+use super::wire::{self, Received};
+use crate::db::Installation;
 use crate::error::BoxError;
 use crate::telemetry::{Degradation, Metrics};
 
@@ -64,12 +68,22 @@ impl Changes {
 
 /// The task that subscribes, and what it shares with those who subscribe.
 pub(super) struct Subscriber {
-    client: redis::Client,
-    hub: Arc<Hub>,
-    changes: Arc<Changes>,
-    probe: Arc<Probe>,
-    recoveries: watch::Sender<u64>,
-    metrics: Metrics,
+    pub(super) client: redis::Client,
+    pub(super) installation: Installation,
+    pub(super) hub: Arc<Hub>,
+    pub(super) changes: Arc<Changes>,
+    pub(super) probe: Arc<Probe>,
+    pub(super) foreign: Arc<Foreign>,
+    /// Counts the times at which the connection is to be replaced.
+    pub(super) reconnections: Arc<AtomicU64>,
+    pub(super) recoveries: watch::Sender<u64>,
+    pub(super) metrics: Metrics,
+    pub(super) state: State,
+}
+
+/// What the task has come to.
+#[derive(Default)]
+pub(super) struct State {
     connected: AtomicBool,
     outage: Degradation,
     /// While held: no await. The hub's lock may be taken while this one is held, never the
@@ -87,36 +101,19 @@ struct Confirmations {
 }
 
 impl Subscriber {
-    /// Returns a subscriber to the groups of this hub; [`Subscriber::run`] connects it.
-    pub(super) fn new(
-        client: redis::Client,
-        hub: Arc<Hub>,
-        changes: Arc<Changes>,
-        probe: Arc<Probe>,
-        recoveries: watch::Sender<u64>,
-        metrics: Metrics,
-    ) -> Self {
-        Self {
-            client,
-            hub,
-            changes,
-            probe,
-            recoveries,
-            metrics,
-            connected: AtomicBool::new(false),
-            outage: Degradation::default(),
-            confirmations: Mutex::default(),
-        }
-    }
-
     /// Returns whether every group was subscribed to since the last outage.
     pub(super) fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+        self.state.connected.load(Ordering::Relaxed)
+    }
+
+    /// Returns why this process is not subscribed, if it is not.
+    pub(super) fn cause(&self) -> Option<String> {
+        self.state.outage.cause()
     }
 
     /// Returns what completes when the group is confirmed; nothing if it is already.
     pub(super) fn confirmation(&self, group: Group) -> Option<oneshot::Receiver<()>> {
-        let mut confirmations = self.confirmations.lock();
+        let mut confirmations = self.state.confirmations.lock();
         if confirmations.confirmed.contains(&group) {
             return None;
         }
@@ -127,7 +124,7 @@ impl Subscriber {
 
     /// Records that a subscriber stopped waiting for the group's confirmation.
     pub(super) fn expect_late(&self, group: Group) {
-        let mut confirmations = self.confirmations.lock();
+        let mut confirmations = self.state.confirmations.lock();
         if confirmations.confirmed.contains(&group) {
             drop(confirmations);
             self.recovered();
@@ -146,19 +143,21 @@ impl Subscriber {
                     let (sink, stream) = connection.split();
                     self.probe.reset();
                     let cause = tokio::select! {
-                        cause = self.receive(stream) => cause,
-                        cause = self.keep_subscribed(sink) => cause,
-                        cause = self.until_unresponsive() => cause,
+                        cause = self.receive(stream) => Some(cause),
+                        cause = self.keep_subscribed(sink) => Some(cause),
+                        cause = self.until_unresponsive() => Some(cause),
+                        () = self.until_replaced() => None,
                     };
                     if self.disconnected() {
                         delay = MIN_DELAY;
                     }
+                    let Some(cause) = cause else { continue };
                     cause
                 }
-                Ok(Err(error)) => error.into(),
+                Ok(Err(error)) => cause(error),
                 Err(elapsed) => elapsed.into(),
             };
-            if self.outage.begin() {
+            if self.state.outage.begin(&cause) {
                 tracing::warn!(
                     cause = %cause,
                     "not subscribed through Redis; events of other instances arrive late"
@@ -176,12 +175,16 @@ impl Subscriber {
     async fn receive(&self, mut stream: PubSubStream) -> BoxError {
         while let Some(message) = stream.next().await {
             let bytes = message.get_payload_bytes();
-            match message.get_channel_name() {
-                probe::CHANNEL => self.probe.receive(bytes),
-                name => {
+            match self.installation.name_of(message.get_channel_name()) {
+                Some(probe::CHANNEL) => self.probe.receive(bytes),
+                Some(group) => {
                     self.metrics.payloads_received.inc();
-                    self.hub.deliver(name, &wire::decode(bytes));
+                    match wire::decode(bytes, self.installation.mark()) {
+                        Received::Payload(payload) => _ = self.hub.deliver(group, &payload),
+                        Received::Foreign => self.foreign.ignored(group),
+                    }
                 }
+                None => {}
             }
         }
         "connection closed by Redis".into()
@@ -189,8 +192,8 @@ impl Subscriber {
 
     /// Subscribes and unsubscribes as the hub changes, until that fails.
     async fn keep_subscribed(&self, mut sink: PubSubSink) -> BoxError {
-        if let Err(error) = sink.subscribe(probe::CHANNEL).await {
-            return error.into();
+        if let Err(error) = sink.subscribe(&*self.installation.channel(probe::CHANNEL)).await {
+            return cause(error);
         }
         let mut changed = self.hub.groups();
         changed.extend(self.changes.take());
@@ -198,11 +201,11 @@ impl Subscriber {
             if let Err(error) = self.apply(&mut sink, &changed).await {
                 return error;
             }
-            if !self.connected.swap(true, Ordering::Relaxed) {
+            if !self.state.connected.swap(true, Ordering::Relaxed) {
                 self.metrics.subscriber_connected.set(1);
                 self.metrics.subscriber_reconnections.inc();
                 // The end of an outage, or the first connection.
-                self.outage.end();
+                self.state.outage.end();
                 tracing::info!(groups = changed.len(), "subscribed through Redis");
                 self.recovered();
             }
@@ -214,10 +217,10 @@ impl Subscriber {
     async fn apply(&self, sink: &mut PubSubSink, changed: &[Group]) -> Result<(), BoxError> {
         let (wanted, unwanted) = self.differences(changed);
         for batch in unwanted.chunks(BATCH) {
-            timeout(BATCH_TIMEOUT, sink.unsubscribe(names(batch))).await??;
+            timeout(BATCH_TIMEOUT, sink.unsubscribe(self.channels(batch))).await??;
         }
         for batch in wanted.chunks(BATCH) {
-            timeout(BATCH_TIMEOUT, sink.subscribe(names(batch))).await??;
+            timeout(BATCH_TIMEOUT, sink.subscribe(self.channels(batch))).await??;
             self.confirm(batch);
         }
         Ok(())
@@ -226,7 +229,7 @@ impl Subscriber {
     /// Returns the groups to subscribe to and those to unsubscribe from. The latter count as
     /// unconfirmed from here on: a subscriber that joins one now has to wait.
     fn differences(&self, changed: &[Group]) -> (Vec<Group>, Vec<Group>) {
-        let mut confirmations = self.confirmations.lock();
+        let mut confirmations = self.state.confirmations.lock();
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for group in changed {
             if self.hub.contains(group) {
@@ -249,7 +252,7 @@ impl Subscriber {
         let mut late = false;
         let mut waiting = Vec::new();
         {
-            let mut confirmations = self.confirmations.lock();
+            let mut confirmations = self.state.confirmations.lock();
             for group in groups {
                 late |= confirmations.late.remove(group);
                 waiting.extend(confirmations.waiting.remove(group).into_iter().flatten());
@@ -272,23 +275,33 @@ impl Subscriber {
         loop {
             ticks.tick().await;
             if self.probe.is_unresponsive() {
-                return "subscription unresponsive: probes are published but not received".into();
+                return probe::UNRESPONSIVE.into();
             }
+        }
+    }
+
+    /// Waits until the connection is to be replaced.
+    async fn until_replaced(&self) {
+        let before = self.reconnections.load(Ordering::Relaxed);
+        let mut ticks = interval(CHECK_PERIOD);
+        while self.reconnections.load(Ordering::Relaxed) == before {
+            ticks.tick().await;
         }
     }
 
     /// Forgets what was confirmed. Returns whether every group had been.
     fn disconnected(&self) -> bool {
-        self.confirmations.lock().confirmed.clear();
+        self.state.confirmations.lock().confirmed.clear();
         self.metrics.subscriber_connected.set(0);
-        self.connected.swap(false, Ordering::Relaxed)
+        self.state.connected.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns the channels of groups.
+    fn channels<'a>(&self, groups: &'a [Group]) -> Vec<Cow<'a, str>> {
+        groups.iter().map(|group| self.installation.channel(group.name())).collect()
     }
 
     fn recovered(&self) {
         self.recoveries.send_modify(|count| *count += 1);
     }
-}
-
-fn names(groups: &[Group]) -> Vec<&str> {
-    groups.iter().map(Group::name).collect()
 }

@@ -1,23 +1,28 @@
-//! The form of a payload in Redis: its bytes, and its origin as one more key at the very
-//! end of them if they are a JSON object.
+//! The form of a payload in Redis: its bytes, and the mark of the installation and its origin as
+//! two more keys at the very end of them if they are a JSON object.
 //!
 //! ```text
-//! {"type":…,"data":…,"seq":5,"meta":{"request_id":"…","traceparent":"00-…","committed_us":1764…}}
+//! {"type":…,"data":…,"seq":5,"mark":"9f…","meta":{"request_id":"…","traceparent":"00-…","committed_us":1764…}}
 //! ```
 //!
 //! `request_id` is present if a request caused it, `traceparent` if its trace is recorded.
 //!
-//! So other services that subscribe still read JSON. The key is removed on arrival, in
+//! So other services that subscribe still read JSON. The keys are removed on arrival, in
 //! exactly that form and at exactly that place: an object that a client or another service
 //! wrote is never changed, whatever it contains.
+//!
+//! Instances of the version before publish `meta` without a mark, and pass a mark on to their
+//! clients, which ignore it: the two versions understand each other.
 
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::super::payload::Payload;
+use crate::db::Installation;
 use crate::telemetry::{Origin, RequestId, TraceParent};
 
+const MARK: &[u8] = br#","mark":""#;
 const META: &[u8] = br#","meta":{"#;
 const REQUEST_ID: &[u8] = br#""request_id":""#;
 const TRACE_PARENT: &[u8] = br#""traceparent":""#;
@@ -30,19 +35,34 @@ const MAX_ORIGIN_BYTES: usize = META.len()
     + (TRACE_PARENT.len() + TraceParent::LENGTH + 2)
     + (COMMITTED.len() + MAX_DIGITS + 2);
 
+/// The bytes of a mark with its key.
+const MARK_KEY_BYTES: usize = MARK.len() + Installation::MARK_BYTES + 1;
+
 /// The most digits of a time: enough until the year 2286.
 const MAX_DIGITS: usize = 16;
 
-/// Returns the bytes that are published.
-pub(super) fn encode(payload: &Payload) -> Bytes {
+/// What arrived from Redis.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// A payload; it has an origin if an instance of this installation published it.
+    Payload(Payload),
+    /// A payload of another installation.
+    Foreign,
+}
+
+/// Returns the bytes that an installation with this mark publishes.
+pub(super) fn encode(payload: &Payload, mark: &str) -> Bytes {
     let (Some(origin), Some(open)) = (&payload.origin, payload.bytes.strip_suffix(b"}")) else {
         return payload.bytes.clone();
     };
     if !open.starts_with(b"{\"") {
         return payload.bytes.clone();
     }
-    let mut wire = BytesMut::with_capacity(open.len() + MAX_ORIGIN_BYTES);
+    let mut wire = BytesMut::with_capacity(open.len() + MARK_KEY_BYTES + MAX_ORIGIN_BYTES);
     wire.put_slice(open);
+    wire.put_slice(MARK);
+    wire.put_slice(mark.as_bytes());
+    wire.put_u8(b'"');
     wire.put_slice(META);
     if let Some(id) = &origin.request_id {
         wire.put_slice(REQUEST_ID);
@@ -60,13 +80,28 @@ pub(super) fn encode(payload: &Payload) -> Bytes {
     wire.freeze()
 }
 
-/// Returns the published payload, copied out of the client's buffer.
-pub(super) fn decode(wire: &[u8]) -> Payload {
-    let Some((open, origin)) = split(wire) else { return Bytes::copy_from_slice(wire).into() };
+/// Returns what an instance of an installation with this mark receives, copied out of the
+/// client's buffer.
+pub(super) fn decode(wire: &[u8], mark: &str) -> Received {
+    let Some((marked, origin)) = split(wire) else {
+        return Received::Payload(Bytes::copy_from_slice(wire).into());
+    };
+    let (open, origin) = match split_mark(marked) {
+        Some((_, other)) if other != mark.as_bytes() => return Received::Foreign,
+        Some((open, _)) => (open, Some(Arc::new(origin))),
+        None => (marked, None),
+    };
     let mut bytes = BytesMut::with_capacity(open.len() + 1);
     bytes.put_slice(open);
     bytes.put_u8(b'}');
-    Payload { bytes: bytes.freeze(), origin: Some(Arc::new(origin)) }
+    Received::Payload(Payload { bytes: bytes.freeze(), origin })
+}
+
+/// Splits an object without its last brace into what stands before the mark at its end, and the
+/// mark; returns nothing if there is none.
+fn split_mark(marked: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (open, key) = marked.split_at(marked.len().checked_sub(MARK_KEY_BYTES)?);
+    Some((open, key.strip_prefix(MARK)?.strip_suffix(b"\"")?))
 }
 
 /// Splits published bytes into the object without its last brace and the origin at its
@@ -104,10 +139,11 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::{decode, encode};
+    use super::{Received, decode, encode};
     use crate::channel_layer::payload::Payload;
     use crate::telemetry::{Origin, RequestId, TraceParent};
 
+    const MARK: &str = "0123456789abcdef";
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn payload(text: &str, id: Option<&str>) -> Payload {
@@ -123,19 +159,19 @@ mod tests {
     #[test]
     fn an_origin_is_added_as_the_last_key_and_removed_again() {
         let with_id = payload(r#"{"type":"a","seq":5}"#, Some("8f1e-FRA"));
-        let expected =
-            r#"{"type":"a","seq":5,"meta":{"request_id":"8f1e-FRA","committed_us":1764000000000000}}"#;
-        assert_eq!(encode(&with_id), expected);
+        let expected = r#"{"type":"a","seq":5,"mark":"0123456789abcdef","meta":{"request_id":"8f1e-FRA","committed_us":1764000000000000}}"#;
+        assert_eq!(encode(&with_id, MARK), expected);
         let expected = format!(
-            r#"{{"a":1,"meta":{{"request_id":"8f1e","traceparent":"{PARENT}","committed_us":1764000000000000}}}}"#
+            r#"{{"a":1,"mark":"{MARK}","meta":{{"request_id":"8f1e","traceparent":"{PARENT}","committed_us":1764000000000000}}}}"#
         );
-        assert_eq!(encode(&with_origin(r#"{"a":1}"#, Some("8f1e"), Some(PARENT))), expected);
+        assert_eq!(encode(&with_origin(r#"{"a":1}"#, Some("8f1e"), Some(PARENT)), MARK), expected);
         for id in [None, Some("8f1e-FRA"), Some(&*"x".repeat(128))] {
             for parent in [None, Some(PARENT)] {
                 let payload = with_origin(r#"{"type":"a","data":{"meta":{}},"seq":5}"#, id, parent);
-                let wire = encode(&payload);
+                let wire = encode(&payload, MARK);
                 assert!(serde_json::from_slice::<serde_json::Value>(&wire).is_ok());
-                assert_eq!(decode(&wire), payload);
+                assert_eq!(decode(&wire, MARK), Received::Payload(payload));
+                assert_eq!(decode(&wire, "fedcba9876543210"), Received::Foreign);
             }
         }
     }
@@ -143,7 +179,21 @@ mod tests {
     #[test]
     fn payloads_that_are_not_objects_are_published_without_their_origin() {
         for text in ["", "}", "{}", "[]}", "a payload", "{a}"] {
-            assert_eq!(encode(&payload(text, Some("id"))), text);
+            assert_eq!(encode(&payload(text, Some("id")), MARK), text);
+        }
+    }
+
+    #[test]
+    fn a_payload_of_the_version_before_has_no_origin() {
+        for (wire, text) in [
+            (r#"{"type":"a","seq":5,"meta":{"committed_us":1}}"#, r#"{"type":"a","seq":5}"#),
+            (r#"{"a":"b","mark":"0","meta":{"committed_us":1}}"#, r#"{"a":"b","mark":"0"}"#),
+            (
+                r#"{"a":",\"mark\":\"fedcba9876543210","meta":{"committed_us":1}}"#,
+                r#"{"a":",\"mark\":\"fedcba9876543210"}"#,
+            ),
+        ] {
+            assert_eq!(decode(wire.as_bytes(), MARK), Received::Payload(Bytes::from(text).into()));
         }
     }
 
@@ -170,7 +220,8 @@ mod tests {
             r#"{"type":"a","data":",\"meta\":{\"committed_us\":1}}"}"#,
             r#","meta":{"committed_us":1}}"#,
         ] {
-            assert_eq!(decode(text.as_bytes()), Payload::from(Bytes::from(text)), "{text}");
+            let unchanged = Received::Payload(Bytes::from(text).into());
+            assert_eq!(decode(text.as_bytes(), MARK), unchanged, "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::http::Endpoint;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -104,24 +105,45 @@ impl Cluster {
     ///
     /// If Redis does not reply, or replies with an error.
     pub async fn redis(&self, command: &str) -> anyhow::Result<()> {
-        let url = self.state()?.redis_url;
-        let (password, rest) = url
+        let (password, server) = self.state()?.redis_address()?;
+        redis_command(&server.to_string(), &password, command).await.map(drop)
+    }
+}
+
+impl State {
+    /// Returns the password and the address of Redis.
+    ///
+    /// # Errors
+    ///
+    /// If its URL has another form.
+    pub fn redis_address(&self) -> anyhow::Result<(String, SocketAddr)> {
+        let (password, rest) = self
+            .redis_url
             .strip_prefix("redis://:")
             .and_then(|rest| rest.split_once('@'))
             .context("expected redis://:password@host:port/db")?;
-        let host = rest.split('/').next().unwrap_or(rest);
-        let exchange = async {
-            let mut stream = TcpStream::connect(host).await?;
-            let text = format!("AUTH {password}\r\n{command}\r\nQUIT\r\n");
-            stream.write_all(text.as_bytes()).await?;
-            let mut reply = String::new();
-            stream.read_to_string(&mut reply).await?;
-            anyhow::Ok(reply)
-        };
-        let reply = tokio::time::timeout(REDIS_TIMEOUT, exchange).await.context("Redis did not reply")??;
-        ensure!(!reply.contains("\r\n-") && !reply.starts_with('-'), "{command}: {reply}");
-        Ok(())
+        Ok((password.to_owned(), rest.split('/').next().unwrap_or(rest).parse()?))
     }
+}
+
+/// Sends a command to a Redis server, inline, and returns its replies.
+///
+/// # Errors
+///
+/// If it does not reply, or replies with an error.
+pub async fn redis_command(server: &str, password: &str, command: &str) -> anyhow::Result<String> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(server).await?;
+        let text = format!("AUTH {password}\r\n{command}\r\nQUIT\r\n");
+        stream.write_all(text.as_bytes()).await?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await?;
+        anyhow::Ok(reply)
+    };
+    let reply = tokio::time::timeout(REDIS_TIMEOUT, exchange).await.context("Redis did not reply")??;
+    let name = command.split(' ').next().unwrap_or(command);
+    ensure!(!reply.contains("\r\n-") && !reply.starts_with('-'), "{name}: {reply}");
+    Ok(reply)
 }
 
 fn read_state(folder: &Path) -> anyhow::Result<State> {

@@ -11,6 +11,8 @@ pub enum FaultKind {
     InstanceKill,
     /// SIGTERM to an instance, which is started again after it has exited.
     InstanceStop,
+    /// SIGSTOP to an instance, which is continued later.
+    InstanceFreeze,
     /// SIGTERM to each instance in turn, which is then started again.
     RollingRestart,
     /// `kill -9` of Redis, which is restarted with its data.
@@ -23,6 +25,14 @@ pub enum FaultKind {
     RedisKillPubsub,
     /// SIGSTOP to Redis, which is continued later.
     RedisFreeze,
+    /// One instance loses its connections to Redis and gets no new ones, until later.
+    RedisCut,
+    /// One instance is led to another Redis server, and back later.
+    RedisSplit,
+    /// A replica is promoted and Redis demoted, while connections stay open; and back later.
+    RedisFailover,
+    /// `CLIENT PAUSE` again and again: Redis responds, but often late.
+    RedisSlow,
     /// A fast shutdown of PostgreSQL, which is started again.
     PostgresRestart,
     /// An immediate shutdown of PostgreSQL, as in a crash, which is started again.
@@ -39,15 +49,20 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::InstanceKill,
         Self::InstanceStop,
+        Self::InstanceFreeze,
         Self::RollingRestart,
         Self::RedisKill,
         Self::RedisKillEmpty,
         Self::RedisFlush,
         Self::RedisKillPubsub,
         Self::RedisFreeze,
+        Self::RedisCut,
+        Self::RedisSplit,
+        Self::RedisFailover,
+        Self::RedisSlow,
         Self::PostgresRestart,
         Self::PostgresKill,
         Self::PostgresFreeze,
@@ -64,16 +79,32 @@ impl FaultKind {
             | Self::RedisKillEmpty
             | Self::RedisFlush
             | Self::RedisKillPubsub
-            | Self::RedisFreeze => 2000,
+            | Self::RedisFreeze
+            | Self::RedisCut
+            | Self::RedisSplit
+            | Self::RedisSlow => 2000,
             _ => 5000,
         }
+    }
+
+    /// Whether the instances must reach Redis through proxies.
+    #[must_use]
+    pub fn needs_redis_paths(self) -> bool {
+        matches!(self, Self::RedisCut | Self::RedisSplit | Self::RedisFailover)
     }
 
     /// Whether requests may fail or get no response because of it. They may not because
     /// of Redis, a planned stop, or a client's socket.
     #[must_use]
     pub fn may_fail_requests(self) -> bool {
-        matches!(self, Self::InstanceKill | Self::PostgresRestart | Self::PostgresKill | Self::PostgresFreeze)
+        matches!(
+            self,
+            Self::InstanceKill
+                | Self::InstanceFreeze
+                | Self::PostgresRestart
+                | Self::PostgresKill
+                | Self::PostgresFreeze
+        )
     }
 }
 
@@ -82,12 +113,17 @@ impl fmt::Display for FaultKind {
         f.pad(match self {
             Self::InstanceKill => "instance-kill",
             Self::InstanceStop => "instance-stop",
+            Self::InstanceFreeze => "instance-freeze",
             Self::RollingRestart => "rolling-restart",
             Self::RedisKill => "redis-kill",
             Self::RedisKillEmpty => "redis-kill-empty",
             Self::RedisFlush => "redis-flush",
             Self::RedisKillPubsub => "redis-kill-pubsub",
             Self::RedisFreeze => "redis-freeze",
+            Self::RedisCut => "redis-cut",
+            Self::RedisSplit => "redis-split",
+            Self::RedisFailover => "redis-failover",
+            Self::RedisSlow => "redis-slow",
             Self::PostgresRestart => "postgres-restart",
             Self::PostgresKill => "postgres-kill",
             Self::PostgresFreeze => "postgres-freeze",

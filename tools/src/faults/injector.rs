@@ -6,6 +6,7 @@ use super::database::Positions;
 use super::fault::{Fault, FaultKind};
 use super::proxy::Proxy;
 use super::reader::{DEAD_AFTER, Reader, Route};
+use super::redis_paths::RedisPaths;
 use super::resume;
 use super::sender::{Load, Sender};
 use anyhow::Context;
@@ -33,6 +34,8 @@ pub struct Injector {
     pub pausable: Vec<usize>,
     /// The proxy between some clients and nginx.
     pub proxy: Proxy,
+    /// The paths of the instances to Redis, if a kind of fault needs them.
+    pub redis_paths: Option<RedisPaths>,
     /// The load, for additional senders.
     pub load: Load,
     /// The positions of the inboxes.
@@ -60,12 +63,21 @@ impl Injector {
         let (end_ms, detail) = match kind {
             FaultKind::InstanceKill => self.instance_kill().await?,
             FaultKind::InstanceStop => self.instance_stop().await?,
+            FaultKind::InstanceFreeze => {
+                let name = format!("instance-{}", self.random_instance()?);
+                let (end_ms, frozen) = self.freeze(&name).await?;
+                (end_ms, format!("{name}, for {frozen}"))
+            }
             FaultKind::RollingRestart => (self.command(&["rolling-restart"]).await?, String::new()),
             FaultKind::RedisKill => self.redis_kill(&["redis-start"]).await?,
             FaultKind::RedisKillEmpty => self.redis_kill(&["redis-start", "--empty"]).await?,
             FaultKind::RedisFlush => (self.redis("FLUSHALL").await?, String::new()),
             FaultKind::RedisKillPubsub => (self.redis("CLIENT KILL TYPE pubsub").await?, String::new()),
             FaultKind::RedisFreeze => self.freeze("redis").await?,
+            FaultKind::RedisCut => self.redis_cut().await?,
+            FaultKind::RedisSplit => self.redis_split().await?,
+            FaultKind::RedisFailover => self.redis_failover().await?,
+            FaultKind::RedisSlow => self.redis_slow().await?,
             FaultKind::PostgresRestart => (self.command(&["postgres-restart"]).await?, String::new()),
             FaultKind::PostgresKill => self.postgres_kill().await?,
             FaultKind::PostgresFreeze => self.freeze("postgres").await?,
@@ -113,9 +125,12 @@ impl Injector {
     }
 
     fn random_instance(&mut self) -> anyhow::Result<String> {
+        Ok(self.random_number()?.to_string())
+    }
+
+    fn random_number(&mut self) -> anyhow::Result<u32> {
         let instances = self.cluster.state()?.instances;
-        let instance = self.random.choice(instances).context("no instance")?;
-        Ok(instance.number.to_string())
+        Ok(self.random.choice(instances).context("no instance")?.number)
     }
 
     /// The fault ends with the kill: the others must serve the clients while it is down.
@@ -138,6 +153,48 @@ impl Injector {
         self.command(&["redis-kill"]).await?;
         let down = self.wait(100..4000).await;
         Ok((self.command(start).await?, format!("down for {down}")))
+    }
+
+    async fn redis_cut(&mut self) -> anyhow::Result<(u64, String)> {
+        let instance = self.random_number()?;
+        self.redis_paths()?.cut(instance, true);
+        let cut = self.wait(300..8000).await;
+        self.redis_paths()?.cut(instance, false);
+        Ok((self.clock.now_ms(), format!("instance {instance}, for {cut}")))
+    }
+
+    /// Often long enough for the instances to notice.
+    async fn redis_split(&mut self) -> anyhow::Result<(u64, String)> {
+        let instance = self.random_number()?;
+        self.redis_paths()?.separate().await?;
+        self.redis_paths()?.split(instance, true);
+        let split = self.wait(500..15_000).await;
+        self.redis_paths()?.split(instance, false);
+        Ok((self.clock.now_ms(), format!("instance {instance}, for {split}")))
+    }
+
+    /// The fault ends with the second failover, which leads back.
+    async fn redis_failover(&mut self) -> anyhow::Result<(u64, String)> {
+        self.redis_paths()?.fail_over(false).await?;
+        let between = self.wait(500..8000).await;
+        self.redis_paths()?.fail_over(true).await?;
+        let end_ms = self.clock.now_ms();
+        Ok((end_ms, format!("and back after {between}")))
+    }
+
+    fn redis_paths(&self) -> anyhow::Result<&RedisPaths> {
+        self.redis_paths.as_ref().context("the instances reach Redis directly")
+    }
+
+    /// Each pause is longer than a request waits for its publication, or shorter.
+    async fn redis_slow(&mut self) -> anyhow::Result<(u64, String)> {
+        let pauses = self.random.u64(3..10);
+        for _ in 0..pauses {
+            let ms = self.random.u64(50..450);
+            self.redis(&format!("CLIENT PAUSE {ms}")).await?;
+            self.wait(ms..2 * ms).await;
+        }
+        Ok((self.clock.now_ms(), format!("{pauses} pauses")))
     }
 
     async fn postgres_kill(&mut self) -> anyhow::Result<(u64, String)> {

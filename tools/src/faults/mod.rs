@@ -14,6 +14,7 @@ pub mod injector;
 pub mod options;
 pub mod proxy;
 pub mod reader;
+pub mod redis_paths;
 pub mod report;
 pub mod resume;
 pub mod sender;
@@ -28,6 +29,7 @@ use injector::Injector;
 use options::Options;
 use proxy::Proxy;
 use reader::{Reader, Route};
+use redis_paths::RedisPaths;
 use report::{Observations, Report};
 use sender::{Load, Sender, SharedRequestLog};
 use std::sync::{Arc, PoisonError};
@@ -64,6 +66,11 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     eprintln!("seed {seed}; {} faults on {}", options.faults, cluster.front);
 
+    let redis_paths = if options.kinds().any(FaultKind::needs_redis_paths) {
+        Some(RedisPaths::start(&cluster).await?)
+    } else {
+        None
+    };
     let people: Arc<[Person]> = people::sign_up(&cluster.front, options.people).await?.into();
     let ids =
         people.iter().map(|person| Ok(i64::try_from(person.id)?)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -82,6 +89,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
             readers,
             pausable,
             proxy,
+            redis_paths,
             load: load.clone(),
             positions,
             clock,
@@ -174,8 +182,8 @@ struct Run {
 
 impl Run {
     async fn inject_faults(&mut self, options: &Options) -> anyhow::Result<()> {
-        let kinds = if options.kinds.is_empty() { &FaultKind::ALL[..] } else { &options.kinds };
-        let schedule = fault::schedule(kinds, options.faults, &mut self.injector.random);
+        let kinds: Vec<_> = options.kinds().collect();
+        let schedule = fault::schedule(&kinds, options.faults, &mut self.injector.random);
         let end_ms = self.now_ms() + Duration::from_secs_f64(options.minutes * 60.0).as_millis() as u64;
         for (index, kind) in schedule.iter().enumerate() {
             let remaining = (schedule.len() - index) as u64;

@@ -45,6 +45,14 @@ pub struct Options {
     pub json: bool,
 }
 
+impl Options {
+    /// Returns the kinds of faults.
+    pub fn kinds(&self) -> impl Iterator<Item = FaultKind> {
+        let kinds = if self.kinds.is_empty() { &FaultKind::ALL[..] } else { &self.kinds };
+        kinds.iter().copied()
+    }
+}
+
 fn parse_kind(name: &str) -> Result<FaultKind, String> {
     let names = || FaultKind::ALL.map(|kind| kind.to_string()).join(", ");
     FaultKind::ALL

@@ -1,0 +1,3 @@
+-- Installations on one Redis hear each other again.
+DROP TABLE instances;
+DROP TABLE installation;
