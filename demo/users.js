@@ -1,6 +1,6 @@
 /** How a user is shown wherever one appears. */
 
-import { h } from './dom.js'
+import { h, written } from './dom.js'
 
 /** Returns the display name of a user. @param {{ username: string, first_name?: string, last_name?: string }} user */
 export function nameOf({ username, first_name = '', last_name = '' }) {
@@ -18,7 +18,12 @@ export function userRow(user, ...tail) {
     'li',
     { className: 'row' },
     avatar(nameOf(user), 'small-avatar'),
-    h('span', { className: 'name' }, nameOf(user), h('span', { className: 'small' }, `@${user.username}`)),
+    h(
+      'span',
+      { className: 'name' },
+      written(nameOf(user)),
+      h('span', { className: 'small' }, '@', written(user.username)),
+    ),
     ...tail,
   )
 }

@@ -24,7 +24,7 @@ export function Chat({ friendId }: { friendId: number }) {
   return (
     <section aria-label="Chat">
       <ol role="log">
-        {messages.map(({ id, sender, content }) => <li key={id}><b>{sender.username}</b> {content}</li>)}
+        {messages.map(({ id, sender, content }) => <li key={id}><b><bdi>{sender.username}</bdi></b> <bdi>{content}</bdi></li>)}
       </ol>
       <form onSubmit={send}>
         <input aria-label="Message" value={content} onChange={(event) => setContent(event.target.value)} required />

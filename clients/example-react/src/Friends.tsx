@@ -22,19 +22,19 @@ export function Friends({ onOpen }: { onOpen: (friendId: number) => void }) {
       <h2>Friends</h2>
       <ul>
         {friends.items.map(({ id, username }) => (
-          <li key={id}><button onClick={() => onOpen(id)}>{username}</button></li>
+          <li key={id}><button onClick={() => onOpen(id)}><bdi>{username}</bdi></button></li>
         ))}
       </ul>
       <h2>Friend requests</h2>
       <ul>
         {requests.items.map(({ id, from_user }) => (
-          <li key={id}>{from_user.username} <button onClick={() => accept(id)}>Accept</button></li>
+          <li key={id}><bdi>{from_user.username}</bdi> <button onClick={() => accept(id)}>Accept</button></li>
         ))}
       </ul>
       <h2>Suggestions</h2>
       <ul>
         {suggestions.items.map(({ id, username }) => (
-          <li key={id}>{username} <button onClick={() => request(id)}>Add friend</button></li>
+          <li key={id}><bdi>{username}</bdi> <button onClick={() => request(id)}>Add friend</button></li>
         ))}
       </ul>
     </nav>

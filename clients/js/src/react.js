@@ -1,3 +1,5 @@
+'use client'
+
 /**
  * The client in React: a provider that connects whoever is signed in, and hooks.
  *
@@ -10,6 +12,7 @@ import { createContext, createElement, useCallback, useContext } from 'react'
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import { CLOSED, createClient } from './client.js'
 import { EMPTY, LiveInbox } from './inbox.js'
+import { requestWith } from './own-sign-in.js'
 
 /** @import { ReactNode } from 'react' */
 /** @import { Client, ClientOptions, Events, GetToken, Handler, Status } from './types.js' */
@@ -124,10 +127,9 @@ export function useConnection() {
  */
 export function useNotifications() {
   const inbox = useSignedIn()?.inbox
-  const subscribe = useMemo(() => (inbox ? inbox.subscribe.bind(inbox) : subscribeToNothing), [inbox])
-  const state = useSyncExternalStore(
-    subscribe,
-    () => inbox?.state ?? EMPTY,
+    const state = useSyncExternalStore(
+    inbox?.subscribe ?? subscribeToNothing,
+    () => inbox?.getSnapshot() ?? EMPTY,
     () => EMPTY,
   )
   const markRead = useCallback(
@@ -137,26 +139,4 @@ export function useNotifications() {
   const loadMore = useCallback(async () => inbox?.loadMore(), [inbox])
   const reload = useCallback(async () => inbox?.reload(), [inbox])
   return useMemo(() => ({ ...state, markRead, loadMore, reload }), [state, markRead, loadMore, reload])
-}
-
-/**
- * Returns what sends an inbox's requests without a REST client: with the app's own tokens, and a fresh one after a 401.
- *
- * @param {string | undefined} url
- * @param {GetToken} getToken
- */
-function requestWith(url, getToken) {
-  /** @param {string} method @param {string} path @param {object} [body] */
-  return async (method, path, body) => {
-    for (let refused = false; ; refused = true) {
-      const token = await getToken(refused ? { refused: 'token expired' } : {})
-      const response = await fetch(`${(url ?? '').replace(/\/+$/, '')}/api/${path}`, {
-        method,
-        headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
-        body: body && JSON.stringify(body),
-      })
-      if (response.ok) return response.json()
-      if (response.status !== 401 || refused) throw new Error(`The service responded with status ${response.status}.`)
-    }
-  }
 }

@@ -93,7 +93,7 @@ export class SocketFeed {
   /** @param {Frame & { [key: string]: any }} frame */
   #receive(frame) {
     const { type, seq } = frame
-    if (type === 'connection_established') return this.#establish(seq)
+    if (type === 'connection_established') return this.#establish(frame)
     if (type !== 'resync_required' && seq !== undefined && this.lastSeq !== undefined) {
       if (seq <= this.lastSeq) return
       if (seq > this.lastSeq + 1 && this.#gapAfter !== this.lastSeq) {
@@ -106,11 +106,20 @@ export class SocketFeed {
     this.#options.onFrame(frame)
   }
 
-  /** @param {number} [seq] the last one of the inbox */
-  #establish(seq) {
-    const { position } = this.#options
+  /**
+   * Takes the first frame of a socket: the last number of the inbox, and up to which it is read.
+   *
+   * @param {{ seq?: number, [key: string]: any }} frame
+   */
+  #establish({ seq, read_seq }) {
+    const { position, onFrame } = this.#options
     this.inboxSeq = seq ?? 0
     this.lastSeq ??= seq
     if (position.cursor === undefined && seq !== undefined) position.move(seq)
+    // What was read on another device while this one was away, told as if it were happening now.
+    // The events that this page lacks are counted when they come.
+    if (read_seq === undefined) return
+    const unread_count = Math.max(0, (position.cursor ?? 0) - read_seq)
+    onFrame({ type: 'notifications_read', data: { up_to: read_seq, unread_count } })
   }
 }

@@ -102,6 +102,13 @@
 
 /** @typedef {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} KeyValueStorage such as `localStorage` */
 
+/**
+ * A storage, or the name of one of the browser: a page that reads `localStorage` itself fails where
+ * that is forbidden, and on a server.
+ *
+ * @typedef {'local' | 'session' | KeyValueStorage} StorageChoice
+ */
+
 /** @typedef {typeof WebSocket} SocketClass */
 
 /**
@@ -120,9 +127,20 @@
  */
 
 /**
+ * How requests are timed and repeated, with the defaults.
+ *
+ * @typedef {object} RestTimings
+ * @property {number} requestMs 10 000: how long a request may take at first; it doubles whenever that was too short,
+ *   up to 60 s
+ * @property {number} attempts 4: how often a request is made that does not reach the service, or that it cannot do now
+ * @property {number} backoffMinMs 500: the window of the first wait between them
+ * @property {number} backoffMaxMs 4 000: windows double up to this one
+ */
+
+/**
  * @typedef {object} CommonOptions
  * @property {string} [url] of the service, such as `https://api.example.org`; the page's own origin if absent
- * @property {KeyValueStorage | null} [storage] keeps the cursor of each person, so that a reload misses no event
+ * @property {StorageChoice | null} [storage] keeps the cursor of each person, so that a reload misses no event
  * @property {number} [cursor] the last `seq` that the page has, if it loaded the inbox over REST
  * @property {boolean} [share] one socket for all tabs of this origin; true if absent
  * @property {SocketClass} [WebSocket] where there is no global one, or to observe the frames

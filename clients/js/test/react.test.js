@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { createElement, StrictMode } from 'react'
 import { renderToString } from 'react-dom/server'
 import { NumeneonProvider, useConnection, useEvent, useNotifications } from '../src/react.js'
+import { requestWith } from '../src/own-sign-in.js'
 import { createRest } from '../src/rest.js'
 import { createService, createStorage, settled, tokenOf } from './support/service.js'
 
@@ -37,4 +38,10 @@ test('a server renders nobody signed in, even if a REST client has a stored sess
 
 test('a hook without a provider throws an error that names the provider', () => {
   assert.throws(() => renderToString(createElement(Bell)), /NumeneonProvider/)
+})
+
+test('an app’s own sign-in without a token sends no request', async (t) => {
+  const fetched = t.mock.method(globalThis, 'fetch', async () => Response.json({}))
+  await assert.rejects(requestWith('https://api.example.org', () => null)('GET', 'notifications/'), { status: 401 })
+  assert.equal(fetched.mock.callCount(), 0)
 })
