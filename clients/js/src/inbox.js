@@ -8,9 +8,10 @@
 
 import { Store } from './store.js'
 
-/** @import { Client, Frame } from './types.js' */
 /** @import { Inbox, Notification } from './rest-types.js' */
-/** @import { Loading, Request } from './store.js' */
+/** @import { Loading } from './store.js' */
+/** @import { Screens } from './stores.js' */
+/** @import { Frame } from './types.js' */
 
 /**
  * @typedef {object} InboxData
@@ -28,22 +29,19 @@ const PAGE_SIZE = 50
 /** @type {InboxData} */
 const NOTHING = { notifications: [], unreadCount: 0, hasMore: false, lastSeq: 0, readUpTo: 0 }
 
-/** @type {InboxState} */
-export const EMPTY = Object.freeze({ ...NOTHING, isLoading: true, error: null })
-
 /** @extends {Store<InboxData>} */
 export class LiveInbox extends Store {
-  #request
+  // Its numbers and the frame of a new connection say all that happened meanwhile.
+  isVolatile = false
 
-  /** @param {Client} client @param {Request} request */
-  constructor(client, request) {
-    super(client, NOTHING)
-    this.#request = request
+  /** @param {Screens} screens */
+  constructor(screens) {
+    super(screens, 'inbox', NOTHING)
   }
 
   async load() {
     /** @type {Inbox} */
-    const { results, last_seq, unread_count } = await this.#request('GET', `notifications/?limit=${PAGE_SIZE}`)
+    const { results, last_seq, unread_count } = await this.request('GET', `notifications/?limit=${PAGE_SIZE}`)
     const before = this.isLoaded ? this.getSnapshot() : NOTHING
     const oldest = results.at(-1)?.seq ?? 0
     // Pages that were loaded before stay, if nothing is missing in between.
@@ -68,14 +66,14 @@ export class LiveInbox extends Store {
     return counted({ ...state, notifications, lastSeq: seq })
   }
 
-  async loadMore() {
+  loadMore = async () => {
     const { notifications, hasMore, isLoading } = this.getSnapshot()
     const before = notifications.at(-1)?.seq
     if (!before || !hasMore || isLoading) return
     this.set({ isLoading: true })
     try {
       /** @type {Inbox} */
-      const { results } = await this.#request('GET', `notifications/?limit=${PAGE_SIZE}&before=${before}`)
+      const { results } = await this.request('GET', `notifications/?limit=${PAGE_SIZE}&before=${before}`)
       const now = this.getSnapshot().notifications
       // Unless it was loaded anew meanwhile.
       const isNext = now.at(-1)?.seq === before
@@ -87,12 +85,12 @@ export class LiveInbox extends Store {
   }
 
   /** Marks as read at once, and undoes it if the request fails. @param {number} [upTo] the newest one if absent */
-  async markRead(upTo = this.getSnapshot().lastSeq) {
+  markRead = async (upTo = this.getSnapshot().lastSeq) => {
     const { readUpTo } = this.getSnapshot()
     if (upTo <= readUpTo) return
     this.set(counted({ ...this.getSnapshot(), readUpTo: upTo }))
     try {
-      await this.#request('POST', 'notifications/read/', { up_to: upTo })
+      await this.request('POST', 'notifications/read/', { up_to: upTo })
     } catch (error) {
       const now = this.getSnapshot()
       if (now.readUpTo === upTo) this.set({ ...counted({ ...now, readUpTo }), error: /** @type {Error} */ (error) })

@@ -27,6 +27,8 @@ export function safeStorage(choice) {
   }
   return {
     get: (/** @type {string} */ key) => attempt((storage) => storage.getItem(key)),
+    /** Returns the value that JSON under the key describes, null if there is none. @returns {any} */
+    parsed: (/** @type {string} */ key) => attempt((storage) => JSON.parse(storage.getItem(key) ?? 'null')),
     set: (/** @type {string} */ key, /** @type {string} */ value) =>
       attempt((storage) => (storage.setItem(key, value), true)) ?? false,
     remove: (/** @type {string} */ key) => void attempt((storage) => storage.removeItem(key)),

@@ -3,15 +3,16 @@
  * snapshot that was loaded, and the events after it.
  *
  * A snapshot names the number of the inbox at which it was read. Events up to that number are in it;
- * later ones are applied, in order, also those that came while it was on its way. It is loaded with
- * the first listener and forgotten with the last; a load that fails is repeated until one succeeds.
+ * later ones are applied, in order, also those that came while it was on its way. It is kept current
+ * while it has a listener; a load that fails is repeated until one succeeds.
  */
 
 import { backoffMs } from './backoff.js'
 import { isolate, Listeners } from './listeners.js'
 import { retryAfterMs } from './rest-error.js'
 
-/** @import { Client, Frame } from './types.js' */
+/** @import { Screens } from './stores.js' */
+/** @import { Frame } from './types.js' */
 
 /** The waits between loads that fail. A connection that becomes live ends them. */
 const RETRY = { backoffMinMs: 1000, backoffMaxMs: 30_000 }
@@ -42,15 +43,24 @@ export class Store {
   #failures = 0
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer
-  #empty
+  #name
   /** Whether there is a snapshot to which events apply. */
   isLoaded = false
+  /** Whether a new connection makes the snapshot stale: what is shown changes without numbered events too. */
+  isVolatile = true
 
-  /** @param {Client} client @param {Data} empty what is shown before the first response */
-  constructor(client, empty) {
-    this.client = client
-    this.#empty = { ...empty, isLoading: true, error: null }
-    this.#state = this.#empty
+  /**
+   * @param {Screens} screens
+   * @param {string} name under which what was shown last is kept for the next page
+   * @param {Data} empty what is shown before there is anything
+   */
+  constructor(screens, name, empty) {
+    this.screens = screens
+    this.request = screens.request
+    this.#name = name
+    /** What a server renders. */
+    this.empty = { ...empty, isLoading: true, error: null }
+    this.#state = { ...this.empty, ...screens.cache.read(name) }
   }
 
   /** Loads a snapshot. @returns {Promise<{ data: Data, seq: number }>} */
@@ -58,14 +68,15 @@ export class Store {
     throw new Error('not implemented')
   }
 
-  /** Returns what an event makes of the data. @param {Data} data @param {Frame} _frame @returns {Data} */
+  /**
+   * Returns what an event makes of the data, or null if only the service knows.
+   *
+   * @param {Data} data
+   * @param {Frame} _frame
+   * @returns {Data | null}
+   */
   apply(data, _frame) {
     return data
-  }
-
-  /** Whether a new connection makes the snapshot stale: what this store shows changes without numbered events too. */
-  get isVolatile() {
-    return false
   }
 
   /** Never changed in place. */
@@ -95,12 +106,25 @@ export class Store {
       this.#failures = 0
       this.#seq = seq
       this.isLoaded = true
-      this.set({ ...frames.reduce((data, frame) => this.#applied(data, frame), data), isLoading: false, error: null })
+      this.set({ ...data, isLoading: false, error: null })
+      for (const frame of frames) this.receive(frame)
+      this.screens.cache.write(this.#name, data)
     } catch (error) {
       if (generation !== this.#generation) return
       this.#frames = undefined
       this.#failed(error)
     }
+  }
+
+  /** Takes an event, or what this page has done itself. @param {Frame} frame */
+  receive(frame) {
+    this.#frames?.push(frame)
+    // A frame without a number is a notice, and applies to whatever is shown.
+    if (!this.isLoaded || Number(frame.seq) <= this.#seq) return
+    const next = this.apply(this.#state, frame)
+    // A load in progress is followed by what came meanwhile, and so by another one.
+    if (!next) this.#frames ?? this.reload()
+    else if (next !== this.#state) this.set(next)
   }
 
   /** @param {Partial<Data & Loading>} changes */
@@ -118,23 +142,19 @@ export class Store {
     this.#timer = setTimeout(this.reload, waitMs)
   }
 
-  /** @param {Data} data @param {Frame} frame */
-  #applied(data, frame) {
-    // A frame without a number is a notice, and applies to whatever is shown.
-    return Number(frame.seq) <= this.#seq ? data : this.apply(data, frame)
-  }
-
   #start() {
-    const { client } = this
+    const { client } = this.screens
     this.#removers = [
-      client.on('*', (_, frame) => {
-        if (frame.type === 'resync_required') return this.#startOver()
-        this.#frames?.push(frame)
-        if (this.isLoaded) this.set(this.#applied(this.#state, frame))
-      }),
+      client.on('*', (_, frame) => (frame.type === 'resync_required' ? this.#startOver() : this.receive(frame))),
       client.subscribe(({ state }) => this.#onState(state)),
+      ...this.watch(),
     ]
     this.#onState(client.status.state)
+  }
+
+  /** Watches what else changes this store; returns what ends that. @returns {(() => void)[]} */
+  watch() {
+    return []
   }
 
   /** @param {string} state of the connection */
@@ -142,9 +162,8 @@ export class Store {
     // What happens between a response and the first frame would be in neither, so the request comes
     // second. Without a connection the page shows what there is; the next one loads it again.
     const isStale = !this.isLoaded || this.isVolatile || this.#state.error
-    if (state === 'live' ? isStale : state !== 'connecting' && state !== 'closed' && this.#state === this.#empty) {
-      void this.reload()
-    }
+    const isFirst = !this.isLoaded && !this.#frames && !this.#state.error
+    if (state === 'live' ? isStale : isFirst && !['connecting', 'closed'].includes(state)) void this.reload()
   }
 
   /** Events are missing, and the numbers may have begun again: nothing of before counts. */
@@ -157,9 +176,9 @@ export class Store {
     for (const remove of this.#removers) remove()
     this.#removers = []
     clearTimeout(this.#timer)
+    // What is shown stays for a component that comes back, until it is loaded again.
     this.#generation++
     this.#frames = undefined
     this.isLoaded = false
-    this.#state = this.#empty
   }
 }

@@ -1,34 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LiveInbox } from '../src/inbox.js'
 import { settled } from './support/service.js'
-import { HALF, start } from './support/start.js'
+import { HALF } from './support/start.js'
+import { openStores } from './support/stores.js'
 
 /** @param {number} seq @param {boolean} [is_read] */
 const notification = (seq, is_read = false) => ({ seq, type: 'new_message', data: { id: seq }, created_at: 'then', is_read })
 
 /** Returns an inbox with a listener, over a connection that the test controls. @param {import('node:test').TestContext} t */
 async function open(t) {
-  const started = start(t)
-  /** @typedef {{ respond: (value: any) => Promise<void>, fail: (error: Error) => Promise<void> }} Outcome */
-  /** @type {({ method: string, path: string, body: any } & Outcome)[]} */
-  const requests = []
-  const inbox = new LiveInbox(
-    started.client,
-    (method, path, body) =>
-      new Promise((resolve, reject) => {
-        requests.push({
-          method,
-          path,
-          body,
-          respond: (value) => (resolve(value), settled()),
-          fail: (error) => (reject(error), settled()),
-        })
-      }),
-  )
+  const started = openStores(t)
+  const { inbox } = started.stores
   const close = inbox.subscribe(() => {})
   await settled()
-  return { ...started, inbox, requests, close, seqs: () => inbox.getSnapshot().notifications.map(({ seq }) => seq) }
+  return { ...started, inbox, close, seqs: () => inbox.getSnapshot().notifications.map(({ seq }) => seq) }
 }
 
 test('it is loaded once the connection is live, so that no event is missed', async (t) => {
