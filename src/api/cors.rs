@@ -14,7 +14,7 @@ use crate::settings::Access;
 const PREFLIGHT: [(HeaderName, &str); 3] = [
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "accept, authorization, content-type, user-agent, x-csrftoken, x-requested-with",
+        "accept, authorization, content-type, idempotency-key, user-agent, x-csrftoken, x-requested-with",
     ),
     (header::ACCESS_CONTROL_ALLOW_METHODS, "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
@@ -45,9 +45,9 @@ pub fn preflight(origin: Option<&HeaderValue>) -> HttpResponse {
 }
 
 /// The headers of a response that scripts may read: when to retry, where the next page of a
-/// list is, and the id of the request. The Django backend exposed none; exposing more breaks
+/// list is, at which number of the inbox it was read, and the id of the request. The Django backend exposed none; exposing more breaks
 /// no script.
-const EXPOSED: &str = "Link, Retry-After, X-Request-Id";
+const EXPOSED: &str = "Link, Retry-After, X-Inbox-Seq, X-Request-Id";
 
 /// Allows the origin to read the response.
 pub fn add_headers(headers: &mut HeaderMap, origin: Option<HeaderValue>) {

@@ -20,7 +20,7 @@ pub(super) struct InboxPage {
     unread_count: i64,
     /// The number of the latest event, 0 before the first.
     #[schema(value_type = i64, minimum = 0)]
-    last_seq: Seq,
+    pub(super) last_seq: Seq,
     /// Newest first.
     results: Vec<InboxEvent>,
     /// The number before which the next page begins, if there is one.
@@ -107,6 +107,8 @@ pub(super) struct AccountPosition {
     pub(super) user: UserId,
     /// The last number of their inbox; 0 if they never had one.
     pub(super) last_seq: Seq,
+    /// The number up to which they have read it.
+    pub(super) read_seq: Seq,
     /// Whether they may authenticate.
     pub(super) is_active: bool,
     /// Tokens issued before this second, in Unix time, are revoked.
@@ -168,8 +170,13 @@ mod tests {
 
     #[test]
     fn an_account_permits_the_tokens_that_are_not_revoked() {
-        let active =
-            AccountPosition { user: UserId::new(1), last_seq: 0, is_active: true, tokens_valid_from: 100 };
+        let active = AccountPosition {
+            user: UserId::new(1),
+            last_seq: 0,
+            read_seq: 0,
+            is_active: true,
+            tokens_valid_from: 100,
+        };
         assert!(active.permits(100) && !active.permits(99));
         assert!(!AccountPosition { is_active: false, ..active }.permits(100));
     }

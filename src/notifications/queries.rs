@@ -33,13 +33,16 @@ pub(super) fn account_positions(conn: &mut AnyConnection, users: &[UserId]) -> Q
     let rows = users::table
         .left_join(inboxes::table)
         .filter(known)
-        .select((users::id, inboxes::last_seq.nullable(), users::is_active, users::tokens_valid_from))
-        .load::<(UserId, Option<Seq>, bool, i64)>(conn)?;
-    let position = |(user, last_seq, is_active, tokens_valid_from)| AccountPosition {
-        user,
-        last_seq: Option::unwrap_or_default(last_seq),
-        is_active,
-        tokens_valid_from,
+        .select((
+            users::id,
+            (inboxes::last_seq, inboxes::read_seq).nullable(),
+            users::is_active,
+            users::tokens_valid_from,
+        ))
+        .load::<(UserId, Option<(Seq, Seq)>, bool, i64)>(conn)?;
+    let position = |(user, inbox, is_active, tokens_valid_from)| {
+        let (last_seq, read_seq) = Option::unwrap_or_default(inbox);
+        AccountPosition { user, last_seq, read_seq, is_active, tokens_valid_from }
     };
     Ok(rows.into_iter().map(position).collect())
 }

@@ -250,8 +250,8 @@ impl Beginning {
         let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = layer.subscribe(Group::user(user), capacity).await;
-        let last_seq = match shared.positions.get(user).await {
-            Ok(Some(position)) if position.permits(issued_at) => position.last_seq,
+        let position = match shared.positions.get(user).await {
+            Ok(Some(position)) if position.permits(issued_at) => position,
             // A revocation that was published before the subscription was made was missed.
             Ok(_) => {
                 drop((subscription, registration));
@@ -265,11 +265,11 @@ impl Beginning {
                 return None;
             }
         };
-        tracing::info!(user.id = %user, cursor, seq = last_seq, "socket opened");
-        let feed = Feed::new(user, shared.clone(), subscription, last_seq, cursor);
+        tracing::info!(user.id = %user, cursor, seq = position.last_seq, "socket opened");
+        let feed = Feed::new(user, shared.clone(), subscription, position.last_seq, cursor);
         let inbound = Inbound::new(early, limits.frames());
         let session = Session { stream, inbound, feed, registration, shared, outbox: None };
-        Some((Box::new(session), session::greeting(&account, last_seq)))
+        Some((Box::new(session), session::greeting(&account, &position)))
     }
 }
 

@@ -13,11 +13,15 @@ async fn the_first_frame_is_a_greeting_with_the_current_seq(mode: Mode) {
     let socket = stage.there().socket(&bob).await;
     let greeting = json!({
         "type": "connection_established", "message": "Connected as bob", "user_id": bob.id, "seq": 0,
+        "read_seq": 0,
     });
     assert_eq!(socket.greeting, greeting);
     stage.here().message(&ada, &bob, "one").await;
     stage.here().message(&ada, &bob, "two").await;
-    assert_eq!(stage.there().socket(&bob).await.greeting["seq"], 2);
+    let read = stage.here().post("/api/notifications/read/").by(&bob).json(&json!({ "up_to": 1 }));
+    read.await.is(200);
+    let greeting = stage.there().socket(&bob).await.greeting;
+    assert_eq!((&greeting["seq"], &greeting["read_seq"]), (&json!(2), &json!(1)));
 }
 
 #[apply(both_modes)]

@@ -8,7 +8,7 @@ use crate::support::{PASSWORD, Response, Standalone};
 const PREFLIGHT: [(&str, &str); 3] = [
     (
         "access-control-allow-headers",
-        "accept, authorization, content-type, user-agent, x-csrftoken, x-requested-with",
+        "accept, authorization, content-type, idempotency-key, user-agent, x-csrftoken, x-requested-with",
     ),
     ("access-control-allow-methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT"),
     ("access-control-max-age", "86400"),
@@ -59,7 +59,7 @@ async fn pages_of_allowed_origins_may_read_every_response(#[case] origin: &str) 
             ["access-control-allow-origin", "access-control-expose-headers"]
         );
         let readable = response.header("access-control-expose-headers");
-        assert_eq!(readable.as_deref(), Some("Link, Retry-After, X-Request-Id"));
+        assert_eq!(readable.as_deref(), Some("Link, Retry-After, X-Inbox-Seq, X-Request-Id"));
     }
 }
 
