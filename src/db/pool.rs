@@ -11,9 +11,7 @@ use tokio::time::{Instant as Deadline, timeout, timeout_at};
 use super::connection::{AnyConnection, LockWait};
 use super::lease::{Connector, Lease};
 use super::span::{read_span, transaction_span};
-use super::transaction::{
-    Attempt, CommitGate, DEAD_WITHIN, Disposal, in_snapshot, in_transaction, keep_if_alive,
-};
+use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
 use crate::error::{BoxError, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
 use crate::telemetry::Degradation;
@@ -103,19 +101,6 @@ impl Db {
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
         read_span(self.read_batch(self.wait_deadline(), query)).await
-    }
-
-    /// Runs queries as [`Db::read`] does, all of which see the database as it was at one moment.
-    ///
-    /// # Errors
-    ///
-    /// As [`Db::read`].
-    pub async fn read_snapshot<T, F>(&self, query: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
-    {
-        self.read(move |conn| in_snapshot(conn, &query)).await
     }
 
     /// Runs a query as [`Db::read`] does, for requests that have a span each. It waits for a

@@ -65,8 +65,12 @@ pub(super) fn keep_if_alive<T>(result: Result<T>) -> (Result<T>, Disposal) {
     (result, if is_outage { Disposal::Close } else { Disposal::Keep })
 }
 
-/// Runs queries that all see the database as it was at one moment.
-pub(super) fn in_snapshot<T>(
+/// Runs queries that all see the database as it was at one moment, within [`Db::read`](super::Db::read).
+///
+/// # Errors
+///
+/// Those of the queries, and of the database.
+pub fn in_snapshot<T>(
     conn: &mut AnyConnection,
     query: impl FnOnce(&mut AnyConnection) -> Result<T>,
 ) -> Result<T> {

@@ -4,7 +4,7 @@
 
 use super::event::Seq;
 use super::inbox;
-use crate::db::{AnyConnection, Db};
+use crate::db::{AnyConnection, Db, in_snapshot};
 use crate::error::Result;
 use crate::ids::UserId;
 
@@ -28,9 +28,11 @@ impl<T: Send + 'static> Listing<T> {
     where
         F: Fn(&mut AnyConnection) -> Result<T> + Send + Sync + 'static,
     {
-        let read = db.read_snapshot(move |conn| {
-            let seq = inbox::position(conn, viewer)?.last_seq;
-            Ok(Self { items: query(conn)?, seq })
+        let read = db.read(move |conn| {
+            in_snapshot(conn, |conn| {
+                let seq = inbox::position(conn, viewer)?.last_seq;
+                Ok(Self { items: query(conn)?, seq })
+            })
         });
         read.await
     }

@@ -25,6 +25,8 @@ mod unit_of_work;
 
 pub use batch::{BatchCommand, BatchCommitter};
 pub use commit::{Events, retry_conflicts};
-pub use event::{Announcement, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary};
+pub use event::{
+    Announcement, Envelope, Event, Notice, OWN_NAMES, PROTOCOL, Person, Revocation, Seq, UserSummary,
+};
 pub use listing::Listing;
 pub use unit_of_work::UnitOfWork;

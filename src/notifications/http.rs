@@ -45,7 +45,7 @@ pub async fn list(
     let page = PageRequest::parse(&parameters)?;
     let (user, limit, before) =
         (viewer.id, page.limit.unwrap_or(DEFAULT_LIMIT), page.before.unwrap_or(Seq::MAX));
-    let inbox = db.read_snapshot(move |conn| queries::inbox_page(conn, user, before, limit)).await?;
+    let inbox = db.read(move |conn| queries::inbox_page(conn, user, before, limit)).await?;
     Ok(paging::respond(&request, &inbox, inbox.last_seq, limit, inbox.next))
 }
 

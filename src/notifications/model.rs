@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
-use crate::events::Seq;
 use crate::events::inbox::{Position, StoredEnvelope};
+use crate::events::{PROTOCOL, Seq};
 use crate::ids::UserId;
 use crate::request::fields::{Fields, WholeNumber};
 use crate::timestamp::Timestamp;
@@ -123,15 +123,34 @@ impl AccountPosition {
     }
 }
 
-/// Returns the number that a frame has, if it has one; none if it is not a frame. A frame is
-/// a JSON object: of an array the parser would take the first element for the number.
-pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
-    #[derive(Deserialize)]
-    struct SeqOnly {
-        seq: Option<Seq>,
+/// What decides whether a frame is sent to a socket.
+#[derive(Deserialize)]
+pub(super) struct FrameHead<'a> {
+    /// The number of its envelope, if it has one.
+    pub(super) seq: Option<Seq>,
+    /// For which clients alone it is, if not for all.
+    #[serde(borrow)]
+    only: Option<&'a RawValue>,
+}
+
+impl<'a> FrameHead<'a> {
+    /// Parses a frame; none if it is not one. A frame is a JSON object: of an array the parser
+    /// would take the first element for the number.
+    pub(super) fn parse(payload: &'a [u8]) -> Option<Self> {
+        let is_object = payload.trim_ascii_start().starts_with(b"{");
+        serde_json::from_slice(payload).ok().filter(|_| is_object)
     }
-    let is_object = payload.trim_ascii_start().starts_with(b"{");
-    serde_json::from_slice::<SeqOnly>(payload).ok().filter(|_| is_object).map(|frame| frame.seq)
+
+    /// Returns whether it is for a client that offers [`PROTOCOL`], or for one that does not.
+    pub(super) fn is_for(&self, is_versioned: bool) -> bool {
+        let names_protocol = |only: &RawValue| only.get().trim_matches('"') == PROTOCOL;
+        is_versioned || !self.only.is_some_and(names_protocol)
+    }
+}
+
+/// Returns the number that a frame has, if it has one; none if it is not a frame.
+pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
+    FrameHead::parse(payload).map(|head| head.seq)
 }
 
 #[cfg(test)]

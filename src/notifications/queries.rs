@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::{AccountPosition, InboxPage};
 use crate::db::schema::{inboxes, users};
-use crate::db::{AnyConnection, Query, among};
+use crate::db::{AnyConnection, Query, among, in_snapshot};
 use crate::error::Result;
 use crate::events::{Seq, inbox};
 use crate::ids::UserId;
@@ -21,9 +21,11 @@ pub(super) fn inbox_page(
     before: Seq,
     limit: i64,
 ) -> Result<InboxPage> {
-    let position = inbox::position(conn, user)?;
-    // One more than the limit shows whether there is a next page.
-    let stored = inbox::before(conn, user, before, limit + 1)?;
+    let (position, stored) = in_snapshot(conn, |conn| {
+        let position = inbox::position(conn, user)?;
+        // One more than the limit shows whether there is a next page.
+        Ok((position, inbox::before(conn, user, before, limit + 1)?))
+    })?;
     InboxPage::new(position, stored, limit)
 }
 

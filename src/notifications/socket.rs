@@ -17,7 +17,7 @@ use futures_util::future::LocalBoxFuture;
 use super::close_reason::CloseReason;
 use super::closing;
 use super::feed::Feed;
-use super::handshake::{Handshake, PROTOCOL, Refusal, SocketCredential};
+use super::handshake::{Handshake, Refusal, SocketCredential};
 use super::inbound::Inbound;
 use super::roster::{AtCapacity, Registration, Roster};
 use super::session::{self, Session};
@@ -25,7 +25,7 @@ use super::shared::Shared;
 use crate::auth::{Account, AuthError, Authenticator, Claims, TokenError, TokenType};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
 use crate::error::{Error, Kind, Result};
-use crate::events::Seq;
+use crate::events::{PROTOCOL, Seq};
 use crate::ids::UserId;
 use crate::limits::Limits;
 use crate::request::client_address::ClientAddress;
@@ -100,6 +100,7 @@ struct Accepted {
     issued_at: i64,
     registration: Registration,
     cursor: Option<Seq>,
+    is_versioned: bool,
 }
 
 impl Sockets {
@@ -112,7 +113,7 @@ impl Sockets {
         self.check_request(request)?;
         let handshake = Handshake::parse(request)?;
         match self.accept(&handshake, address).await {
-            Ok(accepted) => self.start(request, payload, handshake.is_versioned, accepted),
+            Ok(accepted) => self.start(request, payload, accepted),
             Err(refusal) => self.refuse(request, payload, &handshake, refusal),
         }
     }
@@ -161,7 +162,8 @@ impl Sockets {
             self.roster.register(account.id, issued_at).map_err(|full| self.at_capacity(full))?;
         // Last, so that a ticket can be used again if there was no capacity for its socket.
         self.redeem(handshake, claims).await.map_err(refuse_credential)?;
-        Ok(Accepted { account, issued_at, registration, cursor: handshake.cursor })
+        let Handshake { cursor, is_versioned, .. } = *handshake;
+        Ok(Accepted { account, issued_at, registration, cursor, is_versioned })
     }
 
     async fn authenticate(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
@@ -208,17 +210,11 @@ impl Sockets {
     }
 
     /// Upgrades the connection and starts the session when HTTP has ended on it.
-    fn start(
-        &self,
-        request: &HttpRequest,
-        payload: Payload,
-        is_versioned: bool,
-        accepted: Accepted,
-    ) -> Result<HttpResponse> {
+    fn start(&self, request: &HttpRequest, payload: Payload, accepted: Accepted) -> Result<HttpResponse> {
         // The session is not part of the request any more, and keeps its id.
         let id = RequestId::current().unwrap_or_else(RequestId::random);
         let (layer, limits, shared) = (self.layer.clone(), self.limits.clone(), self.shared.clone());
-        upgrade(request, payload, is_versioned, move |stream, early| {
+        upgrade(request, payload, accepted.is_versioned, move |stream, early| {
             let beginning = Beginning { accepted, layer, limits, shared, stream, early };
             // Boxed, so that what it needs takes no memory for as long as the session lives.
             let begun = Box::pin(id.scope(beginning.begin()));
@@ -246,7 +242,7 @@ impl Beginning {
     /// Returns the session and its greeting.
     async fn begin(self) -> Option<(Box<Session>, ByteString)> {
         let Self { accepted, layer, limits, shared, stream, early } = self;
-        let Accepted { account, issued_at, registration, cursor } = accepted;
+        let Accepted { account, issued_at, registration, cursor, is_versioned } = accepted;
         let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = layer.subscribe(Group::user(user), capacity).await;
@@ -266,7 +262,7 @@ impl Beginning {
             }
         };
         tracing::info!(user.id = %user, cursor, seq = position.last_seq, "socket opened");
-        let feed = Feed::new(user, shared.clone(), subscription, position.last_seq, cursor);
+        let feed = Feed::new(user, shared.clone(), subscription, position.last_seq, cursor, is_versioned);
         let inbound = Inbound::new(early, limits.frames());
         let session = Session { stream, inbound, feed, registration, shared, outbox: None };
         Some((Box::new(session), session::greeting(&account, &position)))

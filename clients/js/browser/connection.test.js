@@ -124,6 +124,24 @@ test('a network that drops everything silently is noticed by a missing pong', as
   await end()
 })
 
+test('a tab that is thawed while its socket is dead is current within 2 s', async () => {
+  await quickerThan(2000, async () => {
+    const proxy = await startProxy(url)
+    const { page, write, end } = await setUp({ socketUrl: proxy.url })
+    const session = await page.context().newCDPSession(page)
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' })
+    proxy.stall()
+    await write()
+    proxy.restore()
+    const thawed = Date.now()
+    await session.send('Page.setWebLifecycleState', { state: 'active' })
+    assert.deepEqual(await received(page, 1), [1])
+    const last = await page.evaluate(() => /** @type {any} */ (window).received.at(-1).at)
+    await end()
+    return last - thawed
+  })
+})
+
 test('when an instance is killed no event is lost', async () => {
   const { reader, page, write, end } = await setUp()
   const lost = () => page.evaluate(() => /** @type {any} */ (window).states.includes('waiting'))

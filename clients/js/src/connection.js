@@ -96,8 +96,9 @@ export class Connection {
     this.#drop()
     const generation = this.#generation
     this.#startedAt = Date.now()
-    this.#arm(this.#openLimit.ms, () => {
-      this.#openLimit.wasTooShort()
+    const limitMs = this.#openLimit.ms
+    this.#arm(limitMs, () => {
+      this.#openLimit.wasTooShort(limitMs)
       this.#retry('no answer')
     })
     this.#enter('connecting')
@@ -193,8 +194,9 @@ export class Connection {
   }
 
   #ping() {
-    this.#sendPing(this.#pongLimit.ms, () => {
-      this.#pongLimit.wasTooShort()
+    const limitMs = this.#pongLimit.ms
+    this.#sendPing(limitMs, () => {
+      this.#pongLimit.wasTooShort(limitMs)
       this.#retry('no answer')
     })
   }

@@ -24,15 +24,16 @@ export class Conversations extends Store {
   apply(state, { type, data }) {
     if (type === 'stale') return null
     if (type !== 'new_message' && type !== 'message_sent' && type !== 'messages_read') return state
-    const userId = type === 'messages_read' ? data.user_id : (data.receiver ?? data.sender).id
-    const known = state.conversations.find(({ user }) => user.id === userId)
-    // An event has no names.
-    if (!known) return null
+    const ids = type === 'messages_read' ? [data.sender_id, data.reader_id] : [(data.receiver ?? data.sender).id]
+    const known = state.conversations.find(({ user }) => ids.includes(user.id))
+    // An event has no names, and a message that was read alone leaves a count that only the service knows.
+    if (!known || data.up_to === null) return null
     const { last_message, unread_count } = known
     if (type === 'messages_read') {
-      if (last_message.id > data.up_to) return null
-      const is_read = last_message.is_read || last_message.sender.id === userId
-      const read = { ...known, unread_count: 0, last_message: { ...last_message, is_read } }
+      const isMine = known.user.id === data.sender_id
+      if (last_message.id > data.up_to) return isMine ? null : state
+      const is_read = last_message.is_read || last_message.sender.id === data.sender_id
+      const read = { ...known, unread_count: isMine ? 0 : unread_count, last_message: { ...last_message, is_read } }
       return { conversations: state.conversations.map((one) => (one === known ? read : one)) }
     }
     if (data.id <= last_message.id) return data.receiver ? state : null

@@ -30,7 +30,7 @@ export class Friends extends Store {
   /** @param {FriendsData} state @param {Frame} frame */
   apply(state, { type }) {
     // Rare, and an event has less of a person than the list.
-    return type === 'friend_request' || type === 'friend_accepted' ? null : state
+    return ['friend_request', 'friend_accepted', 'friends_changed'].includes(type) ? null : state
   }
 
   /** @param {number} userId */

@@ -50,9 +50,14 @@ export class Messages extends Store {
     const { messages } = state
     const userId = this.#userId
     if (type === 'stale') return null
-    if (type === 'messages_read' && data.user_id === userId) {
+    if (type === 'messages_read' && [data.sender_id, data.reader_id].includes(userId)) {
+      if (data.up_to === null) return null
+      // By this person what the other has written, or by the other what this person has.
+      const isTheirs = data.sender_id === userId
       const read = (/** @type {Message} */ one) =>
-        one.sender.id === userId && one.id <= data.up_to && !one.is_read ? { ...one, is_read: true } : one
+        (one.sender.id === userId) === isTheirs && one.id <= data.up_to && !one.is_read
+          ? { ...one, is_read: true }
+          : one
       return { ...state, messages: messages.map(read) }
     }
     const isOurs = (type === 'new_message' && data.sender.id === userId) || data?.receiver?.id === userId
@@ -127,7 +132,7 @@ export class Messages extends Store {
     try {
       await this.request('POST', `messages/conversation/${user_id}/read/`)
       this.#isMarking = false
-      this.screens.receive({ type: 'messages_read', data: { user_id, up_to: last.id } })
+      this.screens.receive({ type: 'messages_read', data: { sender_id: user_id, up_to: last.id } })
     } catch {
       // The next message, or the page becoming visible, marks it.
       this.#isMarking = false

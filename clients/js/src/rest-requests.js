@@ -21,10 +21,11 @@ const TIMINGS = { requestMs: 10_000, attempts: 4, backoffMinMs: 500, backoffMaxM
 const MAX_WAIT_MS = 5000
 
 /**
- * What a repeat could not do safely: the service keeps no response with tokens, and these routes
- * respond to the second of two requests otherwise than to the first.
+ * What a repeat could not do safely, as the service keeps no response with tokens and responds to the
+ * second of two such requests otherwise than to the first; and the renewal, which those that wait for
+ * it repeat.
  */
-const NOT_REPEATED = ['auth/signup/', 'auth/password/']
+const NOT_REPEATED = ['auth/signup/', 'auth/password/', 'auth/token/refresh/']
 
 /** @typedef {(value: any) => boolean} Shape what the documented response has, and that of no other server */
 
@@ -163,10 +164,11 @@ export class Requests {
     const { signal } = attempt
     this.#signal?.addEventListener('abort', () => attempt.abort(), { signal })
     const startedAt = Date.now()
+    const limitMs = this.#limit.ms
     const timer = setTimeout(() => {
-      this.#limit.wasTooShort()
+      this.#limit.wasTooShort(limitMs)
       attempt.abort()
-    }, this.#limit.ms)
+    }, limitMs)
     const exchange = async () => {
       const response = await fetch.call(globalThis, `${url.replace(/\/+$/, '')}/api/${path}`, {
         method,

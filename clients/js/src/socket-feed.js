@@ -116,7 +116,7 @@ export class SocketFeed {
     this.inboxSeq = seq ?? 0
     this.lastSeq ??= seq
     if (position.cursor === undefined && seq !== undefined) position.move(seq)
-    // What was read on another device while this one was away, told as if it were happening now.
+    // What was read on another device while this one was away, reported as if it were happening now.
     // The events that this page lacks are counted when they come.
     if (read_seq === undefined) return
     const unread_count = Math.max(0, (position.cursor ?? 0) - read_seq)

@@ -21,8 +21,9 @@ export class TimeLimit {
     return Math.min(MAX_MS, Math.max(this.#minMs, 2 * this.#neededMs) * 2 ** this.#timesTooShort)
   }
 
-  wasTooShort() {
-    this.#timesTooShort++
+  /** Of those that end together only one counts. @param {number} ms what the limit was when it began */
+  wasTooShort(ms) {
+    if (ms === this.ms) this.#timesTooShort++
   }
 
   /** @param {number} tookMs */

@@ -33,6 +33,21 @@
 
 /** @typedef {{ up_to: number, unread_count: number }} NotificationsReadData */
 
+/**
+ * A message that this person has sent, on some device, as a list has it.
+ *
+ * @typedef {import('./rest-types.js').Message} MessageSentData
+ */
+
+/**
+ * Messages between this person and another one were read, by either: those of the sender up to a message, or one
+ * alone where `up_to` is null.
+ *
+ * @typedef {{ sender_id: number, reader_id: number, up_to: number | null }} MessagesReadData
+ */
+
+/** @typedef {{ user_id: number }} FriendsChangedData whom the lists of friends and requests are to be loaded for */
+
 /** @typedef {{ seq: number }} ResyncData the cursor after which events follow now */
 
 /**
@@ -44,6 +59,9 @@
  * @property {FriendAcceptedData} friend_accepted
  * @property {NewMessageData} new_message
  * @property {NotificationsReadData} notifications_read
+ * @property {MessageSentData} message_sent
+ * @property {MessagesReadData} messages_read
+ * @property {FriendsChangedData} friends_changed
  * @property {ResyncData} resync
  */
 

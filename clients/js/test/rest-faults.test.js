@@ -209,6 +209,20 @@ test('a line of slow responses gets the time that it needs, and keeps it', async
   assert.equal(requests, 3, 'the next one has the time at once')
 })
 
+test('requests that hang together double the time limit once', async () => {
+  let delayMs = 60
+  const rest = createRest({
+    url: 'https://api.example.org',
+    timings: { ...QUICK, requestMs: 40, attempts: 1 },
+    fetch: () => new Promise((resolve) => setTimeout(() => resolve(Response.json([])), delayMs)),
+  })
+  await Promise.allSettled(Array.from({ length: 20 }, () => rest.friends()))
+  delayMs = 10_000
+  const startedAt = Date.now()
+  await assert.rejects(rest.friends(), UNREACHABLE)
+  assert(Date.now() - startedAt < 1000)
+})
+
 test('a listener that throws does not make a sign-in reject', async (t) => {
   const service = await tokenService(t)
   const rest = createRest({ url: service.url })
