@@ -67,21 +67,17 @@ export class LiveInbox extends Store {
   }
 
   loadMore = async () => {
-    const { notifications, hasMore, isLoading } = this.getSnapshot()
+    const { notifications, hasMore } = this.getSnapshot()
     const before = notifications.at(-1)?.seq
-    if (!before || !hasMore || isLoading) return
-    this.set({ isLoading: true })
-    try {
+    if (!before || !hasMore) return
+    await this.loadOlder(async () => {
       /** @type {Inbox} */
       const { results } = await this.request('GET', `notifications/?limit=${PAGE_SIZE}&before=${before}`)
       const now = this.getSnapshot().notifications
       // Unless it was loaded anew meanwhile.
       const isNext = now.at(-1)?.seq === before
-      if (isNext) this.set({ notifications: [...now, ...results], hasMore: results.length === PAGE_SIZE })
-      this.set({ isLoading: false, error: null })
-    } catch (error) {
-      this.set({ isLoading: false, error: /** @type {Error} */ (error) })
-    }
+      return isNext ? { notifications: [...now, ...results], hasMore: results.length === PAGE_SIZE } : {}
+    })
   }
 
   /** Marks as read at once, and undoes it if the request fails. @param {number} [upTo] the newest one if absent */

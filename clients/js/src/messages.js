@@ -92,19 +92,15 @@ export class Messages extends Store {
   discard = (key) => this.screens.outbox.discard(key)
 
   loadMore = async () => {
-    const { messages, hasMore, isLoading } = this.getSnapshot()
+    const { messages, hasMore } = this.getSnapshot()
     const [first] = messages
-    if (!first || !hasMore || isLoading) return
-    this.set({ isLoading: true })
-    try {
+    if (!first || !hasMore) return
+    await this.loadOlder(async () => {
       const { body } = await this.#page(first.id)
       const now = this.getSnapshot().messages
       // Unless it was loaded anew meanwhile.
-      if (now[0]?.id === first.id) this.set({ messages: [...body, ...now], hasMore: body.length === PAGE_SIZE })
-      this.set({ isLoading: false, error: null })
-    } catch (error) {
-      this.set({ isLoading: false, error: /** @type {Error} */ (error) })
-    }
+      return now[0]?.id === first.id ? { messages: [...body, ...now], hasMore: body.length === PAGE_SIZE } : {}
+    })
   }
 
   /** @param {number} [before] */

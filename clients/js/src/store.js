@@ -133,6 +133,20 @@ export class Store {
     for (const listener of this.#listeners.all()) isolate(listener)
   }
 
+  /** Loads what is older than all that is shown, unless something is being loaded. @param {() => Promise<object>} load */
+  async loadOlder(load) {
+    if (this.#state.isLoading) return
+    /** @type {any} */
+    let changes = { isLoading: true }
+    this.set(changes)
+    try {
+      changes = { ...(await load()), error: null }
+    } catch (error) {
+      changes = { error }
+    }
+    this.set({ ...changes, isLoading: false })
+  }
+
   /** @param {any} error */
   #failed(error) {
     this.set(/** @type {any} */ ({ isLoading: false, error }))
