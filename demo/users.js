@@ -9,7 +9,7 @@ export function nameOf({ username, first_name = '', last_name = '' }) {
 
 /** Creates the square with the initial of a name. @param {string} name @param {string} [size] a class */
 export function avatar(name, size = '') {
-  return h('span', { className: `avatar ${size}`, 'aria-hidden': 'true' }, name[0])
+  return h('span', { className: `avatar ${size}`, 'aria-hidden': 'true' }, written([...name][0] ?? ''))
 }
 
 /** Creates the row of a user in a list. @param {any} user @param {...any} tail what follows the name */

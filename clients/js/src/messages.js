@@ -27,6 +27,8 @@ const PAGE_SIZE = 50
 export class Messages extends Store {
   #userId
   #isMarking = false
+  /** Notices of messages that may be among those that are being sent here. @type {Frame[]} */
+  #held = []
 
   /** @param {Screens} screens @param {number} userId of the other */
   constructor(screens, userId) {
@@ -46,7 +48,8 @@ export class Messages extends Store {
   }
 
   /** @param {MessagesData} state @param {Frame} frame */
-  apply(state, { type, data }) {
+  apply(state, frame) {
+    const { type, data, only } = /** @type {Frame & { only?: string }} */ (frame)
     const { messages } = state
     const userId = this.#userId
     if (type === 'stale') return null
@@ -59,6 +62,12 @@ export class Messages extends Store {
           ? { ...one, is_read: true }
           : one
       return { ...state, messages: messages.map(read) }
+    }
+    // Of what is being sent here the response says the same, and which of the unsent it is.
+    const isBeingSent = this.#unsent().some((one) => one.status === 'sending' && one.content.trim() === data.content)
+    if (type === 'message_sent' && only && isBeingSent) {
+      this.#held.push(frame)
+      return state
     }
     const isOurs = (type === 'new_message' && data.sender.id === userId) || data?.receiver?.id === userId
     if (!isOurs || messages.some(({ id }) => id === data.id)) return state
@@ -111,6 +120,7 @@ export class Messages extends Store {
 
   #showUnsent() {
     this.set({ unsent: this.#unsent() })
+    for (const frame of this.#held.splice(0)) this.receive(frame)
   }
 
   #unsent() {

@@ -30,6 +30,8 @@ export class SocketFeed {
   lastSeq
   /** The last `seq` of the inbox when the socket was opened. */
   inboxSeq = 0
+  /** Up to where the inbox was read when the last socket was opened. @type {number | undefined} */
+  #readSeq
   /** From where the next socket resumes, if not from the cursor. @type {number | undefined} */
   #resumeAt
   /** The `seq` before the gap for which the socket has been opened again once. @type {number | undefined} */
@@ -76,7 +78,7 @@ export class SocketFeed {
 
   /** Forgets what came for another person. */
   reset() {
-    this.lastSeq = this.#resumeAt = this.#gapAfter = undefined
+    this.lastSeq = this.#resumeAt = this.#gapAfter = this.#readSeq = undefined
   }
 
   #address() {
@@ -113,13 +115,19 @@ export class SocketFeed {
    */
   #establish({ seq, read_seq }) {
     const { position, onFrame } = this.#options
+    const { cursor } = position
+    const isNews = read_seq !== undefined && read_seq !== this.#readSeq
     this.inboxSeq = seq ?? 0
     this.lastSeq ??= seq
-    if (position.cursor === undefined && seq !== undefined) position.move(seq)
-    // What was read on another device while this one was away, reported as if it were happening now.
-    // The events that this page lacks are counted when they come.
-    if (read_seq === undefined) return
-    const unread_count = Math.max(0, (position.cursor ?? 0) - read_seq)
-    onFrame({ type: 'notifications_read', data: { up_to: read_seq, unread_count } })
+    this.#readSeq = read_seq
+    // A page that begins now loads this anyway.
+    if (cursor === undefined) {
+      if (seq !== undefined) position.move(seq)
+      return
+    }
+    // What was read on another device while this page was away, reported as if it were happening now.
+    // The events that it lacks are counted when they come.
+    const data = { up_to: read_seq, unread_count: Math.max(0, cursor - read_seq) }
+    if (isNews) onFrame({ type: 'notifications_read', data })
   }
 }

@@ -60,7 +60,7 @@ export class Store {
     this.#name = name
     /** What a server renders. */
     this.empty = { ...empty, isLoading: true, error: null }
-    this.#state = { ...this.empty, ...screens.cache.read(name) }
+    this.#state = { ...this.empty, ...screens.cache.read(name), isLoading: true, error: null }
   }
 
   /** Loads a snapshot. @returns {Promise<{ data: Data, seq: number }>} */
@@ -108,7 +108,6 @@ export class Store {
       this.isLoaded = true
       this.set({ ...data, isLoading: false, error: null })
       for (const frame of frames) this.receive(frame)
-      this.screens.cache.write(this.#name, data)
     } catch (error) {
       if (generation !== this.#generation) return
       this.#frames = undefined
@@ -127,13 +126,18 @@ export class Store {
     else if (next !== this.#state) this.set(next)
   }
 
+  /** Keeps what is shown for the next page. */
+  save() {
+    if (this.isLoaded) this.screens.cache.write(this.#name, this.#state)
+  }
+
   /** @param {Partial<Data & Loading>} changes */
   set(changes) {
     this.#state = { ...this.#state, ...changes }
     for (const listener of this.#listeners.all()) isolate(listener)
   }
 
-  /** Loads what is older than all that is shown, unless something is being loaded. @param {() => Promise<object>} load */
+  /** Loads what is older, unless something is being loaded. @param {() => Promise<object>} load */
   async loadOlder(load) {
     if (this.#state.isLoading) return
     /** @type {any} */
@@ -187,6 +191,7 @@ export class Store {
   }
 
   #stop() {
+    this.save()
     for (const remove of this.#removers) remove()
     this.#removers = []
     clearTimeout(this.#timer)

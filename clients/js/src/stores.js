@@ -1,7 +1,7 @@
 /**
  * The stores of one person: what each screen shows, kept as a fresh request would show it.
  *
- * With a storage, what was shown last is shown at once by the next page, and messages outlive the
+ * With a storage, what was shown when a page ended is shown at once by the next one, and messages outlive the
  * page in which they were written.
  */
 
@@ -65,9 +65,17 @@ export class Screens {
   open() {
     const { client, outbox } = this
     const onState = () => void (client.status.state === 'live' && outbox.send())
+    const onHide = () => {
+      for (const store of this.#all()) store.save()
+    }
     const onStorage = (/** @type {StorageEvent} */ { key }) => key === this.#outboxName && outbox.refresh()
     globalThis.addEventListener?.('storage', onStorage)
-    this.#removers = [client.subscribe(onState), () => globalThis.removeEventListener?.('storage', onStorage)]
+    globalThis.addEventListener?.('pagehide', onHide)
+    this.#removers = [
+      client.subscribe(onState),
+      () => globalThis.removeEventListener?.('storage', onStorage),
+      () => globalThis.removeEventListener?.('pagehide', onHide),
+    ]
     onState()
   }
 
@@ -80,7 +88,11 @@ export class Screens {
 
   /** Gives all of them what this page has done. @param {Frame} frame */
   receive(frame) {
-    for (const store of [this.conversations, this.friends, ...this.#messages.values()]) store.receive(frame)
+    for (const store of this.#all()) store.receive(frame)
+  }
+
+  #all() {
+    return [this.conversations, this.friends, this.inbox, ...this.#messages.values()]
   }
 
   /** Ends them; with `forget` nothing of them is left in the storage, as it should be at a sign-out. */

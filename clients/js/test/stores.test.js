@@ -25,6 +25,14 @@ const conversation = (last, unread_count) => ({ user: person(BOB), last_message:
 
 const unavailable = () => new RestError(503, null, null)
 
+/** The window of a page. @param {import('node:test').TestContext} t */
+function openPage(t) {
+  const page = new EventTarget()
+  Object.assign(globalThis, { addEventListener: page.addEventListener.bind(page), removeEventListener: page.removeEventListener.bind(page) })
+  t.after(() => ['addEventListener', 'removeEventListener'].forEach((name) => Reflect.deleteProperty(globalThis, name)))
+  return page
+}
+
 /** Opens a store, live. @param {import('node:test').TestContext} t @param {(stores: any) => any} choose @param {object} [options] */
 async function open(t, choose, options) {
   const started = openStores(t, options)
@@ -192,9 +200,12 @@ test('a message that may have been sent a day ago is not sent again by itself', 
 
 test('what was shown last is shown at once by the next page, of that person only', async (t) => {
   const storage = createStorage()
-  const { requests } = await open(t, ({ conversations }) => conversations, { storage })
+  const page = openPage(t)
+  const { requests, service } = await open(t, ({ conversations }) => conversations, { storage })
   const shown = [conversation(message(20, BOB), 1)]
-  await requests[0]?.respond(shown, 10)
+  await requests[0]?.respond([conversation(message(19, BOB), 0)], 10)
+  service.socket.deliver(event(11, 20))
+  page.dispatchEvent(new Event('pagehide'))
   const next = openStores(t, { storage })
   assert.deepEqual(next.stores.conversations.getSnapshot().conversations, shown)
   assert.equal(next.stores.conversations.getSnapshot().isLoading, true)
@@ -206,9 +217,11 @@ test('what was shown last is shown at once by the next page, of that person only
 test('what is kept for the next page is bounded, and a storage with anything else in it is no error', async (t) => {
   const storage = createStorage()
   storage.setItem('numeneon:screens:1', '{not json')
+  const page = openPage(t)
   const { requests } = await open(t, ({ messages }) => messages(2), { storage })
   await requests[0]?.respond(Array.from({ length: 50 }, (_, n) => message(n, BOB, { content: 'x'.repeat(10_000) })), 10)
-  assert((storage.getItem('numeneon:screens:1') ?? '').length < 300_000)
+  page.dispatchEvent(new Event('pagehide'))
+  assert.equal(storage.getItem('numeneon:screens:1'), '[]', 'one conversation that is too large leaves nothing')
 })
 
 test('an open conversation is marked as read while the page is visible, everywhere in it', async (t) => {
@@ -252,9 +265,7 @@ test('what another device or the other user has done shows here', async (t) => {
 })
 
 test('what another tab writes and sends shows here, and this tab sends what is left', async (t) => {
-  const page = new EventTarget()
-  Object.assign(globalThis, { addEventListener: page.addEventListener.bind(page), removeEventListener: page.removeEventListener.bind(page) })
-  t.after(() => ['addEventListener', 'removeEventListener'].forEach((name) => Reflect.deleteProperty(globalThis, name)))
+  const page = openPage(t)
   const storage = createStorage()
   const { requests, state, stores } = await open(t, ({ messages }) => messages(2), { storage })
   await requests[0]?.respond([], 10)
@@ -273,4 +284,19 @@ test('what another tab writes and sends shows here, and this tab sends what is l
   stores.outbox.send()
   await settled()
   assert.equal(requests[2]?.key, 'theirs')
+})
+
+test('a message whose notice comes before its response is never shown twice', async (t) => {
+  const { requests, store, state, service } = await open(t, ({ messages }) => messages(2))
+  await requests[0]?.respond([message(20, BOB, { is_read: true })], 10)
+  store.send(' message 21 ')
+  await settled()
+  const shown = () => [...state().messages, ...state().unsent].map(({ content }) => content.trim())
+  const notice = (/** @type {number} */ id, /** @type {object} */ more) =>
+    service.socket.deliver({ type: 'message_sent', data: message(id, ADA, more), only: 'numeneon.v1' })
+  notice(21, {})
+  notice(22, { content: 'from another device' })
+  assert.deepEqual(shown(), ['message 20', 'from another device', 'message 21'])
+  await requests[1]?.respond(message(21, ADA))
+  assert.deepEqual(shown(), ['message 20', 'message 21', 'from another device'])
 })
