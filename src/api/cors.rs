@@ -11,6 +11,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::settings::Access;
 
+/// The contract's headers, and `idempotency-key`, which writes may carry.
 const PREFLIGHT: [(HeaderName, &str); 3] = [
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
@@ -45,8 +46,8 @@ pub fn preflight(origin: Option<&HeaderValue>) -> HttpResponse {
 }
 
 /// The headers of a response that scripts may read: when to retry, where the next page of a
-/// list is, at which number of the inbox it was read, and the id of the request. The Django backend exposed none; exposing more breaks
-/// no script.
+/// list is, at which number of the inbox it was read, and the id of the request. The Django
+/// backend exposed none; exposing more breaks no script.
 const EXPOSED: &str = "Link, Retry-After, X-Inbox-Seq, X-Request-Id";
 
 /// Allows the origin to read the response.
