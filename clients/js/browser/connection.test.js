@@ -124,21 +124,20 @@ test('a network that drops everything silently is noticed by a missing pong', as
   await end()
 })
 
-test('a tab that is thawed while its socket is dead is current within 2 s', async () => {
+test('a socket that died in silence is replaced within 2 s of the return of the network', async () => {
   await quickerThan(2000, async () => {
     const proxy = await startProxy(url)
     const { page, write, end } = await setUp({ socketUrl: proxy.url })
-    const session = await page.context().newCDPSession(page)
-    await session.send('Page.setWebLifecycleState', { state: 'frozen' })
+    await page.context().setOffline(true)
     proxy.stall()
     await write()
     proxy.restore()
-    const thawed = Date.now()
-    await session.send('Page.setWebLifecycleState', { state: 'active' })
+    const returned = Date.now()
+    await page.context().setOffline(false)
     assert.deepEqual(await received(page, 1), [1])
     const last = await page.evaluate(() => /** @type {any} */ (window).received.at(-1).at)
     await end()
-    return last - thawed
+    return last - returned
   })
 })
 
