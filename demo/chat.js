@@ -1,6 +1,6 @@
 /** The open conversation: its messages, and the field to write one. */
 
-import { h, hiddenText, icon, timeOfDay } from './dom.js'
+import { h, hiddenText, icon, timeOfDay, written } from './dom.js'
 import { nameOf } from './users.js'
 
 /** @typedef {import('./person.js').Person} Person */
@@ -30,7 +30,7 @@ export function showChat(region, person) {
       const users = [...state.friends, ...state.conversations.map(({ user }) => user)]
       const user = users.find(({ id }) => id === openId)
       const name = user ? nameOf(user) : ''
-      title.textContent = name
+      title.replaceChildren(written(name))
       messages.setAttribute('aria-label', `Messages with ${name}`)
       if (shownId !== openId) messages.replaceChildren()
       updateMessages(messages, person)
@@ -103,8 +103,8 @@ function bubble({ id, sender, content, created_at }, { state }) {
   return h(
     'li',
     { className: `bubble ${isMine ? 'mine' : 'theirs'} ${arrived}`, 'data-id': id },
-    hiddenText(isMine ? 'You: ' : `${sender.username}: `),
-    h('span', { className: 'text' }, content),
+    hiddenText(...(isMine ? ['You'] : [written(sender.username)]), ': '),
+    h('bdi', { className: 'text' }, content),
     h('time', { dateTime: created_at }, timeOfDay(created_at)),
   )
 }

@@ -23,6 +23,15 @@ export function h(tag, properties, ...children) {
   return element
 }
 
+/**
+ * Creates a text that somebody has written. Whatever direction of writing it sets, the text around it keeps its own.
+ *
+ * @param {string} text
+ */
+export function written(text) {
+  return h('bdi', null, text)
+}
+
 /** Creates an icon from this page's sprite. @param {string} name */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
@@ -34,9 +43,9 @@ export function icon(name) {
   return svg
 }
 
-/** Creates text for screen readers only. @param {string} text */
-export function hiddenText(text) {
-  return h('span', { className: 'visually-hidden' }, text)
+/** Creates text for screen readers only. @param {...(string | Node)} text */
+export function hiddenText(...text) {
+  return h('span', { className: 'visually-hidden' }, ...text)
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The header of a panel: who is signed in, their unread notifications, and the way out. */
 
-import { draw, h, icon } from './dom.js'
+import { draw, h, icon, written } from './dom.js'
 import { avatar, nameOf } from './users.js'
 
 /** @typedef {import('./person.js').Person} Person */
@@ -19,8 +19,8 @@ export function showHeader(region, person, titleId, { isAlone }) {
       h(
         'div',
         { className: 'identity' },
-        h('h2', { id: titleId }, name),
-        h('p', { className: 'small' }, me ? `@${me.username}` : 'not signed in'),
+        h('h2', { id: titleId }, written(name)),
+        h('p', { className: 'small' }, ...(me ? ['@', written(me.username)] : ['not signed in'])),
       ),
       me && [bell(person), !isAlone && windowLink(slot.key, name), signOutButton(person, name)],
     )

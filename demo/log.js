@@ -43,6 +43,6 @@ function entry({ at, direction, text, type, seq }) {
     h('time', { dateTime: at.toISOString() }, at.toLocaleTimeString([], { hour12: false })),
     h('span', { className: 'direction', title: directionText }, sign, hiddenText(directionText)),
     isEvent && h('span', { className: 'seq', title: 'sequence number in the inbox' }, `#${seq}`),
-    h('code', null, text),
+    h('code', { dir: 'ltr' }, text),
   )
 }

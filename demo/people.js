@@ -1,6 +1,6 @@
 /** The left column of a panel: search, friend requests, and friends with their unread messages. */
 
-import { draw, h, hiddenText, icon } from './dom.js'
+import { draw, h, hiddenText, icon, written } from './dom.js'
 import { showSearch } from './search.js'
 import { avatar, nameOf, userRow } from './users.js'
 
@@ -94,7 +94,12 @@ function contactRow({ user, unread, lastText }, { state, openChat }) {
         onclick: () => openChat(user.id),
       },
       avatar(nameOf(user), 'small-avatar'),
-      h('span', { className: 'name' }, nameOf(user), h('span', { className: 'small last' }, lastText)),
+      h(
+        'span',
+        { className: 'name' },
+        written(nameOf(user)),
+        h('span', { className: 'small last' }, written(lastText)),
+      ),
       unread > 0 && h('span', { className: 'badge' }, unread, hiddenText(' unread')),
     ),
   )

@@ -25,8 +25,8 @@ export function createPerson(slot) {
   const model = createModel()
   const network = new Network(model.log)
   const { fetch, WebSocket } = network
-  const rest = createRest({ storage: localStorage, storageKey: `numeneon:demo:${slot.key}`, fetch })
-  const client = createClient({ getToken: rest.accessToken, storage: localStorage, share: false, WebSocket })
+  const rest = createRest({ storage: 'local', storageKey: `numeneon:demo:${slot.key}`, fetch })
+  const client = createClient({ getToken: rest.accessToken, storage: 'local', share: false, WebSocket })
   const conversations = createConversations(model, rest)
   const loader = createLoader(model, rest, conversations)
   /** @type {number | null} */

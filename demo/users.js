@@ -1,6 +1,6 @@
 /** How a user is shown wherever one appears. */
 
-import { h } from './dom.js'
+import { h, written } from './dom.js'
 
 /** Returns the display name of a user. @param {{ username: string, first_name?: string, last_name?: string }} user */
 export function nameOf({ username, first_name = '', last_name = '' }) {
@@ -9,7 +9,7 @@ export function nameOf({ username, first_name = '', last_name = '' }) {
 
 /** Creates the square with the initial of a name. @param {string} name @param {string} [size] a class */
 export function avatar(name, size = '') {
-  return h('span', { className: `avatar ${size}`, 'aria-hidden': 'true' }, name[0])
+  return h('span', { className: `avatar ${size}`, 'aria-hidden': 'true' }, written([...name][0] ?? ''))
 }
 
 /** Creates the row of a user in a list. @param {any} user @param {...any} tail what follows the name */
@@ -18,7 +18,12 @@ export function userRow(user, ...tail) {
     'li',
     { className: 'row' },
     avatar(nameOf(user), 'small-avatar'),
-    h('span', { className: 'name' }, nameOf(user), h('span', { className: 'small' }, `@${user.username}`)),
+    h(
+      'span',
+      { className: 'name' },
+      written(nameOf(user)),
+      h('span', { className: 'small' }, '@', written(user.username)),
+    ),
     ...tail,
   )
 }

@@ -48,9 +48,9 @@ pub fn preflight(origin: Option<&HeaderValue>) -> HttpResponse {
 }
 
 /// The headers of a response that scripts may read: when to retry, where the next page of a
-/// list is, and the id of the request. The Django backend exposed none; exposing more breaks
-/// no script.
-const EXPOSED: &str = "Link, Retry-After, X-Request-Id";
+/// list is, at which number of the inbox it was read, and the id of the request. The Django
+/// backend exposed none; exposing more breaks no script.
+const EXPOSED: &str = "Link, Retry-After, X-Inbox-Seq, X-Request-Id";
 
 /// Allows the origin to read the response.
 pub fn add_headers(headers: &mut HeaderMap, origin: Option<HeaderValue>) {

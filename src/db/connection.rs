@@ -51,6 +51,14 @@ impl AnyConnection {
         }
     }
 
+    /// Returns the statement that begins a transaction whose queries all see one moment.
+    pub(super) const fn begin_snapshot(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Sqlite(_) => "BEGIN DEFERRED",
+        }
+    }
+
     /// Returns the statements that begin a transaction which writes. SQLite takes its write
     /// lock at once: a transaction that reads first and writes later fails there when
     /// another has written in between.

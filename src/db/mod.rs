@@ -33,4 +33,4 @@ pub use migrations::{migrate, revert};
 pub use pool::{Db, Load};
 pub(crate) use prepared::prepared_once;
 pub use span::transaction_span;
-pub use transaction::End;
+pub use transaction::{End, in_snapshot};

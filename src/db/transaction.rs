@@ -89,6 +89,22 @@ pub(super) fn keep_if_alive<T>(result: Result<T>) -> (Result<T>, Disposal) {
     (result, if is_outage { Disposal::Close } else { Disposal::Keep })
 }
 
+/// Runs queries that all see the database as it was at one moment, within [`Db::read`](super::Db::read).
+///
+/// # Errors
+///
+/// Those of the queries, and of the database.
+pub fn in_snapshot<T>(
+    conn: &mut AnyConnection,
+    query: impl FnOnce(&mut AnyConnection) -> Result<T>,
+) -> Result<T> {
+    conn.batch_execute(conn.begin_snapshot())?;
+    let result = query(conn);
+    // Nothing was written, so this ends the transaction and no more, whatever the result is.
+    conn.batch_execute("COMMIT")?;
+    result
+}
+
 /// Runs `act` in a transaction, commits or rolls it back, and gives the outcome to `then`.
 pub(super) fn in_transaction<T, U, F, G>(
     conn: &mut AnyConnection,

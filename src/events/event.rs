@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::error::{Error, Result};
 use crate::ids::{FriendRequestId, MessageId, SignInId, UserId};
 use crate::timestamp::Timestamp;
 
@@ -97,6 +98,68 @@ pub enum Notice {
         /// How many envelopes are unread.
         unread_count: i64,
     },
+    /// The user has sent a message, on some device: the message as a list has it.
+    MessageSent {
+        /// The message's id.
+        id: MessageId,
+        /// The user.
+        sender: UserSummary,
+        /// The user who receives it.
+        receiver: UserSummary,
+        /// Its text.
+        content: String,
+        /// Whether the receiver has read it.
+        is_read: bool,
+        /// When it was sent.
+        created_at: Timestamp,
+        /// Always null.
+        story: (),
+    },
+    /// Messages between the user and another one were read, by either.
+    MessagesRead {
+        /// Who wrote them.
+        sender_id: UserId,
+        /// Who has read them.
+        reader_id: UserId,
+        /// The last one of them, if all before it are read too.
+        up_to: Option<MessageId>,
+    },
+    /// What the lists of friends and friend requests hold of another user has changed, without
+    /// an event.
+    FriendsChanged {
+        /// The other user.
+        user_id: UserId,
+    },
+}
+
+impl Notice {
+    /// Returns the frame that a socket is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if it cannot be written as JSON.
+    pub(super) fn frame(&self) -> Result<Bytes> {
+        let only = match self {
+            Self::NotificationsRead { .. } => None,
+            Self::MessageSent { .. } | Self::MessagesRead { .. } | Self::FriendsChanged { .. } => {
+                Some(PROTOCOL)
+            }
+        };
+        let frame = serde_json::to_vec(&NoticeFrame { notice: self, only });
+        Ok(frame.map_err(Error::internal)?.into())
+    }
+}
+
+/// The WebSocket subprotocol of clients that read close codes, and take frames which the contract
+/// does not have. A frame whose `only` names it is sent to no others.
+pub const PROTOCOL: &str = "numeneon.v1";
+
+#[derive(Serialize)]
+struct NoticeFrame<'a> {
+    #[serde(flatten)]
+    notice: &'a Notice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only: Option<&'static str>,
 }
 
 /// The revocation of a user's tokens, published to all instances and not to clients. It is
@@ -133,6 +196,9 @@ pub const OWN_NAMES: &[&str] = &[
     "error",
     "friend_accepted",
     "friend_request",
+    "friends_changed",
+    "message_sent",
+    "messages_read",
     "new_message",
     "notifications_read",
     "ping",
@@ -183,7 +249,10 @@ pub(super) fn frame(name: &str, data: &str, seq: Seq) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Notice, OWN_NAMES};
+    use super::{Notice, OWN_NAMES, UserSummary};
+    use crate::error::Result;
+    use crate::ids::{MessageId, UserId};
+    use crate::timestamp::Timestamp;
 
     #[test]
     fn own_names_are_sorted_and_distinct() {
@@ -191,13 +260,34 @@ mod tests {
     }
 
     #[test]
-    fn the_types_of_notices_are_own_names() {
-        let notice = Notice::NotificationsRead { up_to: 1, unread_count: 0 };
-        // A new kind of notice fails to compile here, and belongs into this test.
-        match notice {
-            Notice::NotificationsRead { .. } => {}
+    fn the_types_of_notices_are_own_names() -> Result<()> {
+        let user = |id| UserSummary { id: UserId::new(id), username: "ada".into() };
+        let notices = [
+            Notice::NotificationsRead { up_to: 1, unread_count: 0 },
+            Notice::MessageSent {
+                id: MessageId::new(1),
+                sender: user(1),
+                receiver: user(2),
+                content: "hello".into(),
+                is_read: false,
+                created_at: Timestamp::now(),
+                story: (),
+            },
+            Notice::MessagesRead { sender_id: UserId::new(1), reader_id: UserId::new(2), up_to: None },
+            Notice::FriendsChanged { user_id: UserId::new(2) },
+        ];
+        for notice in notices {
+            // A new kind of notice fails to compile here, and belongs into this test.
+            let is_for_all = match notice {
+                Notice::NotificationsRead { .. } => true,
+                Notice::MessageSent { .. } | Notice::MessagesRead { .. } | Notice::FriendsChanged { .. } => {
+                    false
+                }
+            };
+            let frame: serde_json::Value = serde_json::from_slice(&notice.frame()?).unwrap_or_default();
+            assert!(OWN_NAMES.iter().any(|name| frame["type"] == *name), "{frame}");
+            assert_eq!(frame.get("only").is_none(), is_for_all, "{frame}");
         }
-        let frame = serde_json::to_value(&notice).unwrap_or_default();
-        assert!(OWN_NAMES.iter().any(|name| frame["type"] == *name), "{frame}");
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ mod batch;
 mod commit;
 mod event;
 pub mod inbox;
+mod listing;
 mod once;
 mod outgoing;
 mod statements;
@@ -25,6 +26,8 @@ mod unit_of_work;
 pub use batch::{BatchCommand, BatchCommitter};
 pub use commit::{Events, retry_conflicts};
 pub use event::{
-    Announcement, ControlMessage, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary,
+    Announcement, ControlMessage, Envelope, Event, Notice, OWN_NAMES, PROTOCOL, Person, Revocation, Seq,
+    UserSummary,
 };
+pub use listing::Listing;
 pub use unit_of_work::UnitOfWork;

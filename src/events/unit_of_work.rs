@@ -106,8 +106,7 @@ impl<'a> UnitOfWork<'a> {
                     live.extend(recipients.into_iter().map(frame));
                 }
                 Outgoing::Notice(user, notice) => {
-                    let bytes = serde_json::to_vec(&notice).map_err(Error::internal)?.into();
-                    live.push(Frame { place, to: Recipient::User(user), bytes });
+                    live.push(Frame { place, to: Recipient::User(user), bytes: notice.frame()? });
                 }
                 Outgoing::Revocation(revocation) => {
                     let bytes = serde_json::to_vec(&revocation).map_err(Error::internal)?.into();

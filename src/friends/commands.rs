@@ -10,7 +10,7 @@ use super::model::{Accepted, Done, UserPair};
 use super::queries;
 use crate::db::schema::friendships;
 use crate::error::{Error, Result};
-use crate::events::{Event, Person, UnitOfWork};
+use crate::events::{Event, Notice, Person, UnitOfWork};
 use crate::ids::{FriendRequestId, UserId};
 
 /// The sentence about a request that was accepted.
@@ -100,6 +100,7 @@ fn make_friends(
         .execute(unit.conn)?;
     if accepted == 1 {
         unit.emit(requester, Event::FriendAccepted { friend: addressee.clone() });
+        unit.notify(addressee.id, Notice::FriendsChanged { user_id: requester });
     }
     Ok(accepted == 1)
 }
@@ -110,11 +111,16 @@ fn make_friends(
 ///
 /// As [`accept`].
 pub(super) fn decline(unit: &mut UnitOfWork<'_>, viewer: UserId, request: FriendRequestId) -> Result<()> {
-    requester(unit, viewer, request)?;
+    let requester = requester(unit, viewer, request)?;
     let declined = diesel::delete(friendships::table.find(request))
         .filter(friendships::accepted_at.is_null())
         .execute(unit.conn)?;
-    if declined == 1 { Ok(()) } else { Err(no_request()) }
+    if declined == 0 {
+        return Err(no_request());
+    }
+    // Only the viewer's other devices: the requester is not to learn of it.
+    unit.notify(viewer, Notice::FriendsChanged { user_id: requester });
+    Ok(())
 }
 
 /// Returns the requester, if this user is the addressee.
@@ -141,7 +147,11 @@ pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, addressee: UserI
         .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
         .filter(friendships::asked_by.eq(viewer).and(friendships::accepted_at.is_null()))
         .execute(unit.conn)?;
-    if cancelled == 1 { Ok(()) } else { Err(no_request()) }
+    if cancelled == 0 {
+        return Err(no_request());
+    }
+    notify_both(unit, viewer, addressee);
+    Ok(())
 }
 
 /// Ends a friendship, if there is one.
@@ -152,12 +162,21 @@ pub(super) fn cancel(unit: &mut UnitOfWork<'_>, viewer: UserId, addressee: UserI
 pub(super) fn remove(unit: &mut UnitOfWork<'_>, viewer: UserId, friend: UserId) -> Result<()> {
     queries::person(unit.conn, friend)?.ok_or_else(|| Error::not_found("User not found"))?;
     if let Some(pair) = UserPair::new(viewer, friend) {
-        diesel::delete(friendships::table)
+        let removed = diesel::delete(friendships::table)
             .filter(friendships::low_id.eq(pair.low).and(friendships::high_id.eq(pair.high)))
             .filter(friendships::accepted_at.is_not_null())
             .execute(unit.conn)?;
+        if removed > 0 {
+            notify_both(unit, viewer, friend);
+        }
     }
     Ok(())
+}
+
+/// Notifies two users that their lists have changed.
+fn notify_both(unit: &mut UnitOfWork<'_>, one: UserId, other: UserId) {
+    unit.notify(one, Notice::FriendsChanged { user_id: other });
+    unit.notify(other, Notice::FriendsChanged { user_id: one });
 }
 
 fn no_request() -> Error {

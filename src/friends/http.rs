@@ -10,10 +10,11 @@ use super::queries::{self, Pending, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::{Events, Person};
+use crate::events::{Events, Listing, Person};
 use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
+use crate::request::paging;
 use crate::request::response::{Detail, Rejection};
 
 /// Returns the viewer's friends, the newest friendship first.
@@ -21,11 +22,17 @@ use crate::request::response::{Detail, Rejection};
     get,
     path = "/api/friends/",
     tag = "friends",
-    responses((status = 200, description = "Friends.", body = Vec<UserWithAvatar>)),
+    responses((
+        status = 200,
+        description = "Friends.",
+        body = Vec<UserWithAvatar>,
+        headers(("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read.")),
+    )),
 )]
 pub async fn friends(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = viewer.id;
-    Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::friends(conn, user)?)).await?))
+    let list = Listing::read(&db, user, move |conn| Ok(queries::friends(conn, user)?)).await?;
+    Ok(paging::respond_whole(&list.items, list.seq))
 }
 
 /// Returns the friend requests to the viewer, newest first.
@@ -33,11 +40,17 @@ pub async fn friends(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     get,
     path = "/api/friends/requests/",
     tag = "friends",
-    responses((status = 200, description = "Friend requests.", body = Vec<Pending>)),
+    responses((
+        status = 200,
+        description = "Friend requests.",
+        body = Vec<Pending>,
+        headers(("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read.")),
+    )),
 )]
 pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = viewer.id;
-    Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::pending(conn, user)?)).await?))
+    let list = Listing::read(&db, user, move |conn| Ok(queries::pending(conn, user)?)).await?;
+    Ok(paging::respond_whole(&list.items, list.seq))
 }
 
 /// Returns users to whom the viewer has no relationship: 20 at most.
@@ -45,12 +58,18 @@ pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     get,
     path = "/api/friends/suggestions/",
     tag = "friends",
-    responses((status = 200, description = "People.", body = Vec<UserWithAvatar>)),
+    responses((
+        status = 200,
+        description = "People.",
+        body = Vec<UserWithAvatar>,
+        headers(("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read.")),
+    )),
 )]
 pub async fn suggestions(viewer: Viewer, limits: Data<Limits>, db: Data<Db>) -> Result<HttpResponse> {
     let _slot = limits.costly_read(viewer.id).await?;
     let user = viewer.id;
-    Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::suggestions(conn, user)?)).await?))
+    let list = Listing::read(&db, user, move |conn| Ok(queries::suggestions(conn, user)?)).await?;
+    Ok(paging::respond_whole(&list.items, list.seq))
 }
 
 /// Sends a friend request; accepts the other's, if they have sent the viewer one.

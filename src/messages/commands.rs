@@ -8,7 +8,7 @@ use super::queries::{self, Filter};
 use super::statements::MarkAllRead;
 use crate::db::schema::messages;
 use crate::error::{Error, Result};
-use crate::events::{BatchCommand, Event, UnitOfWork, UserSummary};
+use crate::events::{BatchCommand, Event, Notice, UnitOfWork, UserSummary};
 use crate::idempotency::{self, RequestKey};
 use crate::ids::{MessageId, UserId};
 
@@ -80,11 +80,23 @@ impl Send {
         NewMessage { sender: sender.id, receiver: draft.receiver, content: &draft.content, key: key.as_ref() }
     }
 
-    /// Notifies the receiver of the message, and returns it.
+    /// Notifies the receiver of the message, and the sender's other devices; returns it.
     fn sent(&self, unit: &mut UnitOfWork<'_>, id: MessageId, receiver: UserSummary) -> Message {
         let (sender, content, created_at) = (self.sender.clone(), self.draft.content.clone(), unit.now);
         let event = Event::NewMessage { id, sender: sender.clone(), content: content.clone(), created_at };
         unit.emit(receiver.id, event);
+        unit.notify(
+            sender.id,
+            Notice::MessageSent {
+                id,
+                sender: sender.clone(),
+                receiver: receiver.clone(),
+                content: content.clone(),
+                is_read: false,
+                created_at,
+                story: (),
+            },
+        );
         Message { id, sender, receiver, content, is_read: false, created_at, story: Story }
     }
 }
@@ -122,7 +134,11 @@ fn replay(
 ///
 /// Those of the database.
 pub(super) fn mark_all_read(unit: &mut UnitOfWork<'_>, reader: UserId, sender: UserId) -> Result<usize> {
-    Ok(MarkAllRead::new(reader, sender).execute(unit.conn)?)
+    let marked: Vec<MessageId> = MarkAllRead::new(reader, sender).load(unit.conn)?;
+    if let Some(last) = marked.iter().max() {
+        notify_read(unit, reader, sender, Some(*last));
+    }
+    Ok(marked.len())
 }
 
 /// Marks one message as read and returns it.
@@ -137,7 +153,17 @@ pub(super) fn mark_read(unit: &mut UnitOfWork<'_>, reader: UserId, id: MessageId
     if message.receiver.id != reader {
         return Err(Error::not_authorized());
     }
-    diesel::update(messages::table.find(id)).set(messages::is_read.eq(true)).execute(unit.conn)?;
+    if !message.is_read {
+        diesel::update(messages::table.find(id)).set(messages::is_read.eq(true)).execute(unit.conn)?;
+        notify_read(unit, reader, message.sender.id, None);
+    }
     message.is_read = true;
     Ok(message)
+}
+
+/// Notifies both users that messages of one to the other were read.
+fn notify_read(unit: &mut UnitOfWork<'_>, reader_id: UserId, sender_id: UserId, up_to: Option<MessageId>) {
+    for user in [reader_id, sender_id] {
+        unit.notify(user, Notice::MessagesRead { sender_id, reader_id, up_to });
+    }
 }

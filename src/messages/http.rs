@@ -12,7 +12,7 @@ use super::queries::{self, Conversation, Filter, Page};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::events::{BatchCommitter, Events, UserSummary};
+use crate::events::{BatchCommitter, Events, Listing, UserSummary};
 use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Once, Requester};
 use crate::ids::{MessageId, UserId};
 use crate::limits::Limits;
@@ -73,7 +73,10 @@ pub async fn send(
             status = 200,
             description = "Messages, oldest first.",
             body = Vec<Message>,
-            headers(("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one.")),
+            headers(
+                ("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read."),
+                ("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one."),
+            ),
         ),
         (status = 400, description = "Parameters are wrong.", body = FieldErrors),
     ),
@@ -84,7 +87,7 @@ pub async fn all(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    list(&request, &parameters, &db, Filter::User(viewer.id)).await
+    list(&request, &parameters, &db, viewer.id, Filter::User(viewer.id)).await
 }
 
 /// Returns the messages between the viewer and another user: all, or a page.
@@ -100,7 +103,10 @@ pub async fn all(
             status = 200,
             description = "Messages, oldest first.",
             body = Vec<Message>,
-            headers(("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one.")),
+            headers(
+                ("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read."),
+                ("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one."),
+            ),
         ),
         (status = 400, description = "Parameters are wrong.", body = FieldErrors),
     ),
@@ -112,30 +118,33 @@ pub async fn conversation(
     request: HttpRequest,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    list(&request, &parameters, &db, Filter::Two(viewer.id, UserId::from_digits(&user))).await
+    let filter = Filter::Two(viewer.id, UserId::from_digits(&user));
+    list(&request, &parameters, &db, viewer.id, filter).await
 }
 
 async fn list(
     request: &HttpRequest,
     parameters: &Parameters,
     db: &Db,
+    viewer: UserId,
     filter: Filter,
 ) -> Result<HttpResponse> {
     let requested = PageRequest::parse(parameters)?;
     if requested.limit.is_none() && requested.before.is_none() {
-        let messages = db.read(move |conn| Ok(queries::list(conn, filter, None)?)).await?;
-        return Ok(HttpResponse::Ok().json(messages));
+        let list = Listing::read(db, viewer, move |conn| Ok(queries::list(conn, filter, None)?)).await?;
+        return Ok(paging::respond_whole(&list.items, list.seq));
     }
     let limit = requested.limit.unwrap_or(PAGE);
     // One more than requested shows whether there is a next page.
     let page = Page { limit: limit + 1, before: requested.before.map(MessageId::new) };
-    let mut messages = db.read(move |conn| Ok(queries::list(conn, filter, Some(page))?)).await?;
+    let list = Listing::read(db, viewer, move |conn| Ok(queries::list(conn, filter, Some(page))?)).await?;
+    let Listing { items: mut messages, seq } = list;
     let is_more = i64::try_from(messages.len()).is_ok_and(|count| count > limit);
     if is_more {
         messages.remove(0);
     }
     let next = messages.first().filter(|_| is_more).map(|oldest| oldest.id.number());
-    Ok(paging::respond(request, &messages, limit, next))
+    Ok(paging::respond(request, &messages, seq, limit, next))
 }
 
 /// Returns the viewer's conversations, the latest message first.
@@ -143,11 +152,17 @@ async fn list(
     get,
     path = "/api/messages/conversations/",
     tag = "messages",
-    responses((status = 200, description = "Conversations.", body = Vec<Conversation>)),
+    responses((
+        status = 200,
+        description = "Conversations.",
+        body = Vec<Conversation>,
+        headers(("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read.")),
+    )),
 )]
 pub async fn conversations(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = summary(&viewer);
-    Ok(HttpResponse::Ok().json(db.read(move |conn| Ok(queries::conversations(conn, &user)?)).await?))
+    let list = Listing::read(&db, viewer.id, move |conn| Ok(queries::conversations(conn, &user)?)).await?;
+    Ok(paging::respond_whole(&list.items, list.seq))
 }
 
 /// Marks the messages of another user to the viewer as read.

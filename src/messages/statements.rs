@@ -95,7 +95,7 @@ impl QueryFragment<MultiBackend> for Conversations {
     }
 }
 
-/// Marks the messages of one user to another as read.
+/// Marks the messages of one user to another as read, and returns their ids.
 ///
 /// As many as the conversation says are unread, from the newest back: no index on what is unread
 /// is needed, and no message is passed over twice, since all newer ones are read then.
@@ -127,7 +127,7 @@ impl QueryFragment<MultiBackend> for MarkAllRead {
         out.push_bind_param::<BigInt, _>(&self.low)?;
         out.push_sql(" AND high_id = ");
         out.push_bind_param::<BigInt, _>(&self.high)?;
-        out.push_sql("), 0))");
+        out.push_sql("), 0)) RETURNING id");
         Ok(())
     }
 }
@@ -136,7 +136,7 @@ impl QueryFragment<MultiBackend> for MarkAllRead {
 type Row = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp);
 
 prepared_once! {
-    MarkAllRead;
+    MarkAllRead => BigInt;
     PageOf<false> => Row;
     PageOf<true> => Row;
     Conversations => ((BigInt, BigInt, Text, Bool, SqlTimestamp), BigInt, (BigInt, Text, Text, Text));

@@ -17,7 +17,7 @@ use bytestring::ByteString;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use tokio::time::{Sleep, sleep};
 
-use super::model::seq;
+use super::model::FrameHead;
 use super::shared::Shared;
 use crate::channel_layer::{Overflow, Payload, Subscription};
 use crate::db::Db;
@@ -39,6 +39,8 @@ pub(super) struct Feed {
     user: UserId,
     shared: Arc<Shared>,
     subscription: Subscription,
+    /// Whether the client takes frames that are for versioned clients alone.
+    is_versioned: bool,
     /// The number of the last envelope that [`Feed::poll_next`] returned.
     sent: Seq,
     /// The replay that comes before what is live. Most feeds have none most of the time.
@@ -122,10 +124,11 @@ impl Feed {
         subscription: Subscription,
         last_seq: Seq,
         cursor: Option<Seq>,
+        is_versioned: bool,
     ) -> Self {
         let sent = cursor.unwrap_or(last_seq);
         let replay = (sent != last_seq).then(|| Replay::new(Behind::Resume));
-        Self { user, shared, subscription, sent, replay }
+        Self { user, shared, subscription, is_versioned, sent, replay }
     }
 
     /// Returns the user whose envelopes these are.
@@ -198,12 +201,14 @@ impl Feed {
     /// Returns the item of a payload that is to be sent now: the next envelope, or a frame
     /// without a number.
     fn receive(&mut self, payload: Payload) -> Option<Item> {
-        let Some(seq) = seq(&payload.bytes) else {
+        let Some(head) = FrameHead::parse(&payload.bytes) else {
             tracing::warn!(user.id = %self.user, "payload in a user's group is not a frame; ignoring it");
             return None;
         };
+        let (seq, is_wanted) = (head.seq, head.is_for(self.is_versioned));
         let (text, origin) = (ByteString::try_from(payload.bytes).ok()?, payload.origin);
         match seq {
+            _ if !is_wanted => None,
             Some(seq) if seq <= self.sent => {
                 self.shared.metrics.repeats_dropped.inc();
                 None
@@ -290,7 +295,8 @@ impl Feed {
     fn drop_numbered(&mut self) -> std::result::Result<(), Overflow> {
         let mut bytes = 0;
         while let Some(payload) = self.subscription.try_next()? {
-            if let Some(None) = seq(&payload.bytes)
+            if FrameHead::parse(&payload.bytes)
+                .is_some_and(|head| head.seq.is_none() && head.is_for(self.is_versioned))
                 && let Ok(text) = ByteString::try_from(payload.bytes)
             {
                 bytes += text.len();

@@ -7,11 +7,7 @@ use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use super::close_reason::CloseReason;
 use crate::auth::{AuthError, TokenError};
 use crate::error::{Error, Kind, Result};
-use crate::events::Seq;
-
-/// The subprotocol of clients that read close codes: why a handshake is refused is sent to
-/// them in a close frame.
-pub(super) const PROTOCOL: &str = "numeneon.v1";
+use crate::events::{PROTOCOL, Seq};
 
 /// What a socket is opened with.
 #[derive(Debug)]

@@ -28,7 +28,10 @@ const DEFAULT_LIMIT: i64 = 50;
             status = 200,
             description = "A page of the inbox, of 50 events without a limit.",
             body = InboxPage,
-            headers(("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one.")),
+            headers(
+                ("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read."),
+                ("Link" = String, description = "The next page, as `<…>; rel=\"next\"`, if there is one."),
+            ),
         ),
         (status = 400, description = "Parameters are invalid.", body = FieldErrors),
     ),
@@ -43,7 +46,7 @@ pub async fn list(
     let (user, limit, before) =
         (viewer.id, page.limit.unwrap_or(DEFAULT_LIMIT), page.before.unwrap_or(Seq::MAX));
     let inbox = db.read(move |conn| queries::inbox_page(conn, user, before, limit)).await?;
-    Ok(paging::respond(&request, &inbox, limit, inbox.next))
+    Ok(paging::respond(&request, &inbox, inbox.last_seq, limit, inbox.next))
 }
 
 /// Marks the viewer's inbox as read up to a number, and notifies their sockets.

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::session_handle::OpeningToken;
 use crate::auth::EndedSignIns;
 use crate::error::{Error, Result};
-use crate::events::Seq;
 use crate::events::inbox::{Position, StoredEnvelope};
+use crate::events::{PROTOCOL, Seq};
 use crate::ids::UserId;
 use crate::request::fields::{Fields, WholeNumber};
 use crate::timestamp::Timestamp;
@@ -22,7 +22,7 @@ pub(super) struct InboxPage {
     unread_count: i64,
     /// The number of the latest event, 0 before the first.
     #[schema(value_type = i64, minimum = 0)]
-    last_seq: Seq,
+    pub(super) last_seq: Seq,
     /// Newest first.
     results: Vec<InboxEvent>,
     /// The number before which the next page begins, if there is one.
@@ -109,6 +109,8 @@ pub(super) struct AccountPosition {
     pub(super) user: UserId,
     /// The last number of their inbox; 0 if they never had one.
     pub(super) last_seq: Seq,
+    /// The number up to which they have read it.
+    pub(super) read_seq: Seq,
     /// Whether they may authenticate.
     pub(super) is_active: bool,
     /// Tokens issued before this second, in Unix time, are revoked.
@@ -126,15 +128,34 @@ impl AccountPosition {
     }
 }
 
-/// Returns the number that a frame has, if it has one; none if it is not a frame. A frame is
-/// a JSON object: of an array the parser would take the first element for the number.
-pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
-    #[derive(Deserialize)]
-    struct SeqOnly {
-        seq: Option<Seq>,
+/// What decides whether a frame is sent to a socket.
+#[derive(Deserialize)]
+pub(super) struct FrameHead<'a> {
+    /// The number of its envelope, if it has one.
+    pub(super) seq: Option<Seq>,
+    /// For which clients alone it is, if not for all.
+    #[serde(borrow)]
+    only: Option<&'a RawValue>,
+}
+
+impl<'a> FrameHead<'a> {
+    /// Parses a frame; none if it is not one. A frame is a JSON object: of an array the parser
+    /// would take the first element for the number.
+    pub(super) fn parse(payload: &'a [u8]) -> Option<Self> {
+        let is_object = payload.trim_ascii_start().starts_with(b"{");
+        serde_json::from_slice(payload).ok().filter(|_| is_object)
     }
-    let is_object = payload.trim_ascii_start().starts_with(b"{");
-    serde_json::from_slice::<SeqOnly>(payload).ok().filter(|_| is_object).map(|frame| frame.seq)
+
+    /// Returns whether it is for a client that offers [`PROTOCOL`], or for one that does not.
+    pub(super) fn is_for(&self, is_versioned: bool) -> bool {
+        let names_protocol = |only: &RawValue| only.get().trim_matches('"') == PROTOCOL;
+        is_versioned || !self.only.is_some_and(names_protocol)
+    }
+}
+
+/// Returns the number that a frame has, if it has one; none if it is not a frame.
+pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
+    FrameHead::parse(payload).map(|head| head.seq)
 }
 
 #[cfg(test)]
@@ -179,6 +200,7 @@ mod tests {
         let active = AccountPosition {
             user: UserId::new(1),
             last_seq: 0,
+            read_seq: 0,
             is_active: true,
             tokens_valid_from: 100,
             ended_sign_ins: EndedSignIns::from(format!("{sign_in}:100")),

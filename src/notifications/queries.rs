@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::model::{AccountPosition, InboxPage};
 use crate::auth::EndedSignIns;
 use crate::db::schema::{inboxes, users};
-use crate::db::{AnyConnection, Query, among};
+use crate::db::{AnyConnection, Query, among, in_snapshot};
 use crate::error::Result;
 use crate::events::{Seq, inbox};
 use crate::ids::UserId;
@@ -22,9 +22,11 @@ pub(super) fn inbox_page(
     before: Seq,
     limit: i64,
 ) -> Result<InboxPage> {
-    let position = inbox::position(conn, user)?;
-    // One more than the limit shows whether there is a next page.
-    let stored = inbox::before(conn, user, before, limit + 1)?;
+    let (position, stored) = in_snapshot(conn, |conn| {
+        let position = inbox::position(conn, user)?;
+        // One more than the limit shows whether there is a next page.
+        Ok((position, inbox::before(conn, user, before, limit + 1)?))
+    })?;
     InboxPage::new(position, stored, limit)
 }
 
@@ -36,18 +38,16 @@ pub(super) fn account_positions(conn: &mut AnyConnection, users: &[UserId]) -> Q
         .filter(known)
         .select((
             users::id,
-            inboxes::last_seq.nullable(),
+            (inboxes::last_seq, inboxes::read_seq).nullable(),
             users::is_active,
             users::tokens_valid_from,
             users::ended_sign_ins,
         ))
-        .load::<(UserId, Option<Seq>, bool, i64, String)>(conn)?;
-    let position = |(user, last_seq, is_active, tokens_valid_from, ended)| AccountPosition {
-        user,
-        last_seq: Option::unwrap_or_default(last_seq),
-        is_active,
-        tokens_valid_from,
-        ended_sign_ins: EndedSignIns::from(ended),
+        .load::<(UserId, Option<(Seq, Seq)>, bool, i64, String)>(conn)?;
+    let position = |(user, inbox, is_active, tokens_valid_from, ended)| {
+        let (last_seq, read_seq) = Option::unwrap_or_default(inbox);
+        let ended_sign_ins = EndedSignIns::from(ended);
+        AccountPosition { user, last_seq, read_seq, is_active, tokens_valid_from, ended_sign_ins }
     };
     Ok(rows.into_iter().map(position).collect())
 }

@@ -259,6 +259,7 @@ mod tests {
         let position = AccountPosition {
             user,
             last_seq: 5,
+            read_seq: 0,
             is_active: true,
             tokens_valid_from: 0,
             ended_sign_ins: EndedSignIns::default(),

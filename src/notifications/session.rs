@@ -19,12 +19,12 @@ use super::closing;
 use super::feed::{Feed, Item};
 use super::frame::Frame;
 use super::inbound::{ClientFrame, Inbound};
+use super::model::AccountPosition;
 use super::outbox::{Failure, Outbox};
 use super::roster::Registration;
 use super::session_handle::Signal;
 use super::shared::Shared;
 use crate::auth::Account;
-use crate::events::Seq;
 use crate::telemetry::Span;
 
 /// The bytes of an outbox beyond which no further frame of the feed is taken.
@@ -199,12 +199,13 @@ enum Progress {
 }
 
 /// Returns the first frame of a session.
-pub(super) fn greeting(account: &Account, last_seq: Seq) -> ByteString {
+pub(super) fn greeting(account: &Account, position: &AccountPosition) -> ByteString {
     let greeting = json!({
         "type": "connection_established",
         "message": format!("Connected as {}", account.username),
         "user_id": account.id,
-        "seq": last_seq,
+        "seq": position.last_seq,
+        "read_seq": position.read_seq,
     });
     greeting.to_string().into()
 }

@@ -17,7 +17,7 @@ use futures_util::future::LocalBoxFuture;
 use super::close_reason::CloseReason;
 use super::closing;
 use super::feed::Feed;
-use super::handshake::{Handshake, PROTOCOL, Refusal, SocketCredential};
+use super::handshake::{Handshake, Refusal, SocketCredential};
 use super::inbound::Inbound;
 use super::roster::{AtCapacity, Registration, Roster};
 use super::session::{self, Session};
@@ -26,7 +26,7 @@ use super::shared::Shared;
 use crate::auth::{Account, AuthError, Authenticator, Claims, TokenError, TokenType};
 use crate::channel_layer::{Capacity, ChannelLayer, Group};
 use crate::error::{Error, Kind, Result};
-use crate::events::Seq;
+use crate::events::{PROTOCOL, Seq};
 use crate::ids::UserId;
 use crate::limits::Limits;
 use crate::request::client_address::ClientAddress;
@@ -100,6 +100,7 @@ struct Accepted {
     token: OpeningToken,
     registration: Registration,
     cursor: Option<Seq>,
+    is_versioned: bool,
 }
 
 impl Sockets {
@@ -112,7 +113,7 @@ impl Sockets {
         self.check_request(request)?;
         let handshake = Handshake::parse(request)?;
         match self.accept(&handshake, address).await {
-            Ok(accepted) => self.start(request, payload, handshake.is_versioned, accepted),
+            Ok(accepted) => self.start(request, payload, accepted),
             Err(refusal) => self.refuse(request, payload, &handshake, refusal),
         }
     }
@@ -160,7 +161,8 @@ impl Sockets {
         let registration = self.roster.register(account.id, token).map_err(|full| self.at_capacity(full))?;
         // Last, so that a ticket can be used again if there was no capacity for its socket.
         self.redeem(handshake, claims).await.map_err(refuse_credential)?;
-        Ok(Accepted { account, token, registration, cursor: handshake.cursor })
+        let Handshake { cursor, is_versioned, .. } = *handshake;
+        Ok(Accepted { account, token, registration, cursor, is_versioned })
     }
 
     async fn authenticate(&self, handshake: &Handshake) -> std::result::Result<(Account, Claims), AuthError> {
@@ -215,17 +217,11 @@ impl Sockets {
     }
 
     /// Upgrades the connection and starts the session when HTTP has ended on it.
-    fn start(
-        &self,
-        request: &HttpRequest,
-        payload: Payload,
-        is_versioned: bool,
-        accepted: Accepted,
-    ) -> Result<HttpResponse> {
+    fn start(&self, request: &HttpRequest, payload: Payload, accepted: Accepted) -> Result<HttpResponse> {
         // The session is not part of the request any more, and keeps its id.
         let id = RequestId::current().unwrap_or_else(RequestId::random);
         let (layer, limits, shared) = (self.layer.clone(), self.limits.clone(), self.shared.clone());
-        upgrade(request, payload, is_versioned, move |stream, early| {
+        upgrade(request, payload, accepted.is_versioned, move |stream, early| {
             let beginning = Beginning { accepted, layer, limits, shared, stream, early };
             // Boxed, so that what it needs takes no memory for as long as the session lives.
             let begun = Box::pin(id.scope(beginning.begin()));
@@ -253,12 +249,12 @@ impl Beginning {
     /// Returns the session and its greeting.
     async fn begin(self) -> Option<(Box<Session>, ByteString)> {
         let Self { accepted, layer, limits, shared, stream, early } = self;
-        let Accepted { account, token, registration, cursor } = accepted;
+        let Accepted { account, token, registration, cursor, is_versioned } = accepted;
         let (user, settings) = (account.id, shared.settings);
         let capacity = Capacity { payloads: settings.queue_events, bytes: settings.queue_bytes };
         let subscription = layer.subscribe(Group::user(user), capacity).await;
-        let last_seq = match shared.positions.get(user).await {
-            Ok(Some(position)) if position.permits(&token) => position.last_seq,
+        let position = match shared.positions.get(user).await {
+            Ok(Some(position)) if position.permits(&token) => position,
             // A revocation that was published before the subscription was made was missed.
             Ok(_) => {
                 drop((subscription, registration));
@@ -272,11 +268,11 @@ impl Beginning {
                 return None;
             }
         };
-        tracing::info!(user.id = %user, cursor, seq = last_seq, "socket opened");
-        let feed = Feed::new(user, shared.clone(), subscription, last_seq, cursor);
+        tracing::info!(user.id = %user, cursor, seq = position.last_seq, "socket opened");
+        let feed = Feed::new(user, shared.clone(), subscription, position.last_seq, cursor, is_versioned);
         let inbound = Inbound::new(early, limits.frames());
         let session = Session { stream, inbound, feed, registration, shared, outbox: None };
-        Some((Box::new(session), session::greeting(&account, last_seq)))
+        Some((Box::new(session), session::greeting(&account, &position)))
     }
 }
 

@@ -45,9 +45,25 @@ fn limit(digits: &str) -> std::result::Result<i64, String> {
     limit.ok_or_else(|| format!("A whole number from {} to {} is required.", LIMITS.start(), LIMITS.end()))
 }
 
-/// Returns the response with a page; `next` is the number before which the next page begins.
-pub fn respond(request: &HttpRequest, items: &impl Serialize, limit: i64, next: Option<i64>) -> HttpResponse {
+/// The header with the number of the viewer's inbox at which a list was read.
+const INBOX_SEQ: &str = "x-inbox-seq";
+
+/// Returns the response with a whole list, which was read when the viewer's inbox was at `seq`.
+pub fn respond_whole(items: &impl Serialize, seq: i64) -> HttpResponse {
+    HttpResponse::Ok().insert_header((INBOX_SEQ, seq)).json(items)
+}
+
+/// Returns the response with a page, which was read when the viewer's inbox was at `seq`; `next`
+/// is the number before which the next page begins.
+pub fn respond(
+    request: &HttpRequest,
+    items: &impl Serialize,
+    seq: i64,
+    limit: i64,
+    next: Option<i64>,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
+    response.insert_header((INBOX_SEQ, seq));
     if let Some(next) = next {
         let link = format!("<{}?limit={limit}&before={next}>; rel=\"next\"", request.path());
         response.insert_header((header::LINK, link));

@@ -104,7 +104,8 @@ async fn every_frame_is_received_or_sent(mode: Mode) {
     let stage = integrations::stage(mode);
     let [ada, bob, cleo] = stage.people(["ada", "bob", "cleo"]).await;
     let here = stage.here();
-    let mut socket = RecordedSocket::open(stage.there().handshake().token(&ada.access)).await;
+    let handshake = stage.there().handshake().token(&ada.access).subprotocols("numeneon.v1");
+    let mut socket = RecordedSocket::open(handshake).await;
 
     here.post(&format!("/api/friends/request/{}/", ada.id)).by(&bob).await.is(201);
     socket.receive("friend_request").await;
@@ -114,6 +115,12 @@ async fn every_frame_is_received_or_sent(mode: Mode) {
     let last = socket.receive("new_message").await["seq"].clone();
     here.post("/api/notifications/read/").by(&ada).json(&json!({ "up_to": last })).await.is(200);
     socket.receive("notifications_read").await;
+    here.message(&ada, &bob, "hello yourself").await;
+    socket.receive("message_sent").await;
+    here.post(&format!("/api/messages/conversation/{}/read/", bob.id)).by(&ada).await.is(200);
+    socket.receive("messages_read").await;
+    here.delete(&format!("/api/friends/remove/{}/", cleo.id)).by(&ada).await.is(200);
+    socket.receive("friends_changed").await;
     for (durable, status) in [(true, 201), (false, 202)] {
         let body = json!({ "user_ids": [ada.id], "type": "new_post", "data": [1], "durable": durable });
         integrations::announce(here, &body).await.is(status);

@@ -4,7 +4,7 @@ use rstest_reuse::apply;
 use serde_json::json;
 
 use crate::support::Mode::{self, Cluster};
-use crate::support::{Socket, Stage, both_modes};
+use crate::support::{Person, Socket, Stage, both_modes};
 
 #[apply(both_modes)]
 async fn the_first_frame_is_a_greeting_with_the_current_seq(mode: Mode) {
@@ -13,11 +13,15 @@ async fn the_first_frame_is_a_greeting_with_the_current_seq(mode: Mode) {
     let socket = stage.there().socket(&bob).await;
     let greeting = json!({
         "type": "connection_established", "message": "Connected as bob", "user_id": bob.id, "seq": 0,
+        "read_seq": 0,
     });
     assert_eq!(socket.greeting, greeting);
     stage.here().message(&ada, &bob, "one").await;
     stage.here().message(&ada, &bob, "two").await;
-    assert_eq!(stage.there().socket(&bob).await.greeting["seq"], 2);
+    let read = stage.here().post("/api/notifications/read/").by(&bob).json(&json!({ "up_to": 1 }));
+    read.await.is(200);
+    let greeting = stage.there().socket(&bob).await.greeting;
+    assert_eq!((&greeting["seq"], &greeting["read_seq"]), (&json!(2), &json!(1)));
 }
 
 #[apply(both_modes)]
@@ -225,4 +229,83 @@ async fn each_instance_subscribes_once_to_a_person_and_unsubscribes_with_the_las
     crate::support::until("one instance has unsubscribed", async || subscribers() == 1).await;
     three.close().await;
     crate::support::until("both instances have unsubscribed", async || subscribers() == 0).await;
+}
+
+/// Opens a socket of a client that offers `numeneon.v1`.
+async fn versioned(stage: &Stage, person: &Person) -> Socket {
+    stage.there().handshake().token(&person.access).subprotocols("numeneon.v1").open().await
+}
+
+#[apply(both_modes)]
+async fn what_one_device_sends_and_reads_is_seen_on_the_others_and_by_the_other_user(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    let (mut adas, mut bobs) = (versioned(&stage, &ada).await, versioned(&stage, &bob).await);
+    let message = stage.here().message(&ada, &bob, "hello").await;
+    let sent = json!({ "type": "message_sent", "data": message, "only": "numeneon.v1" });
+    assert_eq!(adas.next().await, sent);
+    assert_eq!(bobs.next().await["type"], "new_message");
+
+    let read = |up_to| {
+        let data = json!({ "sender_id": ada.id, "reader_id": bob.id, "up_to": up_to });
+        json!({ "type": "messages_read", "data": data, "only": "numeneon.v1" })
+    };
+    let path = format!("/api/messages/conversation/{}/read/", ada.id);
+    stage.here().post(&path).by(&bob).await.is(200);
+    assert_eq!(bobs.next().await, read(message["id"].clone()));
+    assert_eq!(adas.next().await, read(message["id"].clone()));
+    // What was read already is read by nobody again.
+    stage.here().post(&path).by(&bob).await.is(200);
+
+    let another = stage.here().message(&ada, &bob, "another").await;
+    assert_eq!(adas.next().await["data"], another);
+    assert_eq!(bobs.next().await["type"], "new_message");
+    stage.here().patch(&format!("/api/messages/{}/read/", another["id"])).by(&bob).await.is(200);
+    assert_eq!(bobs.next().await, read(json!(null)));
+    assert_eq!(adas.next().await, read(json!(null)));
+}
+
+#[apply(both_modes)]
+async fn changes_of_friends_without_an_event_are_seen_by_those_whose_lists_they_change(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob, cleo] = stage.people(["ada", "bob", "cleo"]).await;
+    let (mut adas, mut bobs) = (versioned(&stage, &ada).await, versioned(&stage, &bob).await);
+    let here = stage.here();
+    let changed = |other: &Person| json!({ "type": "friends_changed", "data": { "user_id": other.id }, "only": "numeneon.v1" });
+    let request =
+        |from: &Person, to: &Person| here.post(&format!("/api/friends/request/{}/", to.id)).by(from);
+
+    request(&ada, &bob).await.is(201);
+    let request_id = bobs.next().await["data"]["request_id"].clone();
+    here.post(&format!("/api/friends/decline/{request_id}/")).by(&bob).await.is(200);
+    assert_eq!(bobs.next().await, changed(&ada));
+    // The requester does not learn of it: the next thing is of another change.
+    request(&ada, &bob).await.is(201);
+    assert_eq!(bobs.next().await["type"], "friend_request");
+    here.delete(&format!("/api/friends/cancel/{}/", bob.id)).by(&ada).await.is(200);
+    assert_eq!((adas.next().await, bobs.next().await), (changed(&bob), changed(&ada)));
+
+    request(&ada, &bob).await.is(201);
+    let request_id = bobs.next().await["data"]["request_id"].clone();
+    here.post(&format!("/api/friends/accept/{request_id}/")).by(&bob).await.is(201);
+    assert_eq!(
+        (adas.next().await["type"].clone(), bobs.next().await),
+        (json!("friend_accepted"), changed(&ada))
+    );
+    here.delete(&format!("/api/friends/remove/{}/", ada.id)).by(&bob).await.is(200);
+    assert_eq!((adas.next().await, bobs.next().await), (changed(&bob), changed(&ada)));
+    here.delete(&format!("/api/friends/remove/{}/", cleo.id)).by(&ada).await.is(200);
+    adas.has_nothing_before_a_message(here, &cleo, &ada).await;
+}
+
+#[apply(both_modes)]
+async fn a_client_that_offers_no_version_gets_only_what_the_contract_has(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    stage.befriend(&ada, &bob).await;
+    let mut socket = stage.there().socket(&ada).await;
+    stage.here().message(&ada, &bob, "hello").await;
+    stage.here().post(&format!("/api/messages/conversation/{}/read/", ada.id)).by(&bob).await.is(200);
+    stage.here().delete(&format!("/api/friends/remove/{}/", bob.id)).by(&ada).await.is(200);
+    socket.has_nothing_before_a_message(stage.here(), &bob, &ada).await;
 }

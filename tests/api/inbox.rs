@@ -168,3 +168,57 @@ async fn old_events_are_deleted_by_count_and_by_age(mode: Mode) {
     let mut socket = stage.here().resume(&bob, 3).await;
     assert_eq!(socket.next_many(5).await[0]["seq"], 4);
 }
+
+/// The number of the inbox at which a response was read.
+fn inbox_seq(response: &crate::support::Response) -> i64 {
+    response.header("x-inbox-seq").expect("a number of the inbox").parse().unwrap()
+}
+
+#[apply(both_modes)]
+async fn every_list_that_events_change_names_the_number_at_which_it_was_read(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    stage.here().message(&ada, &bob, "one").await;
+    stage.here().post(&format!("/api/friends/request/{}/", bob.id)).by(&ada).await.is(201);
+    let conversation = format!("/api/messages/conversation/{}/", ada.id);
+    for path in [
+        "/api/messages/",
+        "/api/messages/?limit=1",
+        "/api/messages/conversations/",
+        &conversation,
+        "/api/friends/",
+        "/api/friends/requests/",
+        "/api/friends/suggestions/",
+        "/api/notifications/",
+    ] {
+        let response = stage.there().get(path).by(&bob).await;
+        response.is(200);
+        assert_eq!(inbox_seq(&response), 2, "{path}");
+    }
+}
+
+/// Each message to bob is one event of his inbox, and he reads none: whatever commits meanwhile,
+/// a list read at number n holds exactly n of them.
+#[apply(both_modes)]
+async fn a_list_and_its_number_are_of_one_moment(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    stage.here().message(&ada, &bob, "the first").await;
+    let writing = async {
+        for number in 0..150 {
+            stage.here().message(&ada, &bob, &number.to_string()).await;
+        }
+    };
+    let reading = async {
+        let mut seq = 0;
+        while seq < 151 {
+            let list = stage.there().get("/api/messages/conversations/").by(&bob).await;
+            seq = inbox_seq(&list);
+            assert_eq!(list.is(200)[0]["unread_count"], seq);
+            let inbox = stage.there().get("/api/notifications/?limit=1").by(&bob).await;
+            let body = inbox.is(200);
+            assert_eq!(body["results"][0]["seq"], inbox_seq(&inbox));
+        }
+    };
+    tokio::join!(writing, reading);
+}

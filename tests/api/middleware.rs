@@ -60,7 +60,7 @@ async fn pages_of_allowed_origins_may_read_every_response(#[case] origin: &str) 
             ["access-control-allow-origin", "access-control-expose-headers"]
         );
         let readable = response.header("access-control-expose-headers");
-        assert_eq!(readable.as_deref(), Some("Link, Retry-After, X-Request-Id"));
+        assert_eq!(readable.as_deref(), Some("Link, Retry-After, X-Inbox-Seq, X-Request-Id"));
     }
 }
 

@@ -2,6 +2,7 @@ import { useState, useSyncExternalStore } from 'react'
 import { useConnection } from '@numeneon/client/react'
 import { Bell } from './Bell'
 import { Chat } from './Chat'
+import { Conversations } from './Conversations'
 import { Friends } from './Friends'
 import { rest } from './rest'
 import { SignIn } from './SignIn'
@@ -15,7 +16,7 @@ export function App() {
 
 function Home() {
   const { state, nextAttemptAt, connect } = useConnection()
-  const [friendId, setFriendId] = useState<number | null>(null)
+  const [openId, setOpenId] = useState<number | null>(null)
   return (
     <>
       <header>
@@ -26,8 +27,11 @@ function Home() {
         <button onClick={() => rest.signOut()}>Sign out</button>
       </header>
       <main>
-        <Friends onOpen={setFriendId} />
-        {friendId !== null && <Chat key={friendId} friendId={friendId} />}
+        <div>
+          <Conversations onOpen={setOpenId} />
+          <Friends onOpen={setOpenId} />
+        </div>
+        {openId !== null && <Chat key={openId} userId={openId} />}
       </main>
       <Toasts />
     </>

@@ -1,7 +1,7 @@
-import { useNotifications } from '@numeneon/client/react'
+import { useInbox } from '@numeneon/client/react'
 
 export function Bell() {
-  const { unreadCount, notifications, markRead, hasMore, loadMore } = useNotifications()
+  const { unreadCount, notifications, markRead, hasMore, loadMore } = useInbox()
   return (
     <details className="bell">
       <summary aria-label={`${unreadCount} unread notifications`}>

@@ -1,32 +1,31 @@
-import { useCallback, useState, type FormEvent } from 'react'
-import { useEvent } from '@numeneon/client/react'
-import { rest } from './rest'
-import { useLive } from './useLive'
+import { useState, type FormEvent } from 'react'
+import { useMessages } from '@numeneon/client/react'
 
-type Message = { id: number; sender: { id: number; username: string }; content: string }
-
-/** Returns an update that inserts a message in the order of ids, once. */
-const insert = (message: Message) => (messages: Message[]) =>
-  [...messages.filter(({ id }) => id !== message.id), message].sort((a, b) => a.id - b.id)
-
-export function Chat({ friendId }: { friendId: number }) {
-  const { items: messages, update: updateMessages } = useLive<Message>(
-    useCallback(() => rest.conversation(friendId, { limit: 100 }), [friendId]),
-  )
+export function Chat({ userId }: { userId: number }) {
+  const { messages, unsent, hasMore, loadMore, send, retry, discard } = useMessages(userId)
   const [content, setContent] = useState('')
-  useEvent('new_message', (message) => message.sender.id === friendId && updateMessages(insert(message)))
 
-  async function send(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault()
-    updateMessages(insert(await rest.sendMessage({ receiver_id: friendId, content })))
+    send(content)
     setContent('')
   }
   return (
     <section aria-label="Chat">
+      {hasMore && <button onClick={loadMore}>Older messages</button>}
       <ol role="log">
-        {messages.map(({ id, sender, content }) => <li key={id}><b>{sender.username}</b> {content}</li>)}
+        {messages.map(({ id, sender, content }) => (
+          <li key={id}><b><bdi>{sender.username}</bdi></b> <bdi>{content}</bdi></li>
+        ))}
+        {unsent.map(({ key, content, status, error }) => (
+          <li key={key} className={status}>
+            <bdi>{content}</bdi> {status === 'sending' ? '…' : error}
+            {status === 'failed' && <button onClick={() => retry(key)}>Send again</button>}
+            {status === 'failed' && <button onClick={() => discard(key)}>Discard</button>}
+          </li>
+        ))}
       </ol>
-      <form onSubmit={send}>
+      <form onSubmit={submit}>
         <input aria-label="Message" value={content} onChange={(event) => setContent(event.target.value)} required />
         <button>Send</button>
       </form>

@@ -13,5 +13,5 @@ export function Toasts() {
   useEvent('friend_accepted', ({ friend }) => show(`${friend.username} is now your friend`))
   useEvent('new_message', ({ sender, content }) => show(`${sender.username}: ${content}`))
 
-  return <ul className="toasts" aria-live="polite">{toasts.map(({ id, text }) => <li key={id}>{text}</li>)}</ul>
+  return <ul className="toasts" aria-live="polite">{toasts.map(({ id, text }) => <li key={id}><bdi>{text}</bdi></li>)}</ul>
 }

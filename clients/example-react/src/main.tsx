@@ -7,7 +7,7 @@ import './style.css'
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    <NumeneonProvider rest={rest} storage={localStorage}>
+    <NumeneonProvider rest={rest} storage="local">
       <App />
     </NumeneonProvider>
   </StrictMode>,

@@ -124,6 +124,23 @@ test('a network that drops everything silently is noticed by a missing pong', as
   await end()
 })
 
+test('a socket that died in silence is replaced within 2 s of the return of the network', async () => {
+  await quickerThan(2000, async () => {
+    const proxy = await startProxy(url)
+    const { page, write, end } = await setUp({ socketUrl: proxy.url })
+    await page.context().setOffline(true)
+    proxy.stall()
+    await write()
+    proxy.restore()
+    const returned = Date.now()
+    await page.context().setOffline(false)
+    assert.deepEqual(await received(page, 1), [1])
+    const last = await page.evaluate(() => /** @type {any} */ (window).received.at(-1).at)
+    await end()
+    return last - returned
+  })
+})
+
 test('when an instance is killed no event is lost', async () => {
   const { reader, page, write, end } = await setUp()
   const lost = () => page.evaluate(() => /** @type {any} */ (window).states.includes('waiting'))

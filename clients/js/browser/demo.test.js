@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { quickerThan, startBrowser, until, watch } from './support/browser.js'
 import { startCluster } from './support/cluster.js'
+import { createRest } from '../src/rest.js'
 import { demoPage } from './support/demo.js'
 
 const { url } = await startCluster()
@@ -14,6 +15,37 @@ async function openDemo(options) {
   await page.goto(`${url}/demo/`)
   return { page, ...watched, watched, ...demoPage(page) }
 }
+
+test('a name in another direction of writing turns nothing around it', async () => {
+  const { page, left } = await openDemo()
+  await left.signUp()
+  const handle = (await left.root.getByText(/^@/).first().textContent())?.slice(1) ?? ''
+  const rest = createRest({ url })
+  const account = { username: `mallory-${process.pid}`, email: `mallory-${process.pid}@example.org`, password: 'correct horse' }
+  await rest.signUp({ ...account, display_name: '\u202Eyrollam \u202Enoitpecxe' })
+  await rest.signIn(account)
+  const [other] = await rest.search(handle)
+  assert(other)
+  await rest.requestFriend(other.id)
+  await left.button(/^Accept/).click()
+  await rest.sendMessage({ receiver_id: other.id, content: '\u202Eolleh' })
+  await left.contact.click()
+  await left.root.locator('.bubble').waitFor()
+  const { texts, outside } = await page.evaluate(() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const [texts, outside] = [[''], ['']]
+    while (walker.nextNode()) {
+      const { parentElement, textContent } = walker.currentNode
+      if (!parentElement || !textContent?.includes('\u202E')) continue
+      texts.push(textContent)
+      if (!getComputedStyle(parentElement).unicodeBidi.includes('isolate')) outside.push(textContent)
+    }
+    return { texts, outside }
+  })
+  assert(texts.length > 4, `in the list, the title and the bubble: ${texts}`)
+  assert.deepEqual(outside, [''])
+  await page.context().close()
+})
 
 test('two people become friends, chat, lose the network, and miss no message', async () => {
   await quickerThan(1000, async () => {

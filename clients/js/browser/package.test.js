@@ -48,14 +48,14 @@ async function build(name, entry) {
   return serveFolder(join(project, name))
 }
 
-test('it is packed with its types and nothing else', async () => {
+test('it is packed with its types, for both kinds of modules, and nothing else', async () => {
   const [packed] = JSON.parse(await tool('npm', ['pack', '--json', '--pack-destination', project], PACKAGE))
   const files = packed.files.map((/** @type {{ path: string }} */ { path }) => path)
   assert.deepEqual(
-    files.filter((/** @type {string} */ path) => !/^(src\/[a-z-]+\.js|types\/[a-z-]+\.d\.ts|package\.json|README\.md)$/.test(path)),
+    files.filter((/** @type {string} */ path) => !/^(src\/[a-z-]+\.js|types\/[a-z-]+\.d\.ts|cjs\/[a-z-]+(\.js|\.d\.ts)|cjs\/package\.json|package\.json|README\.md)$/.test(path)),
     [],
   )
-  for (const entry of ['index', 'rest', 'react']) assert(files.includes(`types/${entry}.d.ts`) && files.includes(`src/${entry}.js`))
+  for (const entry of ['index', 'rest', 'stores', 'react']) assert(files.includes(`types/${entry}.d.ts`) && files.includes(`src/${entry}.js`))
 
   const manifest = JSON.parse(await readFile(join(EXAMPLE, 'package.json'), 'utf8'))
   manifest.dependencies['@numeneon/client'] = `file:${join(project, packed.filename)}`

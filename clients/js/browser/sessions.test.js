@@ -22,7 +22,7 @@ async function openDevice({ email, password }, { tickets = false } = {}) {
       const { createClient } = await import(/** @type {any} */ ('/demo/client/index.js'))
       const { createRest } = await import(/** @type {any} */ ('/demo/client/rest.js'))
       const own = /** @type {any} */ (window)
-      own.rest = createRest({ storage: localStorage })
+      own.rest = createRest({ storage: 'local' })
       await own.rest.signIn({ email, password })
       own.client = createClient({ share: false, ...(tickets ? { getTicket: own.rest.socketTicket } : { getToken: own.rest.accessToken }) })
       own.received = []

@@ -9,6 +9,7 @@
 
 import { backoffMs, jitterMs } from './backoff.js'
 import { isOffline } from './page.js'
+import { TimeLimit } from './time-limit.js'
 
 /** @import { ConnectionState, Frame, GetToken, SocketClass, Timings } from './types.js' */
 
@@ -18,8 +19,20 @@ const FINAL_REASONS = ['token missing', 'user not found', 'user inactive']
 /** The close codes of the service to which the connection does not respond as to any other loss. */
 const CLOSE_CODE = { restart: 1012, unauthorized: 4001, tooMany: 4029 }
 
+/**
+ * How often in a row a token may be refused that was just issued. An instance whose clock is behind
+ * refuses it for a moment; a service that refuses more of them means it.
+ */
+const MAX_REFUSALS = 5
+
 /** An attempt older than this may hang on a network that is gone; a hint then begins another one. */
 const HANGING_MS = 2000
+
+/**
+ * How long a page that was away waits for a `pong` at least, before it opens another socket: it is
+ * to be current within 2 s. On a slow line it waits longer, by what the last socket took to open.
+ */
+const QUICK_PONG_MS = 1000
 
 /**
  * @typedef {object} ConnectionOptions
@@ -60,24 +73,39 @@ export class Connection {
   #timer
   /** Why the last token was refused, until another one is accepted. @type {string | undefined} */
   #refusal
+  /** How many tokens were refused since one was accepted. */
+  #refusals = 0
   /** @type {string | undefined} */
   #refusedToken
+  /** When the `ping` was sent to which no frame has come yet. @type {number | undefined} */
+  #pingedAt
+  #openLimit
+  #pongLimit
+  /** How long the last socket took to open. */
+  #openedInMs = 0
 
   /** @param {ConnectionOptions} options */
   constructor(options) {
     this.#options = options
+    this.#openLimit = new TimeLimit(options.timings.openMs)
+    this.#pongLimit = new TimeLimit(options.timings.pongMs)
   }
 
   async attempt() {
-    const { timings, getToken, admit } = this.#options
+    const { getToken, admit } = this.#options
     this.#drop()
     const generation = this.#generation
     this.#startedAt = Date.now()
-    this.#arm(timings.openMs, () => this.#retry('no answer'))
+    const limitMs = this.#openLimit.ms
+    this.#arm(limitMs, () => {
+      this.#openLimit.wasTooShort(limitMs)
+      this.#retry('no answer')
+    })
     this.#enter('connecting')
     if (generation !== this.#generation) return
     try {
-      const token = await getToken(this.#refusal ? { refused: this.#refusal } : {})
+      // Once; a token that was refused though it was new may be accepted a little later.
+      const token = await getToken(this.#refusal && this.#refusals === 1 ? { refused: this.#refusal } : {})
       if (generation !== this.#generation) return
       if (!token) return this.#end('refused', this.#refusal ?? 'token missing')
       if (token === this.#refusedToken) return this.#end('refused', this.#refusal ?? null)
@@ -97,8 +125,9 @@ export class Connection {
   /** Takes the hint that the network went or came, or that the page became visible. */
   wake() {
     const isWaiting = this.#state === 'waiting' || this.#state === 'offline'
-    const isHanging = this.#state === 'connecting' && this.#socket && Date.now() - this.#startedAt > HANGING_MS
-    if (this.#state === 'live') this.#ping()
+    const hangingMs = Math.max(HANGING_MS, 2 * this.#openedInMs)
+    const isHanging = this.#state === 'connecting' && this.#socket && Date.now() - this.#startedAt > hangingMs
+    if (this.#state === 'live') this.#check()
     else if (isWaiting && isOffline()) this.#enter('offline', this.#nextAttemptAt)
     else if (isWaiting && Date.now() < this.#pausedUntil) this.#enter('waiting', this.#nextAttemptAt)
     else if (isWaiting || isHanging) this.attempt()
@@ -131,13 +160,18 @@ export class Connection {
     } catch {
       return
     }
+    if (this.#pingedAt) this.#pongLimit.wasEnough(Date.now() - this.#pingedAt)
+    this.#pingedAt = undefined
     this.#arm(this.#options.timings.pingMs, () => this.#ping())
     if (typeof frame?.type !== 'string' || frame.type === 'pong') return
     this.#options.onFrame(frame)
     // A handler may have closed the client.
     if (frame.type !== 'connection_established' || !this.#socket) return
     this.#liveAt = Date.now()
+    this.#openedInMs = this.#liveAt - this.#startedAt
+    this.#openLimit.wasEnough(this.#openedInMs)
     this.#refusal = this.#refusedToken = undefined
+    this.#refusals = 0
     this.#reason = null
     this.#enter('live')
   }
@@ -149,9 +183,10 @@ export class Connection {
     if (code === CLOSE_CODE.tooMany) return this.#retry(reason || 'too many', pauseMs, pauseMs)
     if (code === CLOSE_CODE.restart) return this.#retry(reason || `closed with ${code}`, restartMs)
     if (code !== CLOSE_CODE.unauthorized) return this.#retry(reason || `closed with ${code}`)
-    if (this.#refusal || FINAL_REASONS.includes(reason)) return this.#end('refused', reason)
+    if (FINAL_REASONS.includes(reason) || ++this.#refusals >= MAX_REFUSALS) return this.#end('refused', reason)
     this.#refusal = this.#reason = reason || 'refused'
-    this.#refusedToken = token
+    this.#refusedToken = this.#refusals === 1 ? token : undefined
+    if (this.#refusals > 1) return this.#retry(this.#refusal)
     // One other token at once. If the service had accepted this one for a moment, there must be a
     // pause, or the two could go round in a circle.
     if (this.#liveAt) this.#retry(this.#refusal)
@@ -159,9 +194,25 @@ export class Connection {
   }
 
   #ping() {
-    if (this.#socket?.readyState !== 1) return this.#retry('no answer')
+    const limitMs = this.#pongLimit.ms
+    this.#sendPing(limitMs, () => {
+      this.#pongLimit.wasTooShort(limitMs)
+      this.#retry('no answer')
+    })
+  }
+
+  /** Makes sure quickly that the socket still works, and opens another one if it does not. */
+  #check() {
+    const limitMs = Math.min(Math.max(QUICK_PONG_MS, 4 * this.#openedInMs), this.#pongLimit.ms)
+    this.#sendPing(limitMs, () => this.attempt())
+  }
+
+  /** @param {number} limitMs @param {() => void} onSilence */
+  #sendPing(limitMs, onSilence) {
+    if (this.#socket?.readyState !== 1) return onSilence()
     this.#socket.send('{"type":"ping"}')
-    this.#arm(this.#options.timings.pongMs, () => this.#retry('no answer'))
+    this.#pingedAt ??= Date.now()
+    this.#arm(limitMs, onSilence)
   }
 
   /**
@@ -191,6 +242,7 @@ export class Connection {
   #end(state, reason) {
     this.#drop()
     this.#refusal = this.#refusedToken = undefined
+    this.#refusals = 0
     this.#attempts = this.#liveAt = this.#pausedUntil = 0
     this.#reason = reason
     this.#enter(state)
@@ -199,6 +251,7 @@ export class Connection {
   /** Closes the socket without waiting until it is closed, which can take long for a dead one. */
   #drop() {
     this.#generation++
+    this.#pingedAt = undefined
     clearTimeout(this.#timer)
     const socket = this.#socket
     this.#socket = undefined

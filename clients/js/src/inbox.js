@@ -1,176 +1,109 @@
 /**
- * The newest part of one person's inbox, kept current: loaded over REST while it has a listener,
- * and updated by events.
+ * The newest part of one person's inbox, kept current.
  *
  * Numbers in an inbox have no gap, and reading goes up to a number. So the count of unread
  * notifications is the distance between the last number and that one, in whichever order frames
  * and responses arrive.
  */
 
-/** @import { Client, Frame } from './types.js' */
+import { Store } from './store.js'
+
 /** @import { Inbox, Notification } from './rest-types.js' */
+/** @import { Loading } from './store.js' */
+/** @import { Screens } from './stores.js' */
+/** @import { Frame } from './types.js' */
 
 /**
- * Never changed in place.
- *
- * @typedef {object} InboxState
+ * @typedef {object} InboxData
  * @property {Notification[]} notifications newest first
  * @property {number} unreadCount
- * @property {boolean} isLoading
  * @property {boolean} hasMore whether `loadMore` would load older ones
- * @property {Error | null} error why the last request failed
+ * @property {number} lastSeq
+ * @property {number} readUpTo
  */
+
+/** Never changed in place. @typedef {InboxData & Loading} InboxState */
 
 const PAGE_SIZE = 50
 
-/** @type {InboxState} */
-export const EMPTY = Object.freeze({ notifications: [], unreadCount: 0, isLoading: true, hasMore: false, error: null })
+/** @type {InboxData} */
+const NOTHING = { notifications: [], unreadCount: 0, hasMore: false, lastSeq: 0, readUpTo: 0 }
 
-export class LiveInbox {
-  /** @type {InboxState} */
-  #state = EMPTY
-  /** @type {Set<() => void>} */
-  #listeners = new Set()
-  #lastSeq = 0
-  #readUpTo = 0
-  /** Before the first response an event's number alone would count as that many unread notifications. */
-  #isLoaded = false
-  /** Increased when responses that are still to come become stale. */
-  #generation = 0
-  /** Remove the handlers that `#start` has added to the client. @type {(() => void)[]} */
-  #removers = []
-  #client
-  #request
+/** @extends {Store<InboxData>} */
+export class LiveInbox extends Store {
+  // Its numbers and the frame of a new connection say all that happened meanwhile.
+  isVolatile = false
 
-  /**
-   * @param {Client} client
-   * @param {(method: string, path: string, body?: object) => Promise<any>} request sends a request below `/api/`
-   */
-  constructor(client, request) {
-    this.#client = client
-    this.#request = request
+  /** @param {Screens} screens */
+  constructor(screens) {
+    super(screens, 'inbox', NOTHING)
   }
 
-  get state() {
-    return this.#state
+  async load() {
+    /** @type {Inbox} */
+    const { results, last_seq, unread_count } = await this.request('GET', `notifications/?limit=${PAGE_SIZE}`)
+    const before = this.isLoaded ? this.getSnapshot() : NOTHING
+    const oldest = results.at(-1)?.seq ?? 0
+    // Pages that were loaded before stay, if nothing is missing in between.
+    const isJoined = results.length === PAGE_SIZE && before.lastSeq >= oldest
+    const older = isJoined ? before.notifications.filter(({ seq }) => seq < oldest) : []
+    const data = counted({
+      notifications: [...results, ...older],
+      hasMore: older.length ? before.hasMore : results.length === PAGE_SIZE,
+      lastSeq: last_seq,
+      readUpTo: Math.max(last_seq - unread_count, before.readUpTo),
+      unreadCount: unread_count,
+    })
+    return { data, seq: last_seq }
   }
 
-  /** Loads the inbox with the first listener and forgets it with the last. @param {() => void} listener */
-  subscribe(listener) {
-    if (!this.#listeners.size) this.#start()
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-      if (!this.#listeners.size) this.#stop()
-    }
+  /** @param {InboxData} state @param {Frame} frame */
+  apply(state, { type, seq, data }) {
+    if (type === 'notifications_read') return counted({ ...state, readUpTo: Math.max(state.readUpTo, data.up_to) })
+    if (seq === undefined || seq <= state.lastSeq) return state
+    const created_at = data?.created_at ?? new Date().toISOString()
+    const notifications = [{ seq, type, data, created_at, is_read: false }, ...state.notifications]
+    return counted({ ...state, notifications, lastSeq: seq })
   }
 
-  reload() {
-    this.#clear()
-    return this.#load()
-  }
-
-  async loadMore() {
-    const last = this.#state.notifications.at(-1)
-    if (last && this.#state.hasMore && !this.#state.isLoading) await this.#load(last.seq)
+  loadMore = async () => {
+    const { notifications, hasMore } = this.getSnapshot()
+    const before = notifications.at(-1)?.seq
+    if (!before || !hasMore) return
+    await this.loadOlder(async () => {
+      /** @type {Inbox} */
+      const { results } = await this.request('GET', `notifications/?limit=${PAGE_SIZE}&before=${before}`)
+      const now = this.getSnapshot().notifications
+      // Unless it was loaded anew meanwhile.
+      const isNext = now.at(-1)?.seq === before
+      return isNext ? { notifications: [...now, ...results], hasMore: results.length === PAGE_SIZE } : {}
+    })
   }
 
   /** Marks as read at once, and undoes it if the request fails. @param {number} [upTo] the newest one if absent */
-  async markRead(upTo = this.#lastSeq) {
-    const before = this.#readUpTo
-    const generation = this.#generation
-    if (upTo <= before) return
-    this.#readUpTo = upTo
-    this.#update({})
+  markRead = async (upTo = this.getSnapshot().lastSeq) => {
+    const { readUpTo } = this.getSnapshot()
+    if (upTo <= readUpTo) return
+    this.set(counted({ ...this.getSnapshot(), readUpTo: upTo }))
     try {
-      await this.#request('POST', 'notifications/read/', { up_to: upTo })
+      await this.request('POST', 'notifications/read/', { up_to: upTo })
     } catch (error) {
-      if (generation !== this.#generation || this.#readUpTo !== upTo) return
-      this.#readUpTo = before
-      const notifications = this.#state.notifications.map((one) =>
-        one.seq > before ? { ...one, is_read: false } : one,
-      )
-      this.#update({ notifications, error: /** @type {Error} */ (error) })
+      const now = this.getSnapshot()
+      if (now.readUpTo === upTo) this.set({ ...counted({ ...now, readUpTo }), error: /** @type {Error} */ (error) })
     }
   }
+}
 
-  #start() {
-    const client = this.#client
-    this.#removers = [
-      client.on('*', (data, frame) => this.#onEvent(data, frame)),
-      client.on('resync', () => this.reload()),
-    ]
-    // What happens between a response and the first live frame would be in neither, so the request comes second.
-    if (client.status.state === 'live') this.#load()
-    else {
-      const remove = client.subscribe(({ state }) => {
-        if (state !== 'live') return
-        remove()
-        this.#load()
-      })
-      this.#removers.push(remove)
-    }
-  }
-
-  #stop() {
-    for (const remove of this.#removers) remove()
-    this.#removers = []
-    this.#clear()
-  }
-
-  /** @param {number} [before] for the page that follows the notifications loaded so far */
-  async #load(before) {
-    const generation = before ? this.#generation : ++this.#generation
-    this.#update({ isLoading: true, error: null })
-    try {
-      const query = before ? `?limit=${PAGE_SIZE}&before=${before}` : `?limit=${PAGE_SIZE}`
-      /** @type {Inbox} */
-      const inbox = await this.#request('GET', `notifications/${query}`)
-      if (generation === this.#generation) this.#merge(inbox, before)
-    } catch (error) {
-      if (generation === this.#generation) this.#update({ isLoading: false, error: /** @type {Error} */ (error) })
-    }
-  }
-
-  /** @param {Inbox} inbox @param {number} [before] */
-  #merge({ results, last_seq, unread_count }, before) {
-    // Events that came while the request was in progress are newer than its response.
-    const kept = this.#state.notifications.filter(({ seq }) => seq >= (before ?? last_seq + 1))
-    if (!before) {
-      this.#isLoaded = true
-      this.#lastSeq = Math.max(last_seq, this.#lastSeq)
-      this.#readUpTo = Math.max(last_seq - unread_count, this.#readUpTo)
-    }
-    this.#update({ notifications: [...kept, ...results], hasMore: results.length === PAGE_SIZE, isLoading: false })
-  }
-
-  /** @param {any} data @param {Frame} frame */
-  #onEvent(data, { type, seq }) {
-    if (type === 'notifications_read') {
-      this.#readUpTo = Math.max(this.#readUpTo, data.up_to)
-      this.#update({})
-    } else if (seq !== undefined && seq > this.#lastSeq && type !== 'resync_required') {
-      this.#lastSeq = seq
-      const created_at = data?.created_at ?? new Date().toISOString()
-      this.#update({ notifications: [{ seq, type, data, created_at, is_read: false }, ...this.#state.notifications] })
-    }
-  }
-
-  /** @param {Partial<InboxState>} changes */
-  #update(changes) {
-    const notifications = (changes.notifications ?? this.#state.notifications).map((one) =>
-      one.seq <= this.#readUpTo && !one.is_read ? { ...one, is_read: true } : one,
-    )
-    const unreadCount = this.#isLoaded ? Math.max(0, this.#lastSeq - this.#readUpTo) : 0
-    this.#state = { ...this.#state, ...changes, notifications, unreadCount }
-    for (const listener of [...this.#listeners]) listener()
-  }
-
-  /** Drops what is loaded: the numbers may begin again, as those of another database do. */
-  #clear() {
-    this.#generation++
-    this.#state = EMPTY
-    this.#lastSeq = this.#readUpTo = 0
-    this.#isLoaded = false
+/** Counts what is unread. @param {InboxData} data @returns {InboxData} */
+function counted({ notifications, lastSeq, readUpTo, hasMore }) {
+  return {
+    notifications: notifications.map((one) => {
+      const is_read = one.seq <= readUpTo
+      return one.is_read === is_read ? one : { ...one, is_read }
+    }),
+    unreadCount: Math.max(0, lastSeq - readUpTo),
+    lastSeq,
+    readUpTo,
+    hasMore,
   }
 }

@@ -7,8 +7,12 @@
  *   cursor, `page.js` watches for hints, `listeners.js` holds callbacks
  * - `feed.js` decides whether this tab has a socket (`socket-feed.js`), passes its frames on to
  *   other tabs (`leader.js`), or takes them from another tab (`follower.js`); `tabs.js` elects the leader
- * - `connection.js` keeps the socket open, `backoff.js` determines how long to wait, `token.js`
- *   reads claims
+ * - `connection.js` keeps the socket open, `backoff.js` determines how long to wait and
+ *   `time-limit.js` for how long, `token.js` reads claims, `storage.js` survives a forbidden storage
+ *
+ * Beside it: `rest.js` has the routes (`rest-*.js`) and the `session.js`; `stores.js` has a `store.js`
+ * for each screen (`conversations.js`, `messages.js`, `friends.js`, `inbox.js`) and the `outbox.js`;
+ * `react.js` has the hooks, with `own-sign-in.js` for apps without this package's session.
  */
 
 export { createClient } from './client.js'

@@ -5,7 +5,9 @@
  * from another's cursor. With a storage it outlives the page.
  */
 
-/** @import { KeyValueStorage } from './types.js' */
+import { safeStorage } from './storage.js'
+
+/** @import { StorageChoice } from './types.js' */
 
 export class Position {
   /** @type {string | undefined} */
@@ -16,12 +18,12 @@ export class Position {
 
   /**
    * @param {string} service its address, so that two services have two cursors
-   * @param {KeyValueStorage | null | undefined} storage
+   * @param {StorageChoice | null | undefined} storage
    * @param {number | undefined} cursor for the first person; a stored one is older, and not read then
    */
   constructor(service, storage, cursor) {
     this.#service = service
-    this.#storage = storage
+    this.#storage = safeStorage(storage)
     this.#cursor = cursor
   }
 
@@ -46,16 +48,13 @@ export class Position {
   /** @param {number} seq */
   move(seq) {
     this.#cursor = seq
-    try {
-      this.#storage?.setItem(this.#key(), String(seq))
-    } catch {
-      // A full or forbidden storage costs the resumption after a reload, not the event.
-    }
+    // A full or forbidden storage costs the resumption after a reload, not the event.
+    this.#storage.set(this.#key(), String(seq))
   }
 
   forget() {
     this.#cursor = undefined
-    if (this.#person !== undefined) this.#storage?.removeItem(this.#key())
+    if (this.#person !== undefined) this.#storage.remove(this.#key())
   }
 
   #key() {
@@ -63,11 +62,7 @@ export class Position {
   }
 
   #stored() {
-    try {
-      const text = this.#storage?.getItem(this.#key())
-      return text && /^\d{1,15}$/.test(text) ? Number(text) : undefined
-    } catch {
-      return undefined
-    }
+    const text = this.#storage.get(this.#key())
+    return text && /^\d{1,15}$/.test(text) ? Number(text) : undefined
   }
 }

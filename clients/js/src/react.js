@@ -1,33 +1,38 @@
+'use client'
+
 /**
  * The client in React: a provider that connects whoever is signed in, and hooks.
  *
- * Below the provider there is one client for each person. When they sign out or somebody else
- * signs in, the client is closed, its cursor is forgotten, and the hooks start empty. On a server
- * nothing is connected.
+ * Below the provider there is one client for each person, and one store for each screen, which all
+ * components share. When they sign out or somebody else signs in, the client is closed, what was
+ * kept of them is deleted, and the hooks start empty. On a server nothing is connected.
  */
 
-import { createContext, createElement, useCallback, useContext } from 'react'
-import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
+import { createContext, createElement, useContext, useEffect, useMemo, useRef, useState } from 'react'
+import { useSyncExternalStore } from 'react'
 import { CLOSED, createClient } from './client.js'
-import { EMPTY, LiveInbox } from './inbox.js'
+import { requestWith } from './own-sign-in.js'
+import { createRest } from './rest.js'
+import { Screens } from './stores.js'
 
 /** @import { ReactNode } from 'react' */
-/** @import { Client, ClientOptions, Events, GetToken, Handler, Status } from './types.js' */
 /** @import { Rest } from './rest.js' */
-/** @import { InboxState } from './inbox.js' */
+/** @import { Store } from './store.js' */
+/** @import { ClientOptions, Events, GetToken, Handler, Status } from './types.js' */
 
-/** @typedef {{ client: Client, inbox: LiveInbox }} SignedIn what the hooks read of whoever is signed in */
+/** @typedef {{ screens: Screens, rest: Rest | undefined }} Provided */
 
-const Numeneon = createContext(/** @type {SignedIn | null | undefined} */ (undefined))
+const Numeneon = createContext(/** @type {Provided | undefined} */ (undefined))
 
 /**
- * Either `rest`, whose session determines who is signed in; or `getToken` and `user`, for an app with
- * its own sign-in. `user` is any value that differs between people, null while nobody is signed in.
+ * Either nothing, for a session of the provider's own, with `useRest`; or `rest`, whose session
+ * determines who is signed in; or `getToken` and `user`, for an app with its own sign-in: `user` is
+ * any value that differs between people, null while nobody is signed in.
  *
- * @typedef {Omit<ClientOptions, 'getToken' | 'url' | 'cursor'>
- *   & ({ rest: Rest, url?: undefined, getToken?: undefined, user?: undefined }
- *     | { rest?: undefined, url?: string, getToken: GetToken, user: string | number | null })
- *   & { children?: ReactNode }} NumeneonProviderProps
+ * @typedef {Omit<ClientOptions, 'getToken' | 'url' | 'cursor'> & { url?: string } & (
+ *   { rest?: Rest, getToken?: undefined, user?: undefined }
+ *   | { rest?: undefined, getToken: GetToken, user: string | number | null }
+ * ) & { children?: ReactNode }} NumeneonProviderProps
  */
 
 const subscribeToNothing = () => () => {}
@@ -37,48 +42,69 @@ const subscribeToNothing = () => () => {}
  *
  * @param {NumeneonProviderProps} props
  */
-export function NumeneonProvider({ rest, url, getToken, user, children, ...options }) {
+export function NumeneonProvider({ rest: given, url, getToken, user, children, ...options }) {
+  const [own] = useState(() => (given || getToken ? undefined : createRest({ url, storage: options.storage })))
+  const rest = given ?? own
   const person = useSyncExternalStore(
-    rest ? rest.subscribe : subscribeToNothing,
-    () => (rest ? rest.userId : user),
-    () => (rest ? null : user),
+    rest?.subscribe ?? subscribeToNothing,
+    () => (rest ? rest.userId : user) ?? null,
+    () => (rest ? null : user) ?? null,
   )
-  const latest = useRef({ getToken, options })
+  const latest = useRef(getToken)
   useEffect(() => {
-    latest.current = { getToken, options }
+    latest.current = getToken
   })
 
   const service = rest ? rest.url : url
-  const signedIn = useMemo(() => {
-    if (person == null) return null
-    const currentToken = rest ? rest.accessToken : (/** @type {any} */ request) => latest.current.getToken?.(request)
+  const provided = useMemo(() => {
+    const currentToken = rest ? rest.accessToken : (/** @type {any} */ request) => latest.current?.(request)
     // A new client has no effect yet, so a rendering that React throws away costs nothing.
     const client = createClient({ ...options, url: service, getToken: currentToken })
-    return { client, inbox: new LiveInbox(client, rest ? rest.request : requestWith(service, currentToken)) }
+    const request = rest ? rest.request : requestWith(service, currentToken)
+    return { rest, screens: new Screens({ client, request, user: person, storage: options.storage }) }
     // Other options than these are read once, like those of createClient.
   }, [rest, service, person])
 
   useEffect(() => {
-    if (!signedIn) return
-    signedIn.client.connect()
-    return () => signedIn.client.close()
-  }, [signedIn])
+    if (person === null) return
+    provided.screens.open()
+    provided.screens.client.connect()
+    return () => {
+      provided.screens.client.close()
+      provided.screens.close()
+    }
+  }, [provided])
 
-  // The cursor is kept when the page is left, and forgotten when the person signs out.
-  const previous = useRef(signedIn)
+  // What was kept is left when the page is left, and deleted when the person signs out.
+  const previous = useRef(provided)
   useEffect(() => {
-    if (previous.current !== signedIn) previous.current?.client.close({ forget: true })
-    previous.current = signedIn
-  }, [signedIn])
+    if (previous.current !== provided) {
+      previous.current.screens.client.close({ forget: true })
+      previous.current.screens.close({ forget: true })
+    }
+    previous.current = provided
+  }, [provided])
 
-  return createElement(Numeneon.Provider, { value: signedIn }, children)
+  return createElement(Numeneon.Provider, { value: provided }, children)
 }
 
-/** @returns {SignedIn | null} */
-function useSignedIn() {
-  const signedIn = useContext(Numeneon)
-  if (signedIn === undefined) throw new Error('This hook needs a <NumeneonProvider> above it.')
-  return signedIn
+/** @returns {Provided} */
+function useProvided() {
+  const provided = useContext(Numeneon)
+  if (!provided) throw new Error('This hook needs a <NumeneonProvider> above it.')
+  return provided
+}
+
+/** Returns the REST client of whoever is signed in, with which people sign in too. @returns {Rest} */
+export function useRest() {
+  const { rest } = useProvided()
+  if (!rest) throw new Error('This app has its own sign-in.')
+  return rest
+}
+
+/** Returns the stores of whoever is signed in. @returns {Screens} */
+export function useStores() {
+  return useProvided().screens
 }
 
 /**
@@ -90,12 +116,12 @@ function useSignedIn() {
  * }}
  */
 export const useEvent = (/** @type {string} */ type, /** @type {Handler} */ handler) => {
-  const client = useSignedIn()?.client
+  const { client } = useStores()
   const latest = useRef(handler)
   useEffect(() => {
     latest.current = handler
   })
-  useEffect(() => client?.on(type, (data, frame) => latest.current(data, frame)), [client, type])
+  useEffect(() => client.on(type, (data, frame) => latest.current(data, frame)), [client, type])
 }
 
 /**
@@ -104,59 +130,44 @@ export const useEvent = (/** @type {string} */ type, /** @type {Handler} */ hand
  * @returns {Status & { connect: () => void }}
  */
 export function useConnection() {
-  const client = useSignedIn()?.client
+  const { client } = useStores()
   const status = useSyncExternalStore(
-    client?.subscribe ?? subscribeToNothing,
-    () => client?.status ?? CLOSED,
+    client.subscribe,
+    () => client.status,
     () => CLOSED,
   )
-  return useMemo(() => ({ ...status, connect: () => client?.connect() }), [status, client])
+  return useMemo(() => ({ ...status, connect: client.connect }), [status, client])
 }
 
 /**
- * Returns the inbox of whoever is signed in, kept current. All components share one.
+ * Returns what a store shows, and its functions.
  *
- * @returns {InboxState & {
- *   markRead: (upTo?: number) => Promise<void>,
- *   loadMore: () => Promise<void>,
- *   reload: () => Promise<void>,
- * }}
+ * @template {object} Data
+ * @template {Store<Data>} OfData
+ * @param {OfData} store
+ * @returns {ReturnType<OfData['getSnapshot']> & Omit<OfData, 'getSnapshot' | 'subscribe'>}
  */
-export function useNotifications() {
-  const inbox = useSignedIn()?.inbox
-  const subscribe = useMemo(() => (inbox ? inbox.subscribe.bind(inbox) : subscribeToNothing), [inbox])
-  const state = useSyncExternalStore(
-    subscribe,
-    () => inbox?.state ?? EMPTY,
-    () => EMPTY,
-  )
-  const markRead = useCallback(
-    async (/** @type {number | undefined} */ upTo = undefined) => inbox?.markRead(upTo),
-    [inbox],
-  )
-  const loadMore = useCallback(async () => inbox?.loadMore(), [inbox])
-  const reload = useCallback(async () => inbox?.reload(), [inbox])
-  return useMemo(() => ({ ...state, markRead, loadMore, reload }), [state, markRead, loadMore, reload])
+function useStore(store) {
+  const state = useSyncExternalStore(store.subscribe, store.getSnapshot, () => store.empty)
+  return useMemo(() => /** @type {any} */ ({ ...store, ...state }), [store, state])
 }
 
+/** Returns the inbox of whoever is signed in: notifications, and how many are unread. */
+export const useInbox = () => useStore(useStores().inbox)
+
+/** The former name of {@link useInbox}. */
+export const useNotifications = useInbox
+
+/** Returns the conversations of whoever is signed in, the latest first. */
+export const useConversations = () => useStore(useStores().conversations)
+
+/** Returns the friends of whoever is signed in, and the friend requests to them. */
+export const useFriends = () => useStore(useStores().friends)
+
 /**
- * Returns what sends an inbox's requests without a REST client: with the app's own tokens, and a fresh one after a 401.
+ * Returns the messages exchanged with a user. While a component uses it and the page is visible,
+ * what arrives is marked as read.
  *
- * @param {string | undefined} url
- * @param {GetToken} getToken
+ * @param {number} userId
  */
-function requestWith(url, getToken) {
-  /** @param {string} method @param {string} path @param {object} [body] */
-  return async (method, path, body) => {
-    for (let refused = false; ; refused = true) {
-      const token = await getToken(refused ? { refused: 'token expired' } : {})
-      const response = await fetch(`${(url ?? '').replace(/\/+$/, '')}/api/${path}`, {
-        method,
-        headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
-        body: body && JSON.stringify(body),
-      })
-      if (response.ok) return response.json()
-      if (response.status !== 401 || refused) throw new Error(`The service responded with status ${response.status}.`)
-    }
-  }
-}
+export const useMessages = (userId) => useStore(useStores().messages(userId))

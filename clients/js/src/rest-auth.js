@@ -1,18 +1,44 @@
 /** Routes that begin and end sessions, and what a socket needs of a session. */
 
-import { RestError } from './rest-error.js'
+import { RestError, unreachable } from './rest-error.js'
+import { isTokens } from './session.js'
 
 /** @import { Requests } from './rest-requests.js' */
-/** @import { Me, SignUp } from './rest-types.js' */
+/** @import { Me, SignUp, Tokens } from './rest-types.js' */
+/** @import { Session } from './session.js' */
 
-/** @param {Requests} requests */
-export function authRoutes(requests) {
-  const { session } = requests
+/**
+ * Renews tokens; returns null if the service refuses to, and rejects if that cannot be determined now.
+ *
+ * @param {Requests} requests
+ * @param {string} refresh
+ * @returns {Promise<Tokens | null>}
+ */
+export async function renew(requests, refresh) {
+  try {
+    return await requests.send('auth/token/refresh/', { refresh }, isTokens)
+  } catch (error) {
+    if (isRefusal(error)) return null
+    // A gateway's or a captive portal's own refusal says nothing about the token.
+    throw error instanceof RestError && [400, 401].includes(error.status) ? unreachable(error) : error
+  }
+}
 
+/** Whether the service itself, and nothing before it, refuses the refresh token. @param {any} error */
+function isRefusal({ status, body }) {
+  if (status === 400) return Array.isArray(body?.refresh)
+  return status === 401 && (body?.code === 'token_not_valid' || body?.detail === NO_ACCOUNT)
+}
+
+/** What the service responds for an account that was deactivated or deleted. */
+const NO_ACCOUNT = 'No active account found for the given token.'
+
+/** @param {Requests} requests @param {Session} session */
+export function authRoutes(requests, session) {
   /** @param {{ refused?: string }} [request] @returns {Promise<string | null>} */
   const accessToken = ({ refused } = {}) => session.access(refused && session.tokens?.access)
   /** @returns {Promise<{ ticket: string, expires_in: number }>} */
-  const wsTicket = () => requests.post('auth/ws-ticket/')
+  const wsTicket = () => requests.post('auth/ws-ticket/', undefined, ({ ticket }) => typeof ticket === 'string')
 
   return {
     /** The `getToken` of a client that shares this session. */
@@ -27,11 +53,11 @@ export function authRoutes(requests) {
     socketTicket: async (request) => (await accessToken(request)) && (await wsTicket()).ticket,
 
     /** @param {SignUp} account @returns {Promise<{ message: string, user: Me }>} without signing in */
-    signUp: (account) => requests.send('POST', 'auth/signup/', account),
+    signUp: (account) => requests.send('auth/signup/', account),
 
     /** @param {{ email: string, password: string }} credentials */
     async signIn(credentials) {
-      session.start(await requests.send('POST', 'auth/login/', credentials))
+      session.start(await requests.send('auth/login/', credentials, isTokens))
     },
 
     /**
@@ -44,7 +70,7 @@ export function authRoutes(requests) {
       session.end()
       if (!tokens) return
       try {
-        await requests.send('POST', 'auth/logout/', { refresh: tokens.refresh })
+        await requests.send('auth/logout/', { refresh: tokens.refresh })
       } catch (error) {
         // The token was not valid any more, so there was nothing to revoke.
         if (!(error instanceof RestError && error.status === 401)) throw error
@@ -63,7 +89,8 @@ export function authRoutes(requests) {
      * @param {{ old_password: string, new_password: string }} passwords @returns {Promise<void>}
      */
     async changePassword(passwords) {
-      await requests.request('POST', 'auth/password/', passwords, (send) => session.replace(send))
+      const by = (/** @type {() => Promise<any>} */ send) => session.replace(send)
+      await requests.request('POST', 'auth/password/', passwords, { by, shape: isTokens })
     },
 
     /** Returns a ticket that opens one socket, as `?ticket=`. */

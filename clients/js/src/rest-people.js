@@ -1,5 +1,7 @@
 /** Routes of profiles and friends. */
 
+import { idOf } from './rest-requests.js'
+
 /** @import { Requests } from './rest-requests.js' */
 /** @import { Person } from './types.js' */
 /** @import { Friend, FriendRequest, Me, ProfileChanges, SearchHit, User } from './rest-types.js' */
@@ -12,25 +14,25 @@ export function peopleRoutes(requests) {
     /** @param {ProfileChanges} changes @returns {Promise<Me>} */
     changeProfile: (changes) => requests.request('PATCH', 'auth/profile/', changes),
     /** @param {string} text @returns {Promise<SearchHit[]>} at most 20 */
-    search: (text) => requests.get('auth/search/', { q: text }),
+    search: (text) => requests.list('auth/search/', { q: text }),
     /** @param {string} username @returns {Promise<User>} */
     user: (username) => requests.get(`auth/users/${encodeURIComponent(username)}/`),
 
     /** @returns {Promise<Friend[]>} */
-    friends: () => requests.get('friends/'),
+    friends: () => requests.list('friends/'),
     /** @returns {Promise<FriendRequest[]>} to the person signed in */
-    friendRequests: () => requests.get('friends/requests/'),
+    friendRequests: () => requests.list('friends/requests/'),
     /** @returns {Promise<Friend[]>} */
-    suggestions: () => requests.get('friends/suggestions/'),
+    suggestions: () => requests.list('friends/suggestions/'),
     /** @param {number} userId @returns {Promise<{ message: string }>} */
-    requestFriend: (userId) => requests.post(`friends/request/${userId}/`),
+    requestFriend: (userId) => requests.post(`friends/request/${idOf(userId)}/`),
     /** @param {number} requestId @returns {Promise<{ message: string, friend: Person }>} */
-    acceptFriend: (requestId) => requests.post(`friends/accept/${requestId}/`),
+    acceptFriend: (requestId) => requests.post(`friends/accept/${idOf(requestId)}/`),
     /** @param {number} requestId @returns {Promise<{ message: string }>} */
-    declineFriend: (requestId) => requests.post(`friends/decline/${requestId}/`),
+    declineFriend: (requestId) => requests.post(`friends/decline/${idOf(requestId)}/`),
     /** Withdraws one's own request. @param {number} userId @returns {Promise<{ message: string }>} */
-    cancelFriend: (userId) => requests.request('DELETE', `friends/cancel/${userId}/`),
+    cancelFriend: (userId) => requests.request('DELETE', `friends/cancel/${idOf(userId)}/`),
     /** @param {number} userId @returns {Promise<{ message: string }>} */
-    removeFriend: (userId) => requests.request('DELETE', `friends/remove/${userId}/`),
+    removeFriend: (userId) => requests.request('DELETE', `friends/remove/${idOf(userId)}/`),
   }
 }

@@ -1,44 +1,54 @@
 /**
  * The REST client: one function for each route, and a session that renews its own tokens.
  *
- * A request that is refused for its token is repeated once with a fresh one; if there is none, the
- * person is signed out. Every other response that is not 2xx rejects with a {@link RestError}.
+ * How requests are made, repeated and refused is in `rest-requests.js`.
  */
 
-import { authRoutes } from './rest-auth.js'
+import { authRoutes, renew } from './rest-auth.js'
 import { messageRoutes } from './rest-messages.js'
 import { peopleRoutes } from './rest-people.js'
 import { Requests } from './rest-requests.js'
+import { Session } from './session.js'
 
-/** @import { KeyValueStorage } from './types.js' */
+/** @import { RestTimings, StorageChoice } from './types.js' */
 
 export { RestError } from './rest-error.js'
 
 /**
  * @typedef {object} RestOptions
  * @property {string} [url] of the service; the page's own origin if absent
- * @property {KeyValueStorage | null} [storage] keeps the tokens, such as `localStorage`; without one they end with
- *   the page
+ * @property {StorageChoice | null} [storage] keeps the tokens; without one they end with the page
  * @property {string} [storageKey] under which the tokens are kept, `numeneon:session` if absent
  * @property {typeof fetch} [fetch]
+ * @property {Partial<RestTimings>} [timings]
+ */
+
+/**
+ * @typedef {ReturnType<typeof authRoutes> & ReturnType<typeof peopleRoutes> & ReturnType<typeof messageRoutes>}
+ *   Routes one function for each
  */
 
 /**
  * Everything that `createRest` returns. Named, so that the descriptions reach the generated types.
  *
- * @typedef {ReturnType<typeof sessionOf> & ReturnType<typeof authRoutes> & ReturnType<typeof peopleRoutes>
- *   & ReturnType<typeof messageRoutes>} Rest
+ * @typedef {ReturnType<typeof sessionOf> & Routes} Rest
  */
 
 /** @param {RestOptions} [options] @returns {Rest} */
-export function createRest({ url = '', storage, storageKey = 'numeneon:session', fetch = globalThis.fetch } = {}) {
-  const requests = new Requests({ url, storage, storageKey, fetch })
-  return Object.assign(sessionOf(requests, url), authRoutes(requests), peopleRoutes(requests), messageRoutes(requests))
+export function createRest({ url = '', storage, storageKey = 'numeneon:session', fetch, timings } = {}) {
+  const requests = new Requests({ url, fetch, timings })
+  const session = new Session({ key: storageKey, storage, renew: (refresh) => renew(requests, refresh) })
+  requests.identity = session
+  return Object.assign(sessionOf(requests, session, url), routes(requests, session))
 }
 
-/** @param {Requests} requests @param {string} url */
-function sessionOf(requests, url) {
-  const { session } = requests
+/** @param {Requests} requests @param {Session} session @returns {Routes} */
+function routes(requests, session) {
+  return Object.assign(authRoutes(requests, session), peopleRoutes(requests), messageRoutes(requests))
+}
+
+/** @param {Requests} requests @param {Session} session @param {string} url */
+function sessionOf(requests, session, url) {
   return {
     /** The address as it was given. */
     url,
@@ -51,8 +61,20 @@ function sessionOf(requests, url) {
     /** Calls the listener when somebody signs in or out; returns the function that removes it. */
     subscribe: (/** @type {() => void} */ listener) => session.subscribe(listener),
 
-    /** Any other route, with this session. @type {(method: string, path: string, body?: object) => Promise<any>} */
-    request: (method, path, body) => requests.request(method, path, body),
+    /**
+     * Any other route, with this session.
+     *
+     * @type {import('./store.js').Request}
+     */
+    request: (method, path, body, options) => requests.request(method, path, body, options),
+
+    /**
+     * Returns the same routes for requests that the signal aborts. Aborted, they reject with its
+     * reason; a write may have arrived all the same.
+     *
+     * @type {(signal: AbortSignal) => Routes}
+     */
+    with: (signal) => routes(requests.with(signal), session),
   }
 }
 

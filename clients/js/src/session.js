@@ -6,10 +6,12 @@
  * new ones, renewals wait for it.
  */
 
-import { Listeners } from './listeners.js'
+import { isolate, Listeners } from './listeners.js'
+import { unreachable } from './rest-error.js'
+import { safeStorage } from './storage.js'
 import { claims } from './token.js'
 
-/** @import { KeyValueStorage } from './types.js' */
+/** @import { StorageChoice } from './types.js' */
 /** @import { Tokens } from './rest-types.js' */
 
 /** An access token this close to its expiry is renewed before it is used; a short-lived one in its last quarter. */
@@ -18,9 +20,9 @@ const SPARE_SECONDS = 30
 /**
  * @typedef {object} SessionOptions
  * @property {string} key in the storage
- * @property {KeyValueStorage | null | undefined} storage
- * @property {(refresh: string) => Promise<Tokens | null>} renew returns null when the refresh token is no longer
- *   valid; it rejects when that cannot be determined now
+ * @property {StorageChoice | null | undefined} storage
+ * @property {(refresh: string) => Promise<Tokens | null>} renew returns null when the service refuses the refresh
+ *   token; it rejects when that cannot be determined now
  */
 
 export class Session {
@@ -35,10 +37,12 @@ export class Session {
   /** @type {Listeners<() => void>} */
   #listeners = new Listeners()
   #options
+  #storage
 
   /** @param {SessionOptions} options */
   constructor(options) {
     this.#options = options
+    this.#storage = safeStorage(options.storage)
     this.#tokens = this.#stored()
     if (options.storage) globalThis.addEventListener?.('storage', (event) => this.#onStorage(event))
   }
@@ -100,13 +104,18 @@ export class Session {
   async access(refused) {
     const mine = this.#tokens
     if (!mine) return null
-    const { exp = Infinity, iat = 0 } = claims(mine.access)
-    const usableUntil = exp - Math.min(SPARE_SECONDS, (exp - iat) / 4)
-    const isStale = () => refused === mine.access || usableUntil + this.#aheadSeconds < Date.now() / 1000
+    const { access } = mine
+    const isStale = () => mine.access === access && (refused === access || this.#usableSeconds(access) < 0)
     // What was waited for first may have been a request that failed, and renewed nothing.
     if (this.#renewal && isStale()) await this.#renewal
     if (mine === this.#tokens && isStale()) await this.#renewOnce()
     return mine === this.#tokens ? mine.access : null
+  }
+
+  /** Returns how long a token is to be used yet, negative if it is too close to its expiry. @param {string} access */
+  #usableSeconds(access) {
+    const { exp = Infinity, iat = 0 } = claims(access)
+    return exp - Math.min(SPARE_SECONDS, (exp - iat) / 4) + this.#aheadSeconds - Date.now() / 1000
   }
 
   #renewOnce() {
@@ -144,6 +153,8 @@ export class Session {
 
   /** The same sign-in continues with other tokens. @param {Tokens} mine @param {Tokens} next */
   #rotate(mine, next) {
+    // A cache between the page and the service may confuse people; the service does not.
+    if (personOf(next) !== personOf(mine)) throw unreachable(new Error('tokens of somebody else'))
     Object.assign(mine, { access: next.access, refresh: next.refresh })
     this.#measureClock(next.access)
     this.#store()
@@ -153,23 +164,21 @@ export class Session {
   #set(next, isStored) {
     this.#tokens = next
     this.#renewal = undefined
-    if (!isStored) this.#store()
-    for (const listener of this.#listeners.all()) listener()
+    // Where the tokens do not fit, those of the person before must not come back with a reload.
+    if (!isStored && !this.#store()) this.#storage.remove(this.#options.key)
+    for (const listener of this.#listeners.all()) isolate(listener)
   }
 
   #store() {
-    const { key, storage } = this.#options
-    if (this.#tokens) storage?.setItem(key, JSON.stringify(this.#tokens))
-    else storage?.removeItem(key)
+    return !!this.#tokens && this.#storage.set(this.#options.key, JSON.stringify(this.#tokens))
   }
 
   #stored() {
-    return parse(this.#options.storage?.getItem(this.#options.key))
+    return parse(this.#storage.get(this.#options.key))
   }
 
   #isGoneFromStorage() {
-    const { key, storage } = this.#options
-    return storage && !storage.getItem(key)
+    return this.#options.storage && !this.#storage.get(this.#options.key)
   }
 
   /** @param {string} access just issued by the service */
@@ -184,12 +193,18 @@ function personOf({ access }) {
   return Number(claims(access).user_id)
 }
 
-/** @param {string | null | undefined} text @returns {Tokens | null} */
+/** @param {string | null} text @returns {Tokens | null} */
 function parse(text) {
   try {
     const tokens = JSON.parse(text ?? 'null')
-    return typeof tokens?.access === 'string' && typeof tokens.refresh === 'string' ? tokens : null
+    return isTokens(tokens) ? tokens : null
   } catch {
     return null
   }
+}
+
+/** Whether these are tokens of the service, by their form. @param {any} value @returns {value is Tokens} */
+export function isTokens(value) {
+  const isText = (/** @type {unknown} */ token) => typeof token === 'string' && token
+  return !!isText(value?.access) && !!isText(value.refresh) && personOf(value) > 0
 }

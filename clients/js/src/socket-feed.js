@@ -30,6 +30,8 @@ export class SocketFeed {
   lastSeq
   /** The last `seq` of the inbox when the socket was opened. */
   inboxSeq = 0
+  /** Up to where the inbox was read when the last socket was opened. @type {number | undefined} */
+  #readSeq
   /** From where the next socket resumes, if not from the cursor. @type {number | undefined} */
   #resumeAt
   /** The `seq` before the gap for which the socket has been opened again once. @type {number | undefined} */
@@ -76,7 +78,7 @@ export class SocketFeed {
 
   /** Forgets what came for another person. */
   reset() {
-    this.lastSeq = this.#resumeAt = this.#gapAfter = undefined
+    this.lastSeq = this.#resumeAt = this.#gapAfter = this.#readSeq = undefined
   }
 
   #address() {
@@ -93,7 +95,7 @@ export class SocketFeed {
   /** @param {Frame & { [key: string]: any }} frame */
   #receive(frame) {
     const { type, seq } = frame
-    if (type === 'connection_established') return this.#establish(seq)
+    if (type === 'connection_established') return this.#establish(frame)
     if (type !== 'resync_required' && seq !== undefined && this.lastSeq !== undefined) {
       if (seq <= this.lastSeq) return
       if (seq > this.lastSeq + 1 && this.#gapAfter !== this.lastSeq) {
@@ -106,11 +108,26 @@ export class SocketFeed {
     this.#options.onFrame(frame)
   }
 
-  /** @param {number} [seq] the last one of the inbox */
-  #establish(seq) {
-    const { position } = this.#options
+  /**
+   * Takes the first frame of a socket: the last number of the inbox, and up to which it is read.
+   *
+   * @param {{ seq?: number, [key: string]: any }} frame
+   */
+  #establish({ seq, read_seq }) {
+    const { position, onFrame } = this.#options
+    const { cursor } = position
+    const isNews = read_seq !== undefined && read_seq !== this.#readSeq
     this.inboxSeq = seq ?? 0
     this.lastSeq ??= seq
-    if (position.cursor === undefined && seq !== undefined) position.move(seq)
+    this.#readSeq = read_seq
+    // A page that begins now loads this anyway.
+    if (cursor === undefined) {
+      if (seq !== undefined) position.move(seq)
+      return
+    }
+    // What was read on another device while this page was away, reported as if it were happening now.
+    // The events that it lacks are counted when they come.
+    const data = { up_to: read_seq, unread_count: Math.max(0, cursor - read_seq) }
+    if (isNews) onFrame({ type: 'notifications_read', data })
   }
 }

@@ -17,6 +17,10 @@ export class Tabs {
   #waiting
   /** Releases the lock; set while this tab leads. @type {(() => void) | undefined} */
   #release
+  /** Whether no other tab was heard since this one took or lost the lead by force. */
+  #isUnheard = false
+  /** Whether the channel turned out to carry nothing. */
+  #isDeaf = false
   #callbacks
 
   /**
@@ -48,13 +52,33 @@ export class Tabs {
     if (name === this.#name) return this.leads
     this.leave()
     this.#name = name
-    const channel = (this.#channel = new BroadcastChannel(name))
-    channel.onmessage = ({ data }) => this.#callbacks.onMessage(data)
+    const channel = this.#isDeaf ? undefined : this.#openChannel(name)
+    if (!channel) return this.#leadAlone()
     const isLeader = await new Promise((/** @type {(isLeader: boolean) => void} */ resolve) =>
       this.#request({ ifAvailable: true }, resolve),
     )
     if (!isLeader && channel === this.#channel) this.#wait()
     return isLeader
+  }
+
+  /** @param {string} name */
+  #openChannel(name) {
+    try {
+      this.#channel = new BroadcastChannel(name)
+    } catch {
+      return undefined
+    }
+    this.#channel.onmessage = ({ data }) => {
+      this.#isUnheard = false
+      this.#callbacks.onMessage(data)
+    }
+    return this.#channel
+  }
+
+  /** Without a channel that carries something, or locks, each tab leads itself. */
+  #leadAlone() {
+    this.#release = () => {}
+    return true
   }
 
   leave() {
@@ -67,12 +91,29 @@ export class Tabs {
 
   /** @param {object} message */
   post(message) {
-    this.#channel?.postMessage(message)
+    try {
+      this.#channel?.postMessage(message)
+    } catch {
+      // As if the channel had lost it: the other tabs request what they lack.
+    }
   }
 
-  /** Takes the lock from a leader that does not respond, because the browser froze its tab. */
+  /**
+   * Takes the lock from a leader that does not respond, because the browser froze its tab.
+   *
+   * Where nothing has been heard since the lead last changed by force, the channel carries nothing;
+   * then tabs would take the lead from each other for ever, so this one no longer shares.
+   */
   steal() {
     this.#waiting?.abort()
+    if (this.#isUnheard) {
+      this.#isDeaf = true
+      this.#channel?.close()
+      this.#channel = undefined
+      this.#leadAlone()
+      return this.#callbacks.onElected()
+    }
+    this.#isUnheard = true
     this.#request({ steal: true }, this.#callbacks.onElected)
   }
 
@@ -89,32 +130,37 @@ export class Tabs {
    */
   #request(options, onDecided) {
     const channel = this.#channel
-    navigator.locks
-      .request(/** @type {string} */ (this.#name), options, (lock) => {
-        if (channel !== this.#channel) return
-        if (!lock) return onDecided(false)
-        return new Promise((/** @type {(value?: any) => void} */ resolve) => {
-          this.#release = resolve
-          onDecided(true)
-        })
+    const onLock = (/** @type {Lock | null} */ lock) => {
+      if (channel !== this.#channel) return
+      if (!lock) return onDecided(false)
+      return new Promise((/** @type {(value?: any) => void} */ resolve) => {
+        this.#release = resolve
+        onDecided(true)
       })
-      .catch((/** @type {unknown} */ error) => {
-        // Aborted by `leave` or `steal`.
-        if (channel !== this.#channel || options.signal?.aborted) return
-        if (!(error instanceof DOMException) || error.name !== 'AbortError') {
-          // A sandboxed page has locks that it may not use: each of its tabs leads itself.
-          this.#release = () => {}
-          return onDecided(true)
-        }
-        // Stolen while this tab was frozen.
-        this.#release = undefined
-        this.#callbacks.onDeposed()
-        this.#wait()
-      })
+    }
+    // In an async function, as where locks are forbidden the call itself may throw.
+    const request = async () => navigator.locks.request(/** @type {string} */ (this.#name), options, onLock)
+    request().catch((/** @type {unknown} */ error) => {
+      // Aborted by `leave` or `steal`.
+      if (channel !== this.#channel || options.signal?.aborted) return
+      if (!(error instanceof DOMException) || error.name !== 'AbortError') {
+        // A sandboxed page has locks that it may not use.
+        return onDecided(this.#leadAlone())
+      }
+      // Stolen while this tab was frozen.
+      this.#release = undefined
+      this.#isUnheard = true
+      this.#callbacks.onDeposed()
+      this.#wait()
+    })
   }
 }
 
 /** Whether this browser has, on this origin, what tabs need: without TLS there are no locks. */
 export function tabsCanShare() {
-  return !!globalThis.navigator?.locks && !!globalThis.BroadcastChannel
+  try {
+    return !!globalThis.navigator?.locks && !!globalThis.BroadcastChannel
+  } catch {
+    return false
+  }
 }

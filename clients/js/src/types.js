@@ -33,6 +33,21 @@
 
 /** @typedef {{ up_to: number, unread_count: number }} NotificationsReadData */
 
+/**
+ * A message that this person has sent, on some device, as a list has it.
+ *
+ * @typedef {import('./rest-types.js').Message} MessageSentData
+ */
+
+/**
+ * Messages between this person and another one were read, by either: those of the sender up to a message, or one
+ * alone where `up_to` is null.
+ *
+ * @typedef {{ sender_id: number, reader_id: number, up_to: number | null }} MessagesReadData
+ */
+
+/** @typedef {{ user_id: number }} FriendsChangedData whom the lists of friends and requests are to be loaded for */
+
 /** @typedef {{ seq: number }} ResyncData the cursor after which events follow now */
 
 /**
@@ -44,6 +59,9 @@
  * @property {FriendAcceptedData} friend_accepted
  * @property {NewMessageData} new_message
  * @property {NotificationsReadData} notifications_read
+ * @property {MessageSentData} message_sent
+ * @property {MessagesReadData} messages_read
+ * @property {FriendsChangedData} friends_changed
  * @property {ResyncData} resync
  */
 
@@ -102,6 +120,13 @@
 
 /** @typedef {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} KeyValueStorage such as `localStorage` */
 
+/**
+ * A storage, or the name of one of the browser: a page that reads `localStorage` itself fails where
+ * that is forbidden, and on a server.
+ *
+ * @typedef {'local' | 'session' | KeyValueStorage} StorageChoice
+ */
+
 /** @typedef {typeof WebSocket} SocketClass */
 
 /**
@@ -120,9 +145,20 @@
  */
 
 /**
+ * How requests are timed and repeated, with the defaults.
+ *
+ * @typedef {object} RestTimings
+ * @property {number} requestMs 10 000: how long a request may take at first; it doubles whenever that was too short,
+ *   up to 60 s
+ * @property {number} attempts 4: how often a request is made that does not reach the service, or that it cannot do now
+ * @property {number} backoffMinMs 500: the window of the first wait between them
+ * @property {number} backoffMaxMs 4 000: windows double up to this one
+ */
+
+/**
  * @typedef {object} CommonOptions
  * @property {string} [url] of the service, such as `https://api.example.org`; the page's own origin if absent
- * @property {KeyValueStorage | null} [storage] keeps the cursor of each person, so that a reload misses no event
+ * @property {StorageChoice | null} [storage] keeps the cursor of each person, so that a reload misses no event
  * @property {number} [cursor] the last `seq` that the page has, if it loaded the inbox over REST
  * @property {boolean} [share] one socket for all tabs of this origin; true if absent
  * @property {SocketClass} [WebSocket] where there is no global one, or to observe the frames

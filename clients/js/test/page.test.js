@@ -25,6 +25,9 @@ function openPage(t) {
       network.onLine = isOnline
       page.dispatchEvent(new Event(isOnline ? 'online' : 'offline'))
     },
+    hint(/** @type {string} */ type) {
+      for (const target of [page, document]) target.dispatchEvent(new Event(type))
+    },
     show(/** @type {boolean} */ isVisible) {
       document.visibilityState = isVisible ? 'visible' : 'hidden'
       document.dispatchEvent(new Event('visibilitychange'))
@@ -72,13 +75,43 @@ test('a page that becomes visible makes an attempt at once', async (t) => {
 
 test('a live connection is pinged when the page becomes visible', async (t) => {
   const page = openPage(t)
-  const { service, client } = start(t)
+  const { service } = start(t)
   await settled()
   service.socket.establish(0)
   page.show(true)
   assert.deepEqual(service.socket.received, [{ type: 'ping' }])
-  t.mock.timers.tick(5000)
-  assert.equal(client.status.state, 'waiting')
+})
+
+for (const [name, hint] of /** @type {const} */ ([
+  ['shown again from the history', 'pageshow'],
+  ['thawed', 'resume'],
+])) {
+  test(`a page that is ${name} replaces a socket that no longer works within a second`, async (t) => {
+    const page = openPage(t)
+    const { service } = start(t)
+    await settled()
+    service.socket.establish(7)
+    page.hint(hint)
+    assert.deepEqual(service.socket.received, [{ type: 'ping' }])
+    t.mock.timers.tick(1000)
+    await settled()
+    assert.equal(service.sockets.length, 2)
+    assert.equal(service.socket.cursor, '7')
+  })
+}
+
+test('on a slow line a page that becomes visible waits for the pong as long as the line needs', async (t) => {
+  const page = openPage(t)
+  const { service } = start(t)
+  await settled()
+  t.mock.timers.tick(1000)
+  service.socket.establish(0)
+  page.show(true)
+  t.mock.timers.tick(3999)
+  service.socket.deliver({ type: 'pong' })
+  t.mock.timers.tick(4000)
+  await settled()
+  assert.equal(service.sockets.length, 1)
 })
 
 test('an attempt that hangs since before the network changed is replaced', async (t) => {

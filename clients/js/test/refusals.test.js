@@ -13,20 +13,38 @@ test('an expired token is replaced by a fresh one at once', async (t) => {
   assert.deepEqual(states(), ['connecting', 'connecting', 'live'])
 })
 
-test('after a second refused token there is no attempt until connect', async (t) => {
-  const { client, service } = start(t)
+test('a fresh token that is refused too, as by a clock that is behind, is tried again after a wait', async (t) => {
+  let isFresh = false
+  const { client, service, tokenRequests } = start(t, { getToken: ({ refused }) => tokenOf(1, { isFresh: (isFresh ||= !!refused) }) })
   await settled()
   service.socket.end(4001, 'token expired')
   await settled()
   service.socket.end(4001, 'token invalid')
+  assert.equal(client.status.state, 'waiting')
+  assert.equal(client.status.reason, 'token invalid')
+  t.mock.timers.tick(500 * HALF)
+  await settled()
+  assert.deepEqual(tokenRequests, [{}, { refused: 'token expired' }, {}], 'the same token may be accepted by now')
+  service.socket.establish(0)
+  assert.equal(client.status.state, 'live')
+})
+
+test('after five refused tokens there is no attempt until connect', async (t) => {
+  const { client, service } = start(t)
+  for (let refusal = 0; refusal < 5; refusal++) {
+    t.mock.timers.tick(10_000 * HALF)
+    await settled()
+    service.socket.end(4001, 'token invalid')
+    await settled()
+  }
   assert.equal(client.status.state, 'refused')
   assert.equal(client.status.reason, 'token invalid')
   t.mock.timers.tick(600_000)
   await settled()
-  assert.equal(service.sockets.length, 2)
+  assert.equal(service.sockets.length, 5)
   client.connect()
   await settled()
-  assert.equal(service.sockets.length, 3)
+  assert.equal(service.sockets.length, 6)
 })
 
 test('the token that was refused is not sent a second time', async (t) => {

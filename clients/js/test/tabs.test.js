@@ -156,3 +156,27 @@ test('signing in as somebody else leaves the tabs of the previous person', async
   assert.deepEqual(tab.events, [1, 1])
   assert.deepEqual(other.events, [1])
 })
+
+for (const [name, Channel] of /** @type {const} */ ([
+  ['throws', class { constructor() { throw new DOMException('forbidden', 'SecurityError') } }],
+  ['carries nothing', class { postMessage() {} close() {} }],
+])) {
+  test(`where BroadcastChannel ${name}, three tabs come to rest with a live socket each`, async (t) => {
+    const before = globalThis.BroadcastChannel
+    Object.assign(globalThis, { BroadcastChannel: Channel })
+    t.after(() => Object.assign(globalThis, { BroadcastChannel: before }))
+    const { service, openTab } = origin(t)
+    const tabs = [await openTab(), await openTab(), await openTab()]
+    for (let second = 0; second < 120; second++) {
+      t.mock.timers.tick(1000)
+      await settled()
+      for (const socket of service.open) {
+        if (!socket.readyState) socket.establish(0)
+        else if (socket.received.splice(0).length) socket.deliver({ type: 'pong' })
+      }
+    }
+    assert.deepEqual(tabs.map(({ client }) => client.status.state), ['live', 'live', 'live'])
+    assert.equal(service.open.length, 3)
+    assert(service.sockets.length <= 6, `${service.sockets.length} sockets were opened`)
+  })
+}

@@ -6,12 +6,17 @@ import { createService, tokenOf } from './service.js'
 /** The part of its window that each wait takes, so that waits are predictable. */
 export const HALF = 0.5
 
+/** The tests whose clock is stopped. @type {WeakSet<import('node:test').TestContext>} */
+const stopped = new WeakSet()
+
 /**
- * Stops the clock during a test; only `tick` advances it.
+ * Stops the clock during a test, once; only `tick` advances it.
  *
  * @param {import('node:test').TestContext} t
  */
 export function stopClock(t) {
+  if (stopped.has(t)) return
+  stopped.add(t)
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000_000_000 })
   t.mock.method(Math, 'random', () => HALF)
 }

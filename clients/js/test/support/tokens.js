@@ -1,5 +1,7 @@
 /** A service that issues tokens, and clients that have signed in to it. */
 
+/** @import { RestOptions } from '../../src/rest.js' */
+
 import { createRest } from '../../src/rest.js'
 import { serve } from './http.js'
 import { tokenOf } from './service.js'
@@ -37,14 +39,18 @@ export async function tokenService(t, more = {}) {
   return { ...service, valid, refreshes: () => service.requests.filter(({ path }) => path.endsWith('/refresh/')) }
 }
 
+/** Short, so that tests do not wait. */
+export const QUICK = { backoffMinMs: 1, backoffMaxMs: 1 }
+
 /**
  * Returns the REST client of somebody who has signed in.
  *
  * @param {{ url: string }} service
- * @param {import('../../src/types.js').KeyValueStorage} [storage]
+ * @param {RestOptions['storage']} [storage]
+ * @param {RestOptions} [options]
  */
-export async function signedIn({ url }, storage) {
-  const rest = createRest({ url, storage })
+export async function signedIn({ url }, storage, options) {
+  const rest = createRest({ url, storage, timings: QUICK, ...options })
   await rest.signIn({ email: 'ada@example.org', password: 'lovelace' })
   return rest
 }
