@@ -82,3 +82,7 @@ id! {
     /// Identifies a friend request.
     FriendRequestId
 }
+id! {
+    /// Identifies a post: a reply too.
+    PostId
+}

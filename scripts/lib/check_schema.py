@@ -59,7 +59,8 @@ def prepare(client, metrics, folder):
     send_message(reader, friend, "hello back")
 
     schema = client.request("GET", "/api/schema/").expect(200)
-    set_examples(schema, users, requests, message["id"])
+    posts = [write_post(reader, f"post {number}") for number in range(2)]
+    set_examples(schema, users, requests, message["id"], posts)
     (folder / "schema.json").write_text(json.dumps(schema))
     for name in REQUESTERS:
         (folder / f"token-{name}").write_text(users[name].access)
@@ -74,7 +75,11 @@ def send_message(sender, receiver, content):
     return sender.request("POST", "/api/messages/", {"receiver_id": receiver.id, "content": content}).expect(201)
 
 
-def set_examples(schema, users, requests, message):
+def write_post(author, content):
+    return author.request("POST", "/api/posts/", {"content": content}).expect(201)["id"]
+
+
+def set_examples(schema, users, requests, message, posts):
     """Makes examples of what was prepared; no two of them consume the same."""
     reader, friend = users["reader"], users["friend"]
     ids = {
@@ -89,6 +94,10 @@ def set_examples(schema, users, requests, message):
         "/api/messages/conversation/{user}/read/": friend.id,
         "/api/messages/{id}/read/": message,
         "/api/messages/read_all/": friend.id,
+        "/api/posts/{id}/": posts[0],
+        "/api/posts/{id}/replies/": posts[1],
+        "/api/posts/{id}/like/": posts[1],
+        "/api/posts/{id}/share/": posts[1],
     }
     for path, value in ids.items():
         for operation in schema["paths"][path].values():
@@ -107,6 +116,10 @@ def set_examples(schema, users, requests, message):
         ("patch", "/api/auth/profile/"): [{"bio": "hello"}],
         ("put", "/api/auth/profile/{id}/"): [{"bio": "hello"}],
         ("post", "/api/messages/"): [{"receiver_id": friend.id, "content": "hello"}],
+        ("post", "/api/posts/"): [{"content": "hello"}, {"content": "yes", "parent_id": posts[1]}],
+        ("put", "/api/posts/{id}/"): [{"content": "hello"}],
+        ("patch", "/api/posts/{id}/"): [{"content": "hello"}],
+        ("post", "/api/posts/{id}/like/"): [{"action": "like"}],
         ("post", "/api/notifications/read/"): [{"up_to": 1}],
         ("post", "/api/events/"): [announcement, announcement | {"durable": False}],
     }

@@ -21,6 +21,7 @@ use crate::integrations::http as integrations;
 use crate::messages::http as messages;
 use crate::notifications::{http as notifications, socket};
 use crate::operations::health;
+use crate::posts::http as posts;
 
 /// Every handler that is described. The labels are part of the contract.
 static ENDPOINTS: &[Endpoint] = endpoints! {
@@ -57,6 +58,12 @@ static ENDPOINTS: &[Endpoint] = endpoints! {
     "Read" => messages::read_conversation;
     "Read All" => messages::read_all;
     "Read" => messages::read_one;
+
+    "Posts" => posts::list, posts::write;
+    "Post" => posts::one, posts::change, posts::delete;
+    "Replies" => posts::replies;
+    "Like" => posts::like;
+    "Share" => posts::share;
 
     "Inbox" => notifications::list;
     "Inbox Read" => notifications::mark_read;

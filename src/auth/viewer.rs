@@ -13,6 +13,7 @@ use super::authenticator::Authenticator;
 use super::model::{Account, AuthError};
 use super::tokens::{TokenError, TokenType};
 use crate::error::{Error, Result, Unauthenticated};
+use crate::events::Person;
 
 /// The authenticated user who makes a request.
 #[derive(Clone, Debug)]
@@ -25,6 +26,16 @@ impl Viewer {
     /// Returns when the request's token was issued, in Unix time.
     pub const fn issued_at(&self) -> i64 {
         self.issued_at
+    }
+
+    /// Returns the viewer as others see them in lists and events.
+    pub fn person(&self) -> Person {
+        Person {
+            id: self.id,
+            username: self.username.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+        }
     }
 }
 

@@ -62,6 +62,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    post_likes (post_id, user_id) {
+        post_id -> Int8,
+        user_id -> Int8,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    posts (id) {
+        id -> Int8,
+        author_id -> Int8,
+        target_profile_id -> Nullable<Int8>,
+        #[sql_name = "type"]
+        type_ -> Text,
+        content -> Text,
+        media_url -> Nullable<Text>,
+        parent_id -> Nullable<Int8>,
+        reply_to_comment_id -> Nullable<Int8>,
+        mentioned_user_id -> Nullable<Int8>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        reply_count -> Int8,
+        likes_count -> Int8,
+        shares_count -> Int8,
+    }
+}
+
+diesel::table! {
     profiles (id) {
         id -> Int8,
         user_id -> Int8,
@@ -100,6 +128,8 @@ diesel::table! {
 
 diesel::joinable!(inbox_events -> inboxes (user_id));
 diesel::joinable!(inboxes -> users (user_id));
+diesel::joinable!(post_likes -> posts (post_id));
+diesel::joinable!(post_likes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -109,6 +139,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     inbox_events,
     inboxes,
     messages,
+    post_likes,
+    posts,
     profiles,
     spent_tokens,
     users,

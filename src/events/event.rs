@@ -2,46 +2,16 @@
 //! number, as it is stored and sent. A [`Notice`] is a hint that is not stored.
 
 use bytes::Bytes;
-use diesel::prelude::*;
+use diesel::Queryable;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
+use super::people::{Person, UserSummary};
+use super::post::PostEvent;
 use crate::ids::{FriendRequestId, MessageId, UserId};
 use crate::timestamp::Timestamp;
 
 /// An envelope's position in one person's inbox: 1, 2, 3, …
 pub type Seq = i64;
-
-/// A user as others see them in lists and events.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[diesel(table_name = crate::db::schema::users)]
-pub struct Person {
-    /// The user's id.
-    pub id: UserId,
-    /// Unique, case-sensitive.
-    pub username: String,
-    /// May be empty.
-    pub first_name: String,
-    /// May be empty.
-    pub last_name: String,
-}
-
-/// A user in a message.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[schema(as = Brief)]
-#[diesel(table_name = crate::db::schema::users)]
-pub struct UserSummary {
-    /// The user's id.
-    pub id: UserId,
-    /// Unique, case-sensitive.
-    pub username: String,
-}
-
-impl From<&Person> for UserSummary {
-    fn from(person: &Person) -> Self {
-        Self { id: person.id, username: person.username.clone() }
-    }
-}
 
 /// Every kind of event that a client can receive.
 #[derive(Clone, Debug, Serialize)]
@@ -72,6 +42,8 @@ pub enum Event {
         /// When it was sent.
         created_at: Timestamp,
     },
+    /// Something happened to or by a post.
+    Post(PostEvent),
 }
 
 impl Event {
@@ -81,6 +53,7 @@ impl Event {
             Self::FriendRequest { .. } => "friend_request",
             Self::FriendAccepted { .. } => "friend_accepted",
             Self::NewMessage { .. } => "new_message",
+            Self::Post(event) => event.name(),
         }
     }
 }
@@ -124,6 +97,10 @@ pub const OWN_NAMES: &[&str] = &[
     "resync_required",
     "sessions_ended",
 ];
+
+/// The types of events that integrations may announce too: they may go on to have posts of their
+/// own.
+pub const SHARED_NAMES: &[&str] = &["comment_reply", "new_post", "post_comment", "wall_post"];
 
 /// Something that an integration announces. It is stored and sent as it came.
 #[derive(Clone, Debug, Default)]

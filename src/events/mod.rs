@@ -19,10 +19,14 @@ mod event;
 pub mod inbox;
 mod once;
 mod outgoing;
+mod people;
+pub mod post;
 mod statements;
 mod unit_of_work;
 
 pub use batch::{BatchCommand, BatchCommitter};
 pub use commit::{Events, retry_conflicts};
-pub use event::{Announcement, Envelope, Event, Notice, OWN_NAMES, Person, Revocation, Seq, UserSummary};
+pub use event::{Announcement, Envelope, Event, Notice, OWN_NAMES, Revocation, SHARED_NAMES, Seq};
+pub use people::{Person, UserSummary};
+pub use post::{Post, User};
 pub use unit_of_work::UnitOfWork;

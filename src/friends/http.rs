@@ -10,7 +10,7 @@ use super::queries::{self, Pending, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::{Events, Person};
+use crate::events::Events;
 use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
@@ -75,7 +75,7 @@ pub async fn request(
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
-    let (requester, addressee) = (person(&viewer), UserId::from_digits(&user));
+    let (requester, addressee) = (viewer.person(), UserId::from_digits(&user));
     let key = key.of(&Requester::User(viewer.id), &("friend request", addressee))?;
     limits.friend_request(viewer.id).await?;
     let once = events.commit_once(key, move |unit| commands::request(unit, &requester, addressee));
@@ -101,7 +101,7 @@ pub async fn accept(
     request: Path<String>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
-    let (viewer, request) = (person(&viewer), FriendRequestId::from_digits(&request));
+    let (viewer, request) = (viewer.person(), FriendRequestId::from_digits(&request));
     let key = key.of(&Requester::User(viewer.id), &("friend acceptance", request))?;
     let once = events.commit_once(key, move |unit| commands::accept(unit, &viewer, request));
     Ok(once.await?.respond(StatusCode::CREATED))
@@ -161,13 +161,4 @@ pub async fn remove(viewer: Viewer, user: Path<String>, events: Data<Events>) ->
 
 fn done(message: &'static str) -> HttpResponse {
     HttpResponse::Ok().json(Done { message })
-}
-
-fn person(viewer: &Viewer) -> Person {
-    Person {
-        id: viewer.id,
-        username: viewer.username.clone(),
-        first_name: viewer.first_name.clone(),
-        last_name: viewer.last_name.clone(),
-    }
 }

@@ -7,4 +7,4 @@
 mod commands;
 pub mod http;
 mod model;
-mod queries;
+pub mod queries;

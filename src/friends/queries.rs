@@ -120,3 +120,18 @@ pub(super) fn relationship(conn: &mut AnyConnection, pair: UserPair) -> Query<Op
         .first(conn)
         .optional()
 }
+
+/// Returns whether two users are friends.
+pub fn are_friends(conn: &mut AnyConnection, one: UserId, other: UserId) -> Query<bool> {
+    let Some(pair) = UserPair::new(one, other) else { return Ok(false) };
+    Ok(relationship(conn, pair)?.is_some_and(|existing| existing.accepted_at.is_some()))
+}
+
+/// Returns the ids of a user's friends, in no order.
+pub fn friend_ids(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserId>> {
+    friendships::table
+        .filter(friendships::low_id.eq(user).or(friendships::high_id.eq(user)))
+        .filter(friendships::accepted_at.is_not_null())
+        .select(friendships::low_id + friendships::high_id - user.number())
+        .load(conn)
+}

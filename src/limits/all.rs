@@ -28,6 +28,8 @@ pub struct Limits {
     signups_by_address: Limit,
     messages_by_person: Limit,
     friend_requests_by_person: Limit,
+    posts_by_person: Limit,
+    reactions_by_person: Limit,
     connects_by_address: Limit,
     rates: Rates,
     pub(super) trusted_addresses: TrustedAddresses,
@@ -61,6 +63,8 @@ impl Limits {
             signups_by_address: shared("signups_by_address", rates.signups_by_address),
             messages_by_person: shared("messages_by_person", rates.messages_by_person),
             friend_requests_by_person: shared("friend_requests_by_person", rates.friend_requests_by_person),
+            posts_by_person: shared("posts_by_person", rates.posts_by_person),
+            reactions_by_person: shared("reactions_by_person", rates.reactions_by_person),
             connects_by_address: local("connects_by_address", rates.connects_by_address),
             rates,
             trusted_addresses: TrustedAddresses::new(redis.clone()),
@@ -94,6 +98,24 @@ impl Limits {
     /// 429 with the time until the next one.
     pub async fn friend_request(&self, requester: UserId) -> Result<()> {
         self.friend_requests_by_person.take(LimitKey::person(requester)).await
+    }
+
+    /// Counts a post or a reply of a user.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn post(&self, author: UserId) -> Result<()> {
+        self.posts_by_person.take(LimitKey::person(author)).await
+    }
+
+    /// Counts a like or a share of a user.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn reaction(&self, user: UserId) -> Result<()> {
+        self.reactions_by_person.take(LimitKey::person(user)).await
     }
 
     /// Counts the handshake of a socket, on this instance only: it costs this instance's CPU

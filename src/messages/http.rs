@@ -135,7 +135,7 @@ async fn list(
         messages.remove(0);
     }
     let next = messages.first().filter(|_| is_more).map(|oldest| oldest.id.number());
-    Ok(paging::respond(request, &messages, limit, next))
+    Ok(paging::respond(request, &messages, Some(limit), next))
 }
 
 /// Returns the viewer's conversations, the latest message first.

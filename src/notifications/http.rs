@@ -43,7 +43,7 @@ pub async fn list(
     let (user, limit, before) =
         (viewer.id, page.limit.unwrap_or(DEFAULT_LIMIT), page.before.unwrap_or(Seq::MAX));
     let inbox = db.read(move |conn| queries::inbox_page(conn, user, before, limit)).await?;
-    Ok(paging::respond(&request, &inbox, limit, inbox.next))
+    Ok(paging::respond(&request, &inbox, Some(limit), inbox.next))
 }
 
 /// Marks the viewer's inbox as read up to a number, and notifies their sockets.

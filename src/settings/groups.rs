@@ -95,6 +95,8 @@ pub struct Requests {
     pub max_body_bytes: usize,
     /// The most characters of a message.
     pub max_message_characters: usize,
+    /// The most posts in a list that is requested without a limit.
+    pub max_posts_listed: i64,
 }
 
 impl Requests {
@@ -102,6 +104,7 @@ impl Requests {
         Ok(Self {
             max_body_bytes: source.number("MAX_BODY_BYTES", 1_024..=16_777_216)?,
             max_message_characters: source.number("MAX_MESSAGE_CHARACTERS", 1..=1_000_000)?,
+            max_posts_listed: source.number("MAX_POSTS_LISTED", 1..=10_000)?,
         })
     }
 }

@@ -28,6 +28,10 @@ pub struct Rates {
     pub messages_by_person: Option<Rate>,
     /// Friend requests that one user makes.
     pub friend_requests_by_person: Option<Rate>,
+    /// Posts, replies and stories of one user.
+    pub posts_by_person: Option<Rate>,
+    /// Likes, shares, views and reactions of one user.
+    pub reactions_by_person: Option<Rate>,
     /// Handshakes of sockets from one address, on one instance.
     pub connects_by_address: Option<Rate>,
     /// Frames that one socket sends.
@@ -47,6 +51,8 @@ impl Rates {
             signups_by_address: rate("LIMIT_SIGNUPS_BY_ADDRESS")?,
             messages_by_person: rate("LIMIT_MESSAGES_BY_PERSON")?,
             friend_requests_by_person: rate("LIMIT_FRIEND_REQUESTS_BY_PERSON")?,
+            posts_by_person: rate("LIMIT_POSTS_BY_PERSON")?,
+            reactions_by_person: rate("LIMIT_REACTIONS_BY_PERSON")?,
             connects_by_address: rate("LIMIT_CONNECTS_BY_ADDRESS")?,
             frames_by_socket: rate("LIMIT_FRAMES_BY_SOCKET")?,
         })
