@@ -88,6 +88,7 @@ impl App {
         let state = State {
             access: Data::new(settings.access),
             requests: Data::new(settings.requests),
+            stories: Data::new(settings.stories),
             db: Data::new(db),
             messages: Data::new(BatchCommitter::new(events.clone())),
             announcements: Data::new(Announcements::new(&events)),

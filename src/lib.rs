@@ -6,7 +6,8 @@
 //! of a message, a connect and a stop.
 //!
 //! - [`error`]: the reason why a request was not done, by kind.
-//! - [`ids`]: ids of users, messages, posts and friend requests, each a type of its own.
+//! - [`ids`]: ids of users, messages, posts, stories and friend
+//!   requests, each a type of its own.
 //! - [`secret`]: comparing secrets in constant time.
 //! - [`timestamp`]: a moment in UTC, as it is stored and serialized.
 //! - [`settings`]: everything that an operator configures, read once at start.
@@ -26,6 +27,7 @@
 //! - [`friends`]: friend requests and friendships.
 //! - [`messages`]: direct messages between two users.
 //! - [`posts`]: posts, replies, walls, likes and shares.
+//! - [`stories`]: stories, which expire, views and reactions.
 //! - [`integrations`]: announcements of other backends.
 //! - [`notifications`]: the live feed of a user's inbox over a WebSocket, and the inbox over
 //!   REST.
@@ -58,6 +60,7 @@ pub mod accounts;
 pub mod friends;
 pub mod messages;
 pub mod posts;
+pub mod stories;
 pub mod integrations;
 pub mod notifications;
 

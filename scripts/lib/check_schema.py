@@ -60,7 +60,9 @@ def prepare(client, metrics, folder):
 
     schema = client.request("GET", "/api/schema/").expect(200)
     posts = [write_post(reader, f"post {number}") for number in range(2)]
-    set_examples(schema, users, requests, message["id"], posts)
+    stories = [publish_story(author) for author in [reader] * 3]
+    reader.request("POST", f"/api/stories/{stories[2]}/react/", {"reaction_type": "heart"}).expect(200)
+    set_examples(schema, users, requests, message["id"], posts, stories)
     (folder / "schema.json").write_text(json.dumps(schema))
     for name in REQUESTERS:
         (folder / f"token-{name}").write_text(users[name].access)
@@ -79,7 +81,12 @@ def write_post(author, content):
     return author.request("POST", "/api/posts/", {"content": content}).expect(201)["id"]
 
 
-def set_examples(schema, users, requests, message, posts):
+def publish_story(user):
+    story = {"media_url": "https://example.com/a.png", "media_type": "image"}
+    return user.request("POST", "/api/stories/", story).expect(201)["id"]
+
+
+def set_examples(schema, users, requests, message, posts, stories):
     """Makes examples of what was prepared; no two of them consume the same."""
     reader, friend = users["reader"], users["friend"]
     ids = {
@@ -98,6 +105,10 @@ def set_examples(schema, users, requests, message, posts):
         "/api/posts/{id}/replies/": posts[1],
         "/api/posts/{id}/like/": posts[1],
         "/api/posts/{id}/share/": posts[1],
+        "/api/stories/user/{user}/": friend.id,
+        "/api/stories/{id}/": stories[0],
+        "/api/stories/{id}/view/": stories[1],
+        "/api/stories/{id}/react/": stories[2],
     }
     for path, value in ids.items():
         for operation in schema["paths"][path].values():
@@ -120,6 +131,8 @@ def set_examples(schema, users, requests, message, posts):
         ("put", "/api/posts/{id}/"): [{"content": "hello"}],
         ("patch", "/api/posts/{id}/"): [{"content": "hello"}],
         ("post", "/api/posts/{id}/like/"): [{"action": "like"}],
+        ("post", "/api/stories/"): [{"media_url": "https://example.com/a.png", "media_type": "image"}],
+        ("post", "/api/stories/{id}/react/"): [{"reaction_type": "heart"}],
         ("post", "/api/notifications/read/"): [{"up_to": 1}],
         ("post", "/api/events/"): [announcement, announcement | {"durable": False}],
     }

@@ -22,6 +22,7 @@ use crate::messages::http as messages;
 use crate::notifications::{http as notifications, socket};
 use crate::operations::health;
 use crate::posts::http as posts;
+use crate::stories::http as stories;
 
 /// Every handler that is described. The labels are part of the contract.
 static ENDPOINTS: &[Endpoint] = endpoints! {
@@ -64,6 +65,13 @@ static ENDPOINTS: &[Endpoint] = endpoints! {
     "Replies" => posts::replies;
     "Like" => posts::like;
     "Share" => posts::share;
+
+    "Stories" => stories::all, stories::publish;
+    "My Stories" => stories::own;
+    "User Stories" => stories::of_user;
+    "Story" => stories::delete;
+    "View" => stories::view;
+    "React" => stories::react, stories::take_back;
 
     "Inbox" => notifications::list;
     "Inbox Read" => notifications::mark_read;

@@ -110,6 +110,38 @@ diesel::table! {
 }
 
 diesel::table! {
+    stories (id) {
+        id -> Text,
+        user_id -> Int8,
+        media_url -> Text,
+        media_type -> Text,
+        caption -> Nullable<Text>,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        view_count -> Int8,
+        heart_count -> Int8,
+        thunder_count -> Int8,
+    }
+}
+
+diesel::table! {
+    story_reactions (story_id, user_id) {
+        story_id -> Text,
+        user_id -> Int8,
+        reaction_type -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    story_views (story_id, viewer_id) {
+        story_id -> Text,
+        viewer_id -> Int8,
+        viewed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Int8,
         username -> Text,
@@ -131,6 +163,11 @@ diesel::joinable!(inboxes -> users (user_id));
 diesel::joinable!(post_likes -> posts (post_id));
 diesel::joinable!(post_likes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
+diesel::joinable!(stories -> users (user_id));
+diesel::joinable!(story_reactions -> stories (story_id));
+diesel::joinable!(story_reactions -> users (user_id));
+diesel::joinable!(story_views -> stories (story_id));
+diesel::joinable!(story_views -> users (viewer_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     conversations,
@@ -143,5 +180,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     posts,
     profiles,
     spent_tokens,
+    stories,
+    story_reactions,
+    story_views,
     users,
 );

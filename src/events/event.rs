@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::people::{Person, UserSummary};
 use super::post::PostEvent;
-use crate::ids::{FriendRequestId, MessageId, UserId};
+use crate::ids::{FriendRequestId, MessageId, StoryId, UserId};
 use crate::timestamp::Timestamp;
 
 /// An envelope's position in one person's inbox: 1, 2, 3, …
@@ -44,6 +44,15 @@ pub enum Event {
     },
     /// Something happened to or by a post.
     Post(PostEvent),
+    /// A user reacted to the recipient's story.
+    StoryReaction {
+        /// The story's id.
+        story_id: StoryId,
+        /// The user who reacted.
+        user: Person,
+        /// `heart` or `thunder`.
+        reaction_type: &'static str,
+    },
 }
 
 impl Event {
@@ -54,6 +63,7 @@ impl Event {
             Self::FriendAccepted { .. } => "friend_accepted",
             Self::NewMessage { .. } => "new_message",
             Self::Post(event) => event.name(),
+            Self::StoryReaction { .. } => "story_reaction",
         }
     }
 }
@@ -98,9 +108,10 @@ pub const OWN_NAMES: &[&str] = &[
     "sessions_ended",
 ];
 
-/// The types of events that integrations may announce too: they may go on to have posts of their
-/// own.
-pub const SHARED_NAMES: &[&str] = &["comment_reply", "new_post", "post_comment", "wall_post"];
+/// The types of events that integrations may announce too: they may go on to have posts and
+/// stories of their own.
+pub const SHARED_NAMES: &[&str] =
+    &["comment_reply", "new_post", "post_comment", "story_reaction", "wall_post"];
 
 /// Something that an integration announces. It is stored and sent as it came.
 #[derive(Clone, Debug, Default)]

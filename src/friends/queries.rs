@@ -25,6 +25,13 @@ pub struct UserWithAvatar {
     profile_picture: Option<String>,
 }
 
+impl UserWithAvatar {
+    /// Returns the user's id.
+    pub const fn id(&self) -> UserId {
+        self.person.id
+    }
+}
+
 /// A friend request to the viewer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pending {

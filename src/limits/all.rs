@@ -100,7 +100,7 @@ impl Limits {
         self.friend_requests_by_person.take(LimitKey::person(requester)).await
     }
 
-    /// Counts a post or a reply of a user.
+    /// Counts a post, a reply or a story of a user.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Limits {
         self.posts_by_person.take(LimitKey::person(author)).await
     }
 
-    /// Counts a like or a share of a user.
+    /// Counts a like, a share, a view or a reaction of a user.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::database_url::DatabaseUrl;
-use super::groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, Socket};
+use super::groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, Socket, Stories};
 use super::invalid_setting::InvalidSetting;
 use super::rate::Rates;
 use super::service_keys::{self, ServiceKey};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub access: Access,
     /// The bounds of one request.
     pub requests: Requests,
+    /// What stories are bound by.
+    pub stories: Stories,
     /// The rates of all limits.
     pub rates: Rates,
     /// The bounds of sockets.
@@ -85,6 +87,7 @@ impl Settings {
             redis_url,
             access: Access::read(&source)?,
             requests: Requests::read(&source)?,
+            stories: Stories::read(&source)?,
             rates: Rates::read(&source)?,
             socket: Socket::read(&source)?,
             position_check: source.seconds("POSITION_CHECK_SECONDS", 1..=3_600)?,

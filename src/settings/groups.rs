@@ -109,6 +109,19 @@ impl Requests {
     }
 }
 
+/// What stories are bound by.
+#[derive(Clone, Copy, Debug)]
+pub struct Stories {
+    /// How long a story lives.
+    pub lifetime: Duration,
+}
+
+impl Stories {
+    pub(super) fn read(source: &Source<'_>) -> Result<Self, InvalidSetting> {
+        Ok(Self { lifetime: source.seconds("STORY_LIFETIME_SECONDS", 1..=31_536_000)? })
+    }
+}
+
 /// Tokens and passwords.
 #[derive(Clone, Debug)]
 pub struct Auth {

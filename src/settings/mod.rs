@@ -22,7 +22,7 @@ mod telemetry;
 
 pub use all::{Settings, local_address};
 pub use database_url::DatabaseUrl;
-pub use groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, Socket};
+pub use groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, Socket, Stories};
 pub use invalid_setting::InvalidSetting;
 pub use pattern::Pattern;
 pub use rate::{Rate, Rates};

@@ -45,6 +45,7 @@ pub const SETTINGS: &[Setting] = settings![
     "MAX_BODY_BYTES", "bytes", "65536", "most bytes of a request's body; then 413";
     "MAX_MESSAGE_CHARACTERS", "characters", "10000", "most characters of a message; then 400";
     "MAX_POSTS_LISTED", "posts", "1000", "most posts in a list that is requested without a limit; the others are on its next page";
+    "STORY_LIFETIME_SECONDS", "s", "86400", "how long a story lives";
     "ACCESS_TOKEN_SECONDS", "s", "3600", "how long an access token is valid";
     "REFRESH_TOKEN_SECONDS", "s", "604800", "how long a refresh token is valid";
     "PASSWORD_HASHES_AT_ONCE", "threads", "[cores - 1]", "most passwords hashed at the same time, 20 MiB each; further ones wait";
@@ -53,8 +54,8 @@ pub const SETTINGS: &[Setting] = settings![
     "LIMIT_SIGNUPS_BY_ADDRESS", "rate", "20/1h", "sign-ups from one address; then 429";
     "LIMIT_MESSAGES_BY_PERSON", "rate", "120/1m", "messages that one user sends; then 429";
     "LIMIT_FRIEND_REQUESTS_BY_PERSON", "rate", "60/1h", "friend requests that one user makes; then 429";
-    "LIMIT_POSTS_BY_PERSON", "rate", "60/1m", "posts and replies of one user; then 429";
-    "LIMIT_REACTIONS_BY_PERSON", "rate", "300/1m", "likes and shares of one user; then 429";
+    "LIMIT_POSTS_BY_PERSON", "rate", "60/1m", "posts, replies and stories of one user; then 429";
+    "LIMIT_REACTIONS_BY_PERSON", "rate", "300/1m", "likes, shares, views and reactions of one user; then 429";
     "LIMIT_CONNECTS_BY_ADDRESS", "rate", "300/1m", "handshakes of sockets from one address, on one instance; then 429";
     "LIMIT_FRAMES_BY_SOCKET", "rate", "100/10s", "frames that one socket sends; then it is closed with 4029";
     "MAX_SOCKETS", "sockets", "15000", "most sockets at once, on one instance; then 503";

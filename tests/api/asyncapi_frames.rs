@@ -122,7 +122,12 @@ async fn every_frame_is_received_or_sent(mode: Mode) {
     here.write(&bob, json!({ "content": "yes", "parent_id": post })).await;
     socket.receive("post_comment").await;
     here.write(&bob, json!({ "content": "no", "parent_id": post, "mentioned_user_id": ada.id })).await;
-    let last = socket.receive("comment_reply").await["seq"].clone();
+    socket.receive("comment_reply").await;
+    let body = json!({ "media_url": "https://example.com/a", "media_type": "image" });
+    let story = here.post("/api/stories/").by(&ada).json(&body).await.is(201)["id"].take();
+    let path = format!("/api/stories/{}/react/", story.as_str().unwrap());
+    here.post(&path).by(&cleo).json(&json!({ "reaction_type": "heart" })).await.is(200);
+    let last = socket.receive("story_reaction").await["seq"].clone();
     here.post("/api/notifications/read/").by(&ada).json(&json!({ "up_to": last })).await.is(200);
     socket.receive("notifications_read").await;
     for (durable, status) in [(true, 201), (false, 202)] {

@@ -47,4 +47,5 @@ mod search;
 mod signup;
 mod socket_lifetime;
 mod socket_limits;
+mod stories;
 mod tickets;

@@ -36,6 +36,12 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("/api/posts/1/replies/", "GET, HEAD, OPTIONS", true),
     ("/api/posts/1/like/", "POST, OPTIONS", true),
     ("/api/posts/1/share/", "POST, OPTIONS", true),
+    ("/api/stories/", "GET, POST, OPTIONS", true),
+    ("/api/stories/me/", "GET, OPTIONS", true),
+    ("/api/stories/user/1/", "GET, OPTIONS", true),
+    ("/api/stories/3b241101-e2bb-4255-8caf-4136c566a962/", "DELETE, OPTIONS", true),
+    ("/api/stories/3b241101-e2bb-4255-8caf-4136c566a962/view/", "POST, OPTIONS", true),
+    ("/api/stories/3b241101-e2bb-4255-8caf-4136c566a962/react/", "POST, DELETE, OPTIONS", true),
     ("/api/notifications/", "GET, OPTIONS", true),
     ("/api/notifications/read/", "POST, OPTIONS", true),
 ];
@@ -120,6 +126,8 @@ async fn the_trailing_slash_is_optional(mode: Mode) {
 #[case("/api/messages/x/read/")]
 #[case("/api/posts/1.json/")]
 #[case("/api/posts/x/like/")]
+#[case("/api/stories/1/")]
+#[case("/api/stories/user/me/")]
 #[case("/api/auth/profile/me/")]
 #[case("/api/auth/users/a/b/")]
 #[tokio::test]

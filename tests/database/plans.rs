@@ -43,6 +43,12 @@ INSERT INTO posts (author_id, target_profile_id, parent_id, type, content, creat
     FROM generate_series(0, 49999) AS n;
 INSERT INTO post_likes (post_id, user_id, created_at)
     SELECT 1 + n % 50000, 1 + n % 29989, now() FROM generate_series(1, 100000) AS n ON CONFLICT DO NOTHING;
+INSERT INTO stories (id, user_id, media_url, media_type, created_at, expires_at)
+    SELECT gen_random_uuid()::text, id, 'https://example.com/a', 'image', now(), now() + interval '1 day' FROM users;
+INSERT INTO story_views (story_id, viewer_id, viewed_at)
+    SELECT id, 1 + user_id % 20000, now() FROM stories;
+INSERT INTO story_reactions (story_id, user_id, reaction_type, created_at)
+    SELECT id, 1 + user_id % 20000, 'heart', now() FROM stories;
 INSERT INTO spent_tokens (jti, expires_at) SELECT 'token' || n, now() + interval '1 day' FROM generate_series(1, 20000) AS n;
 INSERT INTO idempotency_keys (service, key, request_hash, answer, created_at)
     SELECT 'posts', 'key' || n, '', '{}', now() FROM generate_series(1, 20000) AS n;
@@ -120,6 +126,9 @@ impl Tour {
                     self.visit(&format!("{method} /api/posts/{{id}}/"), person, "", token, none(), 200).await;
                 }
             }
+            self.visit("GET /api/stories/", "", "", token, none(), 200).await;
+            self.visit("GET /api/stories/me/", "", "", token, none(), 200).await;
+            self.visit("GET /api/stories/user/{user}/", person + 1, "", token, none(), 200).await;
             for query in ["", "u", "us", "7\n", "t9", "user1", "first99", "nobody", "%_%", "xq"] {
                 let query = format!(
                     "?q={}",
@@ -163,7 +172,7 @@ impl Tour {
         self.visit("DELETE /api/friends/cancel/{user}/", stranger, "", token, none(), 200).await;
     }
 
-    /// Writes, changes, likes and deletes posts.
+    /// Writes, changes, likes and deletes posts and stories.
     async fn post(&mut self, call: i64) {
         // Friends, by the rows above.
         let (person, friend) = (8_000 + 10 * call, 8_001 + 10 * call);
@@ -185,6 +194,15 @@ impl Tour {
             self.visit(&route, id, "", token, json!({ "content": "hi" }), 200).await;
         }
         self.visit("DELETE /api/posts/{id}/", id, "", token, Value::Null, 204).await;
+
+        let body = json!({ "media_url": "https://example.com/a", "media_type": "image" });
+        let story = self.visit("POST /api/stories/", "", "", token, body, 201).await;
+        let id = story["id"].as_str().expect("an id");
+        self.visit("POST /api/stories/{id}/view/", id, "", friends, Value::Null, 200).await;
+        let heart = json!({ "reaction_type": "heart" });
+        self.visit("POST /api/stories/{id}/react/", id, "", friends, heart, 200).await;
+        self.visit("DELETE /api/stories/{id}/react/", id, "", friends, Value::Null, 204).await;
+        self.visit("DELETE /api/stories/{id}/", id, "", token, Value::Null, 204).await;
     }
 
     /// Signs up, in and out.

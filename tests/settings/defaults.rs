@@ -53,6 +53,7 @@ fn every_setting_has_its_default() {
     assert_eq!(settings.requests.max_body_bytes, 65_536);
     assert_eq!(settings.requests.max_message_characters, 10_000);
     assert_eq!(settings.requests.max_posts_listed, 1_000);
+    assert_eq!(settings.stories.lifetime, seconds(86_400));
     let rate = |count, seconds| Some(rate(count, seconds));
     let rates = settings.rates;
     assert_eq!(rates.failed_logins_by_email, rate(20, 15 * 60));

@@ -59,6 +59,7 @@ const INVALID: &[(&str, &[&str])] = &[
     ("LIMIT_FRIEND_REQUESTS_BY_PERSON", &["60/"]),
     ("LIMIT_POSTS_BY_PERSON", &["60"]),
     ("LIMIT_REACTIONS_BY_PERSON", &["300/1d"]),
+    ("STORY_LIFETIME_SECONDS", &["0", "31536001", "1d"]),
     ("MAX_POSTS_LISTED", &["0", "10001", "all"]),
     ("LIMIT_CONNECTS_BY_ADDRESS", &["/1m"]),
     ("LIMIT_FRAMES_BY_SOCKET", &["100/10"]),
