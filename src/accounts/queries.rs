@@ -17,11 +17,11 @@ use crate::timestamp::Timestamp;
 /// The most users that a search or a list of suggestions returns.
 pub const MAX_FOUND: i64 = 20;
 
-/// The short user with their profile.
+/// The viewer with their profile.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
     #[serde(flatten)]
-    account: Account,
+    user: NestedUser,
     profile: OwnProfile,
 }
 
@@ -41,8 +41,8 @@ struct OwnProfile {
     updated_at: Timestamp,
 }
 
-/// The viewer within their profile.
-#[derive(Debug, Serialize, ToSchema)]
+/// The viewer, by themselves and within their profile.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct NestedUser {
     #[serde(flatten)]
     account: Account,
@@ -61,18 +61,16 @@ pub fn me(conn: &mut AnyConnection, account: Account) -> Query<Me> {
         .filter(profiles::user_id.eq(account.id))
         .select(<Profile as Selectable<diesel::pg::Pg>>::construct_selection())
         .first(conn)?;
-    let user = NestedUser {
-        account: account.clone(),
-        date_joined: account.date_joined,
-        profile_picture: profile.avatar.clone(),
-    };
+    let (date_joined, profile_picture) = (account.date_joined, profile.avatar.clone());
+    let user = NestedUser { account, date_joined, profile_picture };
     let Profile { id, bio, avatar, location, website, created_at, updated_at } = profile;
-    let profile = OwnProfile { id, user, bio, avatar, location, website, created_at, updated_at };
-    Ok(Me { account, profile })
+    let own = user.clone();
+    let profile = OwnProfile { id, user: own, bio, avatar, location, website, created_at, updated_at };
+    Ok(Me { user, profile })
 }
 
 /// A user as strangers see them. The email is shown to its owner only; the key stays.
-#[derive(Debug, Serialize, Queryable, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PublicUser {
     id: UserId,
     username: String,
@@ -83,30 +81,62 @@ pub struct PublicUser {
     last_name: String,
     #[schema(required = true)]
     profile_picture: Option<String>,
+    date_joined: Timestamp,
+    profile: PublicProfile,
 }
+
+/// A profile as strangers see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct PublicProfile {
+    bio: String,
+    location: String,
+    website: String,
+    #[schema(required = true)]
+    avatar: Option<String>,
+}
+
+/// The columns of a [`PublicUser`].
+type PublicColumns = ((UserId, String, String, String, Timestamp), (String, String, String, Option<String>));
 
 /// Returns the user of this name, if there is one.
 pub fn public_user(conn: &mut AnyConnection, username: &str) -> Query<Option<PublicUser>> {
     let row = users::table
         .inner_join(profiles::table)
         .filter(users::username.eq(username))
-        .select((users::id, users::username, users::first_name, users::last_name, profiles::avatar))
-        .first::<(UserId, String, String, String, Option<String>)>(conn)
+        .select((
+            (users::id, users::username, users::first_name, users::last_name, users::date_joined),
+            (profiles::bio, profiles::location, profiles::website, profiles::avatar),
+        ))
+        .first::<PublicColumns>(conn)
         .optional()?;
-    Ok(row.map(|(id, username, first_name, last_name, profile_picture)| PublicUser {
-        id,
-        username,
-        email: "",
-        first_name,
-        last_name,
-        profile_picture,
+    Ok(row.map(|((id, username, first_name, last_name, date_joined), (bio, location, website, avatar))| {
+        let profile_picture = avatar.clone();
+        let profile = PublicProfile { bio, location, website, avatar };
+        PublicUser { id, username, email: "", first_name, last_name, profile_picture, date_joined, profile }
     }))
 }
 
 /// A user that a search found.
-#[derive(Debug, Serialize, Queryable, QueryableByName, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Found)]
 pub struct SearchHit {
+    #[serde(flatten)]
+    row: SearchRow,
+    /// The same as `avatar`, and always there.
+    #[schema(required = true)]
+    profile_picture: Option<String>,
+}
+
+impl From<SearchRow> for SearchHit {
+    fn from(row: SearchRow) -> Self {
+        let profile_picture = row.avatar.clone();
+        Self { row, profile_picture }
+    }
+}
+
+/// The columns of a [`SearchHit`].
+#[derive(Debug, Serialize, Queryable, QueryableByName, ToSchema)]
+struct SearchRow {
     #[diesel(sql_type = BigInt)]
     id: UserId,
     #[diesel(sql_type = Text)]
@@ -124,16 +154,21 @@ pub struct SearchHit {
 /// Returns users whose username or name contains this text, in any case; for fewer than
 /// two characters the newest accounts, without superusers. Never the requester.
 pub fn search(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+    let rows = search_rows(conn, requester, text)?;
+    Ok(rows.into_iter().map(SearchHit::from).collect())
+}
+
+fn search_rows(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchRow>> {
     if text.chars().count() < 2 {
         return newest(conn, requester);
     }
-    let hits: Vec<SearchHit> = SearchNewest { requester, pattern: contains(text) }.load(conn)?;
+    let hits: Vec<SearchRow> = SearchNewest { requester, pattern: contains(text) }.load(conn)?;
     let is_full = i64::try_from(hits.len()).is_ok_and(|count| count >= MAX_FOUND);
     if is_full { Ok(hits) } else { search_all(conn, requester, text) }
 }
 
 /// Returns the newest accounts, without superusers.
-fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchHit>> {
+fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchRow>> {
     users::table
         .inner_join(profiles::table)
         .filter(users::id.ne(requester).and(diesel::dsl::not(users::is_superuser)))
@@ -172,7 +207,7 @@ prepared_once! { SearchNewest => (BigInt, Text, Text, Text, Nullable<Text>); }
 /// Not prepared: the planner must see the text to choose between trigrams, and bigrams, which
 /// alone serve two letters. MATERIALIZED keeps it from expecting that a scan of all users
 /// meets the few matches early; they are still read no further than the limit.
-fn search_all(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+fn search_all(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchRow>> {
     let source = match conn {
         AnyConnection::Postgres(_) => {
             "WITH matches AS MATERIALIZED (SELECT id, username, first_name, last_name FROM users \

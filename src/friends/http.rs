@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path};
 
 use super::commands;
 use super::model::{Accepted, Done};
-use super::queries::{self, Pending, UserWithAvatar};
+use super::queries::{self, Pending, Suggestion, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
@@ -45,7 +45,7 @@ pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     get,
     path = "/api/friends/suggestions/",
     tag = "friends",
-    responses((status = 200, description = "People.", body = Vec<UserWithAvatar>)),
+    responses((status = 200, description = "People.", body = Vec<Suggestion>)),
 )]
 pub async fn suggestions(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     let user = viewer.id;

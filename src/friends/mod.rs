@@ -8,3 +8,4 @@ mod commands;
 pub mod http;
 mod model;
 pub mod queries;
+mod statements;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::UserPair;
-use crate::accounts::queries::MAX_FOUND;
+use super::statements::Suggestions;
 use crate::db::schema::{friendships, profiles, users};
 use crate::db::{AnyConnection, Query, among};
 use crate::events::Person;
@@ -30,6 +29,16 @@ impl UserWithAvatar {
     pub const fn id(&self) -> UserId {
         self.person.id
     }
+}
+
+/// A user to whom the viewer has no relationship.
+#[derive(Debug, Serialize, Queryable, ToSchema)]
+pub struct Suggestion {
+    #[serde(flatten)]
+    user: UserWithAvatar,
+    /// How many friends of the viewer are theirs too.
+    #[schema(minimum = 0)]
+    mutual_friends_count: i64,
 }
 
 /// A friend request to the viewer.
@@ -86,21 +95,8 @@ pub(super) fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pendi
 }
 
 /// Returns users to whom this user has no relationship, the newest accounts first.
-pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
-    let relationship = friendships::table.filter(
-        friendships::low_id
-            .eq(user)
-            .and(friendships::high_id.eq(users::id))
-            .or(friendships::high_id.eq(user).and(friendships::low_id.eq(users::id))),
-    );
-    users::table
-        .inner_join(profiles::table)
-        .filter(users::id.ne(user))
-        .filter(not(exists(relationship)))
-        .order(users::id.desc())
-        .limit(MAX_FOUND)
-        .select((PERSON, profiles::avatar))
-        .load(conn)
+pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Suggestion>> {
+    Suggestions(user).load(conn)
 }
 
 /// Returns a user as others see them.

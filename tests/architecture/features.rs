@@ -12,7 +12,8 @@ pub const FEATURES: [&str; 7] =
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 23] = [
+const OTHERS: [(&str, &str, &str); 24] = [
+    ("friends", "statements", "what the queries have prepared once"),
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("messages", "insert", "inserts messages with their keys, in each database's way"),
