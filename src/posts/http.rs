@@ -1,5 +1,6 @@
 //! `/api/posts/`: the feed, posts and their replies, likes and shares.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -10,6 +11,7 @@ use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::events::{Events, Post};
+use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::ids::PostId;
 use crate::limits::Limits;
 use crate::request::body::Body;
@@ -137,24 +139,28 @@ pub async fn one(viewer: Viewer, post: Path<String>, db: Data<Db>) -> Result<Htt
     post,
     path = "/api/posts/",
     tag = "posts",
+    params(IdempotencyKeyHeader),
     request_body = PostForm,
     responses(
-        (status = 201, description = "The post.", body = Post),
+        (status = 201, description = "The post.", body = Post, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 400, description = "Fields are wrong, or name what does not exist.", body = FieldErrors),
         (status = 403, description = "It is the wall of somebody who is not a friend.", body = Rejection),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
         (status = 429, description = "The viewer writes too many.", body = Detail),
     ),
 )]
 pub async fn write(
     viewer: Viewer,
+    key: IdempotencyKey,
     body: Body,
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
     let (author, draft) = (viewer.person(), Draft::parse(&body.into_fields()?));
+    let key = key.of(&Requester::User(viewer.id), &("post", draft.content_and_references()))?;
     limits.post(viewer.id).await?;
-    let post = events.commit_retrying(move |unit| commands::write(unit, &author, &draft)).await?;
-    Ok(HttpResponse::Created().json(post))
+    let once = events.commit_once(key, move |unit| commands::write(unit, &author, &draft));
+    Ok(once.await?.respond(StatusCode::CREATED))
 }
 
 /// Changes the viewer's own post; what is not named stays.
@@ -238,21 +244,24 @@ pub async fn like(
     post,
     path = "/api/posts/{id}/share/",
     tag = "posts",
-    params(("id" = u64, Path, description = "The post's id.")),
+    params(("id" = u64, Path, description = "The post's id."), IdempotencyKeyHeader),
     responses(
-        (status = 200, description = "The post.", body = Post),
+        (status = 200, description = "The post.", body = Post, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 404, description = "There is none.", body = Detail),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
         (status = 429, description = "Too many likes and shares.", body = Detail),
     ),
 )]
 pub async fn share(
     viewer: Viewer,
+    key: IdempotencyKey,
     post: Path<String>,
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
-    limits.reaction(viewer.id).await?;
     let (viewer, id) = (viewer.id, PostId::from_digits(&post));
-    let post = events.commit(move |unit| commands::share(unit, viewer, id)).await?;
-    Ok(HttpResponse::Ok().json(post))
+    let key = key.of(&Requester::User(viewer), &("share", id))?;
+    limits.reaction(viewer).await?;
+    let once = events.commit_once(key, move |unit| commands::share(unit, viewer, id));
+    Ok(once.await?.respond(StatusCode::OK))
 }

@@ -1,6 +1,7 @@
 //! A post to be written, a change of one, and what a like does, as they come in a body; and which
 //! posts a list holds. No I/O.
 
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{FieldErrors, Result};
@@ -118,6 +119,15 @@ impl Draft {
             }
         }
         Self { content, type_, media_url, parent, target, reply_to, mentioned, mentioned_username, errors }
+    }
+}
+
+impl Draft {
+    /// Returns everything that distinguishes one draft from another.
+    pub(super) fn content_and_references(&self) -> impl Serialize {
+        let Self { parent, target, reply_to, mentioned, mentioned_username, .. } = self;
+        let references = (parent, target, reply_to, mentioned, mentioned_username);
+        (&self.content, self.type_, &self.media_url, references)
     }
 }
 

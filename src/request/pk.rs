@@ -1,9 +1,10 @@
 //! A [`Pk`] names a row in a body: a number, or digits as text. No I/O.
 
+use serde::Serialize;
 use serde_json::{Number, Value};
 
 /// The id of a row, which need not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pk {
     /// The id; 0, which no row has, for what 64 bits do not hold.
     pub id: i64,

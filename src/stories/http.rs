@@ -1,6 +1,7 @@
 //! `/api/stories/`: stories of friends and one's own, views and reactions.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::Events;
+use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::ids::{StoryId, UserId};
 use crate::limits::Limits;
 use crate::request::body::Body;
@@ -94,25 +96,30 @@ async fn list(viewer: UserId, filter: Filter, db: &Db) -> Result<HttpResponse> {
     post,
     path = "/api/stories/",
     tag = "stories",
+    params(IdempotencyKeyHeader),
     request_body = StoryForm,
     responses(
-        (status = 201, description = "The story.", body = Story),
+        (status = 201, description = "The story.", body = Story, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 400, description = "Fields are wrong.", body = FieldErrors),
+        (status = 422, description = "The idempotency key was used for something else.", body = Detail),
         (status = 429, description = "The viewer publishes too many.", body = Detail),
     ),
 )]
 pub async fn publish(
     viewer: Viewer,
+    key: IdempotencyKey,
     body: Body,
     bounds: Data<Stories>,
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
     let draft = Draft::parse(&body.into_fields()?)?;
-    limits.post(viewer.id).await?;
     let (user, lifetime) = (viewer.id, bounds.lifetime);
-    let story = events.commit(move |unit| commands::publish(unit, user, &draft, lifetime)).await?;
-    Ok(HttpResponse::Created().json(story))
+    let story = ("story", &draft.media_url, draft.media_type, &draft.caption);
+    let key = key.of(&Requester::User(user), &story)?;
+    limits.post(user).await?;
+    let once = events.commit_once(key, move |unit| commands::publish(unit, user, &draft, lifetime));
+    Ok(once.await?.respond(StatusCode::CREATED))
 }
 
 /// Deletes the viewer's own story.
