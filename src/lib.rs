@@ -25,9 +25,9 @@
 //! - [`auth`]: authentication: passwords, tokens and their revocation.
 //! - [`accounts`]: signing up, profiles, and finding people.
 //! - [`friends`]: friend requests and friendships.
-//! - [`messages`]: direct messages between two users.
 //! - [`posts`]: posts, replies, walls, likes and shares.
 //! - [`stories`]: stories, which expire, views and reactions.
+//! - [`messages`]: direct messages between two users.
 //! - [`integrations`]: announcements of other backends.
 //! - [`notifications`]: the live feed of a user's inbox over a WebSocket, and the inbox over
 //!   REST.
@@ -58,9 +58,9 @@ pub mod events;
 pub mod auth;
 pub mod accounts;
 pub mod friends;
-pub mod messages;
 pub mod posts;
 pub mod stories;
+pub mod messages;
 pub mod integrations;
 pub mod notifications;
 

@@ -27,6 +27,7 @@ const BUILT_CONCURRENTLY: &[&str] = &[
     "users_newest",
     "users_search_key_bigrams",
     "friendships_requests",
+    "messages_reply_to_story",
 ];
 
 /// How often an instance tries to take the lock while another one migrates.

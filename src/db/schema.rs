@@ -58,6 +58,7 @@ diesel::table! {
         content -> Text,
         is_read -> Bool,
         created_at -> Timestamp,
+        reply_to_story_id -> Nullable<Text>,
     }
 }
 
@@ -121,6 +122,7 @@ diesel::table! {
         view_count -> Int8,
         heart_count -> Int8,
         thunder_count -> Int8,
+        is_kept -> Bool,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::events::{Event, Person, UnitOfWork};
 use crate::ids::{StoryId, UserId};
 use crate::timestamp::Timestamp;
 
-/// Days for which an expired story is kept: what still refers to it may ask whether it has expired.
+/// Days for which an expired story is kept, for clients that still show it.
 const KEPT_DAYS: u32 = 1;
 
 /// How many stories one call of [`prune`] deletes.
@@ -120,7 +120,20 @@ fn if_deleted(error: DieselError) -> Error {
     }
 }
 
-/// Deletes stories that have expired a day ago, [`PRUNE_BATCH`] at most, and returns how many.
+/// Keeps a story after it has expired, because a message refers to it.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn keep(conn: &mut AnyConnection, id: &StoryId) -> Query<()> {
+    diesel::update(stories::table.find(id))
+        .filter(stories::is_kept.eq(false))
+        .set(stories::is_kept.eq(true))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Deletes stories that have expired a day ago, to which no message refers, [`PRUNE_BATCH`] at most, and returns how many.
 ///
 /// # Errors
 ///
@@ -128,7 +141,7 @@ fn if_deleted(error: DieselError) -> Error {
 pub fn prune(conn: &mut AnyConnection, now: Timestamp) -> Query<usize> {
     diesel::sql_query(
         "DELETE FROM stories WHERE id IN \
-         (SELECT id FROM stories WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+         (SELECT id FROM stories WHERE NOT is_kept AND expires_at < $1 ORDER BY expires_at LIMIT $2)",
     )
     .bind::<SqlTimestamp, _>(now.days_before(KEPT_DAYS))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)

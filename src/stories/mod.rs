@@ -6,8 +6,8 @@
 mod commands;
 pub mod http;
 mod model;
-mod queries;
+pub mod queries;
 mod statements;
 
-pub use commands::{PRUNE_BATCH, prune};
-pub use model::Draft;
+pub use commands::{PRUNE_BATCH, keep, prune};
+pub use model::{Draft, ReferencedStory};

@@ -296,3 +296,79 @@ async fn stories_are_deleted_a_day_after_they_expired(mode: Mode) {
     stage.start_instance(&[]);
     until("the old story is deleted", async || stage.number("SELECT COUNT(*) FROM stories") == 2).await;
 }
+
+#[apply(both_modes)]
+async fn a_message_refers_to_a_story_of_its_receiver(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob, eve] = people(&stage).await;
+    stage.befriend(&bob, &eve).await;
+    let story = publish(&stage, &bob).await;
+    let other = publish(&stage, &eve).await;
+    let mut ids = Vec::new();
+    let simple = story["id"].as_str().unwrap().replace('-', "").to_uppercase();
+    for (sender, receiver, given, is_attached) in [
+        (&ada, &bob, story["id"].clone(), true),
+        (&ada, &bob, json!(simple), true),
+        // Not the receiver's, not visible to the sender, one's own, and unknown.
+        (&bob, &ada, other["id"].clone(), false),
+        (&ada, &eve, other["id"].clone(), false),
+        (&bob, &eve, story["id"].clone(), false),
+        (&ada, &bob, json!("3b241101-e2bb-4255-8caf-4136c566a962"), false),
+        (&ada, &bob, json!(null), false),
+    ] {
+        let body = json!({ "receiver_id": receiver.id, "content": "x", "reply_to_story": given });
+        let message = stage.here().post("/api/messages/").by(sender).json(&body).await.is(201);
+        let attached = json!({
+            "id": story["id"], "media_url": story["media_url"], "media_type": "image", "is_expired": false,
+        });
+        let expected = if is_attached { attached } else { Value::Null };
+        assert_eq!(message["story"], expected, "{body}");
+        if is_attached {
+            ids.push(message["id"].clone());
+        }
+    }
+    let of_message = async |person: &Person| {
+        let mut shown = Vec::new();
+        for path in [
+            "",
+            "?limit=200",
+            &format!("conversation/{}/", if person.id == ada.id { bob.id } else { ada.id }),
+        ] {
+            let list = stage.there().get(&format!("/api/messages/{path}")).by(person).await.is(200);
+            let messages = list.as_array().unwrap();
+            shown.extend(messages.iter().filter(|it| ids.contains(&it["id"])).map(|it| it["story"].clone()));
+        }
+        assert_eq!(shown.len(), 6, "{shown:?}");
+        assert!(shown.iter().all(|story| *story == shown[0]), "{shown:?}");
+        shown.swap_remove(0)
+    };
+    assert_eq!(of_message(&bob).await["media_url"], story["media_url"]);
+
+    // Once it has expired its picture is nowhere, and retention keeps it.
+    stage.sql("UPDATE stories SET expires_at = '2026-01-01 00:00:00'");
+    let expired = json!({ "id": story["id"], "media_url": "", "media_type": "image", "is_expired": true });
+    for person in [&ada, &bob] {
+        assert_eq!(of_message(person).await, expired);
+    }
+    let body = json!({ "receiver_id": bob.id, "content": "x", "reply_to_story": story["id"] });
+    let late = stage.here().post("/api/messages/").by(&ada).json(&body).await.is(201);
+    assert_eq!(late["story"], Value::Null);
+    let mut stage = stage;
+    stage.start_instance(&[]);
+    until("the other story is deleted", async || stage.number("SELECT COUNT(*) FROM stories") == 1).await;
+}
+
+#[apply(both_modes)]
+async fn a_message_outlives_the_story_that_it_refers_to(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob, _] = people(&stage).await;
+    let story = publish(&stage, &bob).await["id"].take();
+    let body = json!({ "receiver_id": bob.id, "content": "x", "reply_to_story": story });
+    let message = stage.here().post("/api/messages/").by(&ada).json(&body).await.is(201);
+    assert_eq!(message["story"]["id"], story);
+    let conversations = stage.there().get("/api/messages/conversations/").by(&bob).await.is(200);
+    assert_eq!(conversations[0]["last_message"]["story"]["id"], story);
+    assert_eq!(delete(&stage, &bob, &story, "").await.status, 204);
+    let messages = stage.there().get("/api/messages/").by(&bob).await.is(200);
+    assert_eq!((&messages[0]["id"], &messages[0]["story"]), (&message["id"], &Value::Null));
+}

@@ -201,6 +201,8 @@ impl Tour {
         self.visit("POST /api/stories/{id}/view/", id, "", friends, Value::Null, 200).await;
         let heart = json!({ "reaction_type": "heart" });
         self.visit("POST /api/stories/{id}/react/", id, "", friends, heart, 200).await;
+        let reply = json!({ "receiver_id": person, "content": "hello", "reply_to_story": id });
+        self.visit("POST /api/messages/", "", "", friends, reply, 201).await;
         self.visit("DELETE /api/stories/{id}/react/", id, "", friends, Value::Null, 204).await;
         self.visit("DELETE /api/stories/{id}/", id, "", token, Value::Null, 204).await;
     }
