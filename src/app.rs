@@ -104,6 +104,7 @@ impl App {
         let state = State {
             access: Data::new(settings.access),
             requests: Data::new(settings.requests),
+            stories: Data::new(settings.stories),
             db: Data::new(db.clone()),
             messages: Data::new(BatchCommitter::new(events.clone())),
             announcements: Data::new(Announcements::new(&events)),

@@ -102,7 +102,7 @@ pub struct Unauthenticated {
 }
 
 /// What is wrong with each field, by its name.
-#[derive(Debug, Default, PartialEq, Eq, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, ToSchema)]
 #[schema(value_type = std::collections::BTreeMap<String, Vec<String>>, example = json!({ "content": ["This field may not be blank."] }))]
 pub struct FieldErrors(Vec<(&'static str, Text)>);
 
@@ -110,6 +110,11 @@ impl FieldErrors {
     /// Adds a sentence about a field.
     pub fn add(&mut self, field: &'static str, text: impl Into<Text>) {
         self.0.push((field, text.into()));
+    }
+
+    /// Returns whether there is a sentence about a field.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.iter().any(|(name, _)| *name == field)
     }
 
     /// Returns the value if no field is wrong.
@@ -170,6 +175,16 @@ impl Error {
     /// Returns the rejection of what the viewer may not do.
     pub fn not_authorized() -> Self {
         Self::Rejected(Kind::Forbidden, "Not authorized".into())
+    }
+
+    /// Returns the rejection of what a rule forbids the viewer.
+    pub fn forbidden(text: &'static str) -> Self {
+        Self::Rejected(Kind::Forbidden, text.into())
+    }
+
+    /// Returns the rejection of a request for a row that does not exist, by the name of its kind.
+    pub fn no_match(kind: &str) -> Self {
+        Self::Malformed(Kind::NotFound, format!("No {kind} matches the given query.").into())
     }
 
     /// Returns the rejection of one field of the body.

@@ -13,9 +13,11 @@ pub use crate::accounts::{ProfileChange, SignUp};
 pub use crate::auth::{Email, Password, PasswordChange, SignIn};
 pub use crate::integrations::AnnouncementRequest;
 pub use crate::messages::Draft;
+pub use crate::posts::{Change as PostChange, Draft as PostDraft};
 pub use crate::request::body::Body;
 pub use crate::request::fields::{Fields, Parameters, RawFields};
 pub use crate::request::paging::PageRequest;
+pub use crate::stories::Draft as StoryDraft;
 
 // Tokens, and hashes that another service stored.
 pub use crate::auth::{Claims, StoredHash, Tokens, bearer};

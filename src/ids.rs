@@ -5,10 +5,12 @@ use std::fmt;
 
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -137,6 +139,70 @@ impl TryFrom<String> for SignInId {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Self::parse(&text).ok_or("not the id of a sign-in")
+    }
+}
+
+id! {
+    /// Identifies a post: a reply too.
+    PostId
+}
+
+/// Identifies a story: a UUID in lowercase, with dashes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, AsExpression, FromSqlRow)]
+#[serde(transparent)]
+#[diesel(sql_type = Text)]
+pub struct StoryId(String);
+
+impl StoryId {
+    /// The form of one, of which a router and a description take a part each.
+    pub const PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+
+    /// Returns an id that no story has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+
+    /// Returns the id in a path, whose form the router has checked.
+    pub fn from_path(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<Uuid> for StoryId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid.to_string())
+    }
+}
+
+impl ToSchema for StoryId {}
+
+impl PartialSchema for StoryId {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(Self::PATTERN))
+            .examples(["3b241101-e2bb-4255-8caf-4136c566a962"])
+            .into()
+    }
+}
+
+impl<DB> diesel::serialize::ToSql<Text, DB> for StoryId
+where
+    DB: diesel::backend::Backend,
+    String: diesel::serialize::ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut diesel::serialize::Output<'b, '_, DB>) -> diesel::serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+impl<DB> diesel::deserialize::FromSql<Text, DB> for StoryId
+where
+    DB: diesel::backend::Backend,
+    String: diesel::deserialize::FromSql<Text, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> diesel::deserialize::Result<Self> {
+        String::from_sql(value).map(Self)
     }
 }
 

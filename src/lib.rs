@@ -6,7 +6,8 @@
 //! of a message, a connect and a stop.
 //!
 //! - [`error`]: the reason why a request was not done, by kind.
-//! - [`ids`]: ids of users, messages and friend requests, each a type of its own.
+//! - [`ids`]: ids of users, messages, posts, stories and friend
+//!   requests, each a type of its own.
 //! - [`secret`]: comparing secrets in constant time.
 //! - [`timestamp`]: a moment in UTC, as it is stored and serialized.
 //! - [`settings`]: everything that an operator configures, read once at start.
@@ -25,6 +26,8 @@
 //! - [`auth`]: authentication: passwords, tokens and their revocation.
 //! - [`accounts`]: signing up, profiles, and finding people.
 //! - [`friends`]: friend requests and friendships.
+//! - [`posts`]: posts, replies, walls, likes and shares.
+//! - [`stories`]: stories, which expire, views and reactions.
 //! - [`messages`]: direct messages between two users.
 //! - [`integrations`]: announcements of other backends.
 //! - [`notifications`]: the live feed of a user's inbox over a WebSocket, and the inbox over
@@ -56,6 +59,8 @@ pub mod events;
 pub mod auth;
 pub mod accounts;
 pub mod friends;
+pub mod posts;
+pub mod stories;
 pub mod messages;
 pub mod integrations;
 pub mod notifications;

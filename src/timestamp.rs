@@ -1,6 +1,8 @@
 //! A [`Timestamp`] is a point in time in UTC, to the microsecond: the resolution that both
 //! databases store and that is sent to clients.
 
+use std::time::Duration;
+
 use chrono::{DateTime, DurationRound, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
@@ -35,6 +37,12 @@ impl Timestamp {
     /// Returns the time this many minutes later, or the latest timestamp.
     pub fn minutes_later(self, minutes: i64) -> Self {
         let later = TimeDelta::try_minutes(minutes).and_then(|time| self.0.checked_add_signed(time));
+        Self(later.unwrap_or(LATEST).min(LATEST))
+    }
+
+    /// Returns the time this much later, or the latest timestamp.
+    pub fn later(self, time: Duration) -> Self {
+        let later = TimeDelta::from_std(time).ok().and_then(|time| self.0.checked_add_signed(time));
         Self(later.unwrap_or(LATEST).min(LATEST))
     }
 

@@ -4,10 +4,10 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use serde_json::Value;
 
-use numeneon::error::Result;
+use numeneon::error::{FieldErrors, Result};
 use numeneon::fuzzing::{
-    Announcement, AnnouncementRequest, Body, Draft, Email, Fields, Password, PasswordChange, ProfileChange,
-    RawFields, SignIn, SignUp, refresh_token, up_to,
+    Announcement, AnnouncementRequest, Body, Draft, Email, Fields, Password, PasswordChange, PostChange,
+    PostDraft, ProfileChange, RawFields, SignIn, SignUp, StoryDraft, refresh_token, up_to,
 };
 
 /// A bound that is small enough for short inputs to exceed it.
@@ -64,6 +64,8 @@ fn parse(media_type: &[u8], bytes: &[u8]) -> Result<Body> {
 fn check(body: Result<Body>) {
     let Ok(Ok(fields)) = body.map(Body::fields) else { return };
     check_draft(&fields);
+    check_post(&fields);
+    check_story(&fields);
     check_sign_up(&fields);
     check_sign_in(&fields);
     check_password_change(&fields);
@@ -81,6 +83,35 @@ fn check_draft(fields: &Fields) {
         assert_text(&draft.content, MAX_CHARACTERS);
         assert!(!draft.content.is_empty());
     }
+}
+
+fn check_post(fields: &Fields) {
+    let draft = PostDraft::parse(fields);
+    if draft.errors == FieldErrors::default() {
+        assert_text(&draft.content, 500);
+        assert!(!draft.content.is_empty() || draft.media_url.is_some());
+        assert_media(draft.media_url.as_deref().unwrap_or_default());
+        assert!(draft.parent.is_none() || draft.target.is_none());
+    }
+    if let Ok(change) = PostChange::parse(fields) {
+        assert_text(&change.content.unwrap_or_default(), 500);
+        assert_media(&change.media_url.flatten().unwrap_or_default());
+    }
+}
+
+fn check_story(fields: &Fields) {
+    let Ok(draft) = StoryDraft::parse(fields) else { return };
+    assert!(!draft.media_url.is_empty() && ["image", "video"].contains(&draft.media_type));
+    assert_media(&draft.media_url);
+    assert_text(&draft.caption.unwrap_or_default(), 200);
+}
+
+/// Checks that a link, if there is one, can only be one to a web page.
+fn assert_media(link: &str) {
+    assert_text(link, 500);
+    assert!(
+        link.is_empty() || ["http:", "https:"].iter().any(|scheme| link.to_lowercase().starts_with(scheme))
+    );
 }
 
 fn check_sign_up(fields: &Fields) {

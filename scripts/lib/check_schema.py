@@ -63,7 +63,10 @@ def prepare(client, metrics, folder):
     other_sign_in = next(entry["id"] for entry in sign_ins if not entry["is_current"])
 
     schema = client.request("GET", "/api/schema/").expect(200)
-    set_examples(schema, users, requests, message["id"], other_sign_in)
+    posts = [write_post(reader, f"post {number}") for number in range(2)]
+    stories = [publish_story(author) for author in [reader] * 3]
+    reader.request("POST", f"/api/stories/{stories[2]}/react/", {"reaction_type": "heart"}).expect(200)
+    set_examples(schema, users, requests, message["id"], other_sign_in, posts, stories)
     (folder / "schema.json").write_text(json.dumps(schema))
     for name in REQUESTERS:
         (folder / f"token-{name}").write_text(users[name].access)
@@ -78,7 +81,16 @@ def send_message(sender, receiver, content):
     return sender.request("POST", "/api/messages/", {"receiver_id": receiver.id, "content": content}).expect(201)
 
 
-def set_examples(schema, users, requests, message, sign_in):
+def write_post(author, content):
+    return author.request("POST", "/api/posts/", {"content": content}).expect(201)["id"]
+
+
+def publish_story(user):
+    story = {"media_url": "https://example.com/a.png", "media_type": "image"}
+    return user.request("POST", "/api/stories/", story).expect(201)["id"]
+
+
+def set_examples(schema, users, requests, message, sign_in, posts, stories):
     """Makes examples of what was prepared; no two of them consume the same."""
     reader, friend = users["reader"], users["friend"]
     ids = {
@@ -94,6 +106,14 @@ def set_examples(schema, users, requests, message, sign_in):
         "/api/messages/conversation/{user}/read/": friend.id,
         "/api/messages/{id}/read/": message,
         "/api/messages/read_all/": friend.id,
+        "/api/posts/{id}/": posts[0],
+        "/api/posts/{id}/replies/": posts[1],
+        "/api/posts/{id}/like/": posts[1],
+        "/api/posts/{id}/share/": posts[1],
+        "/api/stories/user/{user}/": friend.id,
+        "/api/stories/{id}/": stories[0],
+        "/api/stories/{id}/view/": stories[1],
+        "/api/stories/{id}/react/": stories[2],
     }
     for path, value in ids.items():
         for operation in schema["paths"][path].values():
@@ -112,6 +132,12 @@ def set_examples(schema, users, requests, message, sign_in):
         ("patch", "/api/auth/profile/"): [{"bio": "hello"}],
         ("put", "/api/auth/profile/{id}/"): [{"bio": "hello"}],
         ("post", "/api/messages/"): [{"receiver_id": friend.id, "content": "hello"}],
+        ("post", "/api/posts/"): [{"content": "hello"}, {"content": "yes", "parent_id": posts[1]}],
+        ("put", "/api/posts/{id}/"): [{"content": "hello"}],
+        ("patch", "/api/posts/{id}/"): [{"content": "hello"}],
+        ("post", "/api/posts/{id}/like/"): [{"action": "like"}],
+        ("post", "/api/stories/"): [{"media_url": "https://example.com/a.png", "media_type": "image"}],
+        ("post", "/api/stories/{id}/react/"): [{"reaction_type": "heart"}],
         ("post", "/api/notifications/read/"): [{"up_to": 1}],
         ("post", "/api/events/"): [announcement, announcement | {"durable": False}],
     }

@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
     #[serde(flatten)]
-    account: Account,
+    user: NestedUser,
     profile: OwnProfile,
 }
 
@@ -35,8 +35,8 @@ struct OwnProfile {
     updated_at: Timestamp,
 }
 
-/// The viewer within their profile.
-#[derive(Debug, Serialize, ToSchema)]
+/// The viewer, by themselves and within their profile.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct NestedUser {
     #[serde(flatten)]
     account: Account,
@@ -55,18 +55,16 @@ pub fn me(conn: &mut AnyConnection, account: Account) -> Query<Me> {
         .filter(profiles::user_id.eq(account.id))
         .select(<Profile as Selectable<diesel::pg::Pg>>::construct_selection())
         .first(conn)?;
-    let user = NestedUser {
-        account: account.clone(),
-        date_joined: account.date_joined,
-        profile_picture: profile.avatar.clone(),
-    };
+    let (date_joined, profile_picture) = (account.date_joined, profile.avatar.clone());
+    let user = NestedUser { account, date_joined, profile_picture };
     let Profile { id, bio, avatar, location, website, created_at, updated_at } = profile;
-    let profile = OwnProfile { id, user, bio, avatar, location, website, created_at, updated_at };
-    Ok(Me { account, profile })
+    let own = user.clone();
+    let profile = OwnProfile { id, user: own, bio, avatar, location, website, created_at, updated_at };
+    Ok(Me { user, profile })
 }
 
 /// A user as strangers see them. The email is shown to its owner only; the key stays.
-#[derive(Debug, Serialize, Queryable, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PublicUser {
     id: UserId,
     username: String,
@@ -77,22 +75,37 @@ pub struct PublicUser {
     last_name: String,
     #[schema(required = true)]
     profile_picture: Option<String>,
+    date_joined: Timestamp,
+    profile: PublicProfile,
 }
+
+/// A profile as strangers see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct PublicProfile {
+    bio: String,
+    location: String,
+    website: String,
+    #[schema(required = true)]
+    avatar: Option<String>,
+}
+
+/// The columns of a [`PublicUser`].
+type PublicColumns = ((UserId, String, String, String, Timestamp), (String, String, String, Option<String>));
 
 /// Returns the active user of this name, if there is one.
 pub fn public_user(conn: &mut AnyConnection, username: &str) -> Query<Option<PublicUser>> {
     let row = users::table
         .inner_join(profiles::table)
         .filter(users::username.eq(username).and(users::is_active))
-        .select((users::id, users::username, users::first_name, users::last_name, profiles::avatar))
-        .first::<(UserId, String, String, String, Option<String>)>(conn)
+        .select((
+            (users::id, users::username, users::first_name, users::last_name, users::date_joined),
+            (profiles::bio, profiles::location, profiles::website, profiles::avatar),
+        ))
+        .first::<PublicColumns>(conn)
         .optional()?;
-    Ok(row.map(|(id, username, first_name, last_name, profile_picture)| PublicUser {
-        id,
-        username,
-        email: "",
-        first_name,
-        last_name,
-        profile_picture,
+    Ok(row.map(|((id, username, first_name, last_name, date_joined), (bio, location, website, avatar))| {
+        let profile_picture = avatar.clone();
+        let profile = PublicProfile { bio, location, website, avatar };
+        PublicUser { id, username, email: "", first_name, last_name, profile_picture, date_joined, profile }
     }))
 }

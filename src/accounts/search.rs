@@ -27,9 +27,26 @@ pub const LIMIT: i64 = MAX_FOUND as i64;
 const MAX_ORDERED: i64 = 1_000;
 
 /// A user that a search found.
-#[derive(Debug, Serialize, Queryable, QueryableByName, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Found)]
 pub struct SearchHit {
+    #[serde(flatten)]
+    row: SearchRow,
+    /// The same as `avatar`, and always there.
+    #[schema(required = true)]
+    profile_picture: Option<String>,
+}
+
+impl From<SearchRow> for SearchHit {
+    fn from(row: SearchRow) -> Self {
+        let profile_picture = row.avatar.clone();
+        Self { row, profile_picture }
+    }
+}
+
+/// The columns of a [`SearchHit`].
+#[derive(Debug, Serialize, Queryable, QueryableByName, ToSchema)]
+struct SearchRow {
     #[diesel(sql_type = BigInt)]
     id: UserId,
     #[diesel(sql_type = Text)]
@@ -54,6 +71,11 @@ pub struct SearchHit {
 ///
 /// Those of the database, here and below.
 pub fn search(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+    let rows = search_rows(conn, requester, text)?;
+    Ok(rows.into_iter().map(SearchHit::from).collect())
+}
+
+fn search_rows(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchRow>> {
     let text = &text.to_lowercase();
     if text.chars().count() < 2 {
         return newest(conn, requester);
@@ -71,14 +93,14 @@ pub fn search(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<
 }
 
 /// Appends those who are not among the hits yet, while there is room.
-fn append(hits: &mut Vec<SearchHit>, found: Vec<SearchHit>) {
+fn append(hits: &mut Vec<SearchRow>, found: Vec<SearchRow>) {
     let known: BTreeSet<UserId> = hits.iter().map(|hit| hit.id).collect();
     hits.extend(found.into_iter().filter(|hit| !known.contains(&hit.id)));
     hits.truncate(MAX_FOUND);
 }
 
 /// Returns the newest accounts, without superusers.
-fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchHit>> {
+fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchRow>> {
     users::table
         .inner_join(profiles::table)
         .filter(users::id.ne(requester).and(users::is_active).and(diesel::dsl::not(users::is_superuser)))
@@ -90,7 +112,7 @@ fn newest(conn: &mut AnyConnection, requester: UserId) -> Query<Vec<SearchHit>> 
 
 /// Returns users whose username begins with a text: a range of an index, in its order. The line
 /// break that ends a username sorts before all that it may contain, so the text itself is first.
-fn by_prefix(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+fn by_prefix(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchRow>> {
     let end = format!("{text}{}", char::MAX);
     match conn {
         AnyConnection::Postgres(_) => ByPrefix::<true> { requester, text: text.into(), end }.load(conn),
@@ -206,7 +228,7 @@ prepared_once! {
 /// Not prepared: the planner must see the text to choose between trigrams, and bigrams, which
 /// alone serve two letters. MATERIALIZED keeps it from expecting that a scan of all users
 /// meets the few matches early; they are still read no further than the limit.
-fn search_all(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchHit>> {
+fn search_all(conn: &mut AnyConnection, requester: UserId, text: &str) -> Query<Vec<SearchRow>> {
     let source = match conn {
         AnyConnection::Postgres(_) => {
             "WITH matches AS MATERIALIZED (SELECT id, username, first_name, last_name, search_key FROM users \

@@ -59,9 +59,21 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Ope
 pub fn pattern(path: &str, operation: &Operation) -> String {
     path_parameters(operation).fold(path.to_owned(), |pattern, parameter| {
         let name = &parameter.name;
-        let characters = if is_integer(parameter) { "[0-9]+" } else { "[^/]+" };
+        let characters = characters(parameter);
         pattern.replace(&format!("{{{name}}}"), &format!("{{{name}:{characters}}}"))
     })
+}
+
+/// Returns the regular expression of what a parameter may be.
+fn characters(parameter: &Parameter) -> String {
+    if is_integer(parameter) {
+        return "[0-9]+".to_owned();
+    }
+    let pattern = match &parameter.schema {
+        Some(RefOr::T(Schema::Object(schema))) => schema.pattern.as_deref(),
+        _ => None,
+    };
+    pattern.map_or("[^/]+", |pattern| pattern.trim_matches(['^', '$'])).to_owned()
 }
 
 /// Returns whether an operation has an id in its path.

@@ -21,6 +21,8 @@ use crate::integrations::http as integrations;
 use crate::messages::http as messages;
 use crate::notifications::{http as notifications, socket};
 use crate::operations::health;
+use crate::posts::http as posts;
+use crate::stories::http as stories;
 
 /// Every handler that is described. The labels are part of the contract.
 static ENDPOINTS: &[Endpoint] = endpoints! {
@@ -59,6 +61,19 @@ static ENDPOINTS: &[Endpoint] = endpoints! {
     "Read" => messages::read_conversation;
     "Read All" => messages::read_all;
     "Read" => messages::read_one;
+
+    "Posts" => posts::list, posts::write;
+    "Post" => posts::one, posts::change, posts::delete;
+    "Replies" => posts::replies;
+    "Like" => posts::like;
+    "Share" => posts::share;
+
+    "Stories" => stories::all, stories::publish;
+    "My Stories" => stories::own;
+    "User Stories" => stories::of_user;
+    "Story" => stories::delete;
+    "View" => stories::view;
+    "React" => stories::react, stories::take_back;
 
     "Inbox" => notifications::list;
     "Inbox Read" => notifications::mark_read;

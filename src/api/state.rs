@@ -21,7 +21,7 @@ use crate::operations::health::Health;
 use crate::request::body::Body;
 use crate::request::client_address::ClientAddress;
 use crate::request::fields::{Parameters, RawFields};
-use crate::settings::{Access, Requests};
+use crate::settings::{Access, Requests, Stories};
 use crate::telemetry::Metrics;
 
 macro_rules! state {
@@ -52,6 +52,8 @@ state! {
     access: Access,
     /// The bounds of one request.
     requests: Requests,
+    /// How long stories live.
+    stories: Stories,
     /// The database.
     db: Db,
     /// Commits units of work.

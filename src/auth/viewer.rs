@@ -13,6 +13,7 @@ use super::authenticator::Authenticator;
 use super::model::{Account, AuthError};
 use super::tokens::{TokenError, TokenType};
 use crate::error::{Error, Result, Unauthenticated};
+use crate::events::Person;
 use crate::ids::SignInId;
 
 /// The authenticated user who makes a request.
@@ -32,6 +33,16 @@ impl Viewer {
     /// Returns the sign-in that the request's token belongs to.
     pub const fn sign_in(&self) -> SignInId {
         self.sign_in
+    }
+
+    /// Returns the viewer as others see them in lists and events.
+    pub fn person(&self) -> Person {
+        Person {
+            id: self.id,
+            username: self.username.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ const BUILT_CONCURRENTLY: &[&str] = &[
     "users_search_key_bigrams",
     "users_search_key_prefix",
     "friendships_requests",
+    "messages_reply_to_story",
 ];
 
 /// How often an instance tries to take the lock while another one migrates.

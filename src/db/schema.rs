@@ -73,6 +73,35 @@ diesel::table! {
         content -> Text,
         is_read -> Bool,
         created_at -> Timestamp,
+        reply_to_story_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    post_likes (post_id, user_id) {
+        post_id -> Int8,
+        user_id -> Int8,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    posts (id) {
+        id -> Int8,
+        author_id -> Int8,
+        target_profile_id -> Nullable<Int8>,
+        #[sql_name = "type"]
+        type_ -> Text,
+        content -> Text,
+        media_url -> Nullable<Text>,
+        parent_id -> Nullable<Int8>,
+        reply_to_comment_id -> Nullable<Int8>,
+        mentioned_user_id -> Nullable<Int8>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        reply_count -> Int8,
+        likes_count -> Int8,
+        shares_count -> Int8,
     }
 }
 
@@ -109,6 +138,39 @@ diesel::table! {
 }
 
 diesel::table! {
+    stories (id) {
+        id -> Text,
+        user_id -> Int8,
+        media_url -> Text,
+        media_type -> Text,
+        caption -> Nullable<Text>,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        view_count -> Int8,
+        heart_count -> Int8,
+        thunder_count -> Int8,
+        is_kept -> Bool,
+    }
+}
+
+diesel::table! {
+    story_reactions (story_id, user_id) {
+        story_id -> Text,
+        user_id -> Int8,
+        reaction_type -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    story_views (story_id, viewer_id) {
+        story_id -> Text,
+        viewer_id -> Int8,
+        viewed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     username_keys (key) {
         key -> Text,
         user_id -> Int8,
@@ -135,9 +197,16 @@ diesel::table! {
 
 diesel::joinable!(inbox_events -> inboxes (user_id));
 diesel::joinable!(inboxes -> users (user_id));
+diesel::joinable!(post_likes -> posts (post_id));
+diesel::joinable!(post_likes -> users (user_id));
 diesel::joinable!(profiles -> users (user_id));
 diesel::joinable!(sign_ins -> users (user_id));
 diesel::joinable!(username_keys -> users (user_id));
+diesel::joinable!(stories -> users (user_id));
+diesel::joinable!(story_reactions -> stories (story_id));
+diesel::joinable!(story_reactions -> users (user_id));
+diesel::joinable!(story_views -> stories (story_id));
+diesel::joinable!(story_views -> users (viewer_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     conversations,
@@ -148,9 +217,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     installation,
     instances,
     messages,
+    post_likes,
+    posts,
     profiles,
     sign_ins,
     spent_tokens,
+    stories,
+    story_reactions,
+    story_views,
     username_keys,
     users,
 );

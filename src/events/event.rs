@@ -2,47 +2,18 @@
 //! number, as it is stored and sent. A [`Notice`] is a hint that is not stored.
 
 use bytes::Bytes;
-use diesel::prelude::*;
+use diesel::Queryable;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
+use super::people::{Person, UserSummary};
+use super::post::PostEvent;
+use super::story::ReferencedStory;
 use crate::error::{Error, Result};
-use crate::ids::{FriendRequestId, MessageId, SignInId, UserId};
+use crate::ids::{FriendRequestId, MessageId, SignInId, StoryId, UserId};
 use crate::timestamp::Timestamp;
 
 /// An envelope's position in one person's inbox: 1, 2, 3, …
 pub type Seq = i64;
-
-/// A user as others see them in lists and events.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[diesel(table_name = crate::db::schema::users)]
-pub struct Person {
-    /// The user's id.
-    pub id: UserId,
-    /// Unique, case-sensitive.
-    pub username: String,
-    /// May be empty.
-    pub first_name: String,
-    /// May be empty.
-    pub last_name: String,
-}
-
-/// A user in a message.
-#[derive(Clone, Debug, Serialize, Queryable, Selectable, ToSchema)]
-#[schema(as = Brief)]
-#[diesel(table_name = crate::db::schema::users)]
-pub struct UserSummary {
-    /// The user's id.
-    pub id: UserId,
-    /// Unique, case-sensitive.
-    pub username: String,
-}
-
-impl From<&Person> for UserSummary {
-    fn from(person: &Person) -> Self {
-        Self { id: person.id, username: person.username.clone() }
-    }
-}
 
 /// Every kind of event that a client can receive.
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +44,17 @@ pub enum Event {
         /// When it was sent.
         created_at: Timestamp,
     },
+    /// Something happened to or by a post.
+    Post(PostEvent),
+    /// A user reacted to the recipient's story.
+    StoryReaction {
+        /// The story's id.
+        story_id: StoryId,
+        /// The user who reacted.
+        user: Person,
+        /// `heart` or `thunder`.
+        reaction_type: &'static str,
+    },
 }
 
 impl Event {
@@ -82,6 +64,8 @@ impl Event {
             Self::FriendRequest { .. } => "friend_request",
             Self::FriendAccepted { .. } => "friend_accepted",
             Self::NewMessage { .. } => "new_message",
+            Self::Post(event) => event.name(),
+            Self::StoryReaction { .. } => "story_reaction",
         }
     }
 }
@@ -112,8 +96,8 @@ pub enum Notice {
         is_read: bool,
         /// When it was sent.
         created_at: Timestamp,
-        /// Always null.
-        story: (),
+        /// The story of the receiver that it refers to.
+        story: Option<ReferencedStory>,
     },
     /// Messages between the user and another one were read, by either.
     MessagesRead {
@@ -207,6 +191,11 @@ pub const OWN_NAMES: &[&str] = &[
     "sessions_ended",
 ];
 
+/// The types of events that integrations may announce too: they may go on to have posts and
+/// stories of their own.
+pub const SHARED_NAMES: &[&str] =
+    &["comment_reply", "new_post", "post_comment", "story_reaction", "wall_post"];
+
 /// Something that an integration announces. It is stored and sent as it came.
 #[derive(Clone, Debug, Default)]
 pub struct Announcement {
@@ -271,7 +260,7 @@ mod tests {
                 content: "hello".into(),
                 is_read: false,
                 created_at: Timestamp::now(),
-                story: (),
+                story: None,
             },
             Notice::MessagesRead { sender_id: UserId::new(1), reader_id: UserId::new(2), up_to: None },
             Notice::FriendsChanged { user_id: UserId::new(2) },

@@ -20,14 +20,19 @@ pub mod inbox;
 mod listing;
 mod once;
 mod outgoing;
+mod people;
+pub mod post;
 mod statements;
+mod story;
 mod unit_of_work;
 
 pub use batch::{BatchCommand, BatchCommitter};
 pub use commit::{Events, retry_conflicts};
 pub use event::{
-    Announcement, ControlMessage, Envelope, Event, Notice, OWN_NAMES, PROTOCOL, Person, Revocation, Seq,
-    UserSummary,
+    Announcement, ControlMessage, Envelope, Event, Notice, OWN_NAMES, PROTOCOL, Revocation, SHARED_NAMES, Seq,
 };
 pub use listing::Listing;
+pub use people::{Person, UserSummary};
+pub use post::{Post, User};
+pub use story::ReferencedStory;
 pub use unit_of_work::UnitOfWork;

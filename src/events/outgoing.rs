@@ -6,8 +6,8 @@ use crate::ids::UserId;
 /// What a unit of work sends after its COMMIT.
 #[derive(Clone, Debug)]
 pub(super) enum Outgoing {
-    /// An event for one user, appended to their inbox in the transaction.
-    Event(UserId, Event),
+    /// An event for some users, appended to their inboxes in the transaction.
+    Event(Vec<UserId>, Event),
     /// An announcement for some users, appended to their inboxes in the transaction.
     Announcement(Vec<UserId>, Announcement),
     /// An announcement for whoever of some users has a socket. It is not stored.

@@ -39,7 +39,12 @@ impl<'a> UnitOfWork<'a> {
     /// Emits an event: it is stored in the recipient's inbox and published, if the
     /// transaction commits.
     pub fn emit(&mut self, recipient: UserId, event: Event) {
-        self.push(Outgoing::Event(recipient, event));
+        self.emit_to_all(vec![recipient], event);
+    }
+
+    /// Emits an event to users, each of them named once.
+    pub fn emit_to_all(&mut self, recipients: Vec<UserId>, event: Event) {
+        self.push(Outgoing::Event(recipients, event));
     }
 
     /// Announces something to users who exist, each of them named once. If it is `durable`
@@ -85,11 +90,11 @@ impl<'a> UnitOfWork<'a> {
         let mut live = Vec::new();
         for (place, outgoing) in self.outgoing {
             match outgoing {
-                Outgoing::Event(recipient, event) => {
+                Outgoing::Event(recipients, event) => {
                     let data = serde_json::to_string(&event).map_err(Error::internal)?;
-                    emitted.push((event.name(), 1));
+                    emitted.push((event.name(), recipients.len() as u64));
                     let name = event.name().to_owned();
-                    entries.push(inbox::Entry { recipients: vec![recipient], name, data });
+                    entries.push(inbox::Entry { recipients, name, data });
                     places.push(place);
                 }
                 Outgoing::Announcement(recipients, Announcement { name, data }) => {

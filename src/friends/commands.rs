@@ -81,7 +81,8 @@ pub(super) fn accept(
     let requester = requester(unit, viewer.id, request)?;
     let friend = queries::person(unit.conn, requester)?.ok_or_else(no_request)?;
     if make_friends(unit, request, viewer, requester)? {
-        Ok(Accepted { message: ACCEPTED, friend })
+        let (id, username) = (friend.id, friend.username.clone());
+        Ok(Accepted { message: ACCEPTED, friend, id, username })
     } else {
         Err(no_request())
     }

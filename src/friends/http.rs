@@ -6,11 +6,11 @@ use actix_web::web::{Data, Path};
 
 use super::commands;
 use super::model::{Accepted, Done};
-use super::queries::{self, Pending, UserWithAvatar};
+use super::queries::{self, Pending, Suggestion, UserWithAvatar};
 use crate::auth::Viewer;
 use crate::db::Db;
 use crate::error::Result;
-use crate::events::{Events, Listing, Person};
+use crate::events::{Events, Listing};
 use crate::idempotency::{IdempotencyKey, IdempotencyKeyHeader, Requester};
 use crate::ids::{FriendRequestId, UserId};
 use crate::limits::Limits;
@@ -61,7 +61,7 @@ pub async fn pending(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     responses((
         status = 200,
         description = "People.",
-        body = Vec<UserWithAvatar>,
+        body = Vec<Suggestion>,
         headers(("X-Inbox-Seq" = i64, description = "The last number of the viewer's inbox when it was read.")),
     )),
 )]
@@ -95,7 +95,7 @@ pub async fn request(
     limits: Data<Limits>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
-    let (requester, addressee) = (person(&viewer), UserId::from_digits(&user));
+    let (requester, addressee) = (viewer.person(), UserId::from_digits(&user));
     let key = key.of(&Requester::User(viewer.id), &("friend request", addressee))?;
     limits.friend_request(viewer.id).await?;
     let once = events.commit_once(key, move |unit| commands::request(unit, &requester, addressee));
@@ -121,7 +121,7 @@ pub async fn accept(
     request: Path<String>,
     events: Data<Events>,
 ) -> Result<HttpResponse> {
-    let (viewer, request) = (person(&viewer), FriendRequestId::from_digits(&request));
+    let (viewer, request) = (viewer.person(), FriendRequestId::from_digits(&request));
     let key = key.of(&Requester::User(viewer.id), &("friend acceptance", request))?;
     let once = events.commit_once(key, move |unit| commands::accept(unit, &viewer, request));
     Ok(once.await?.respond(StatusCode::CREATED))
@@ -181,13 +181,4 @@ pub async fn remove(viewer: Viewer, user: Path<String>, events: Data<Events>) ->
 
 fn done(message: &'static str) -> HttpResponse {
     HttpResponse::Ok().json(Done { message })
-}
-
-fn person(viewer: &Viewer) -> Person {
-    Person {
-        id: viewer.id,
-        username: viewer.username.clone(),
-        first_name: viewer.first_name.clone(),
-        last_name: viewer.last_name.clone(),
-    }
 }

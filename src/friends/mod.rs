@@ -7,4 +7,5 @@
 mod commands;
 pub mod http;
 mod model;
-mod queries;
+pub mod queries;
+mod statements;

@@ -18,6 +18,10 @@ pub(super) struct Done {
 pub(super) struct Accepted {
     pub(super) message: &'static str,
     pub(super) friend: Person,
+    /// The friend's id: a client may take the whole response for the friend.
+    pub(super) id: UserId,
+    /// The friend's username.
+    pub(super) username: String,
 }
 
 /// Two different users, in ascending order of their ids.

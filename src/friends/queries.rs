@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::UserPair;
-use crate::accounts::search::LIMIT;
+use super::statements::Suggestions;
 use crate::db::schema::{friendships, profiles, users};
 use crate::db::{AnyConnection, Query, among};
 use crate::events::Person;
@@ -23,6 +22,23 @@ pub struct UserWithAvatar {
     person: Person,
     #[schema(required = true)]
     profile_picture: Option<String>,
+}
+
+impl UserWithAvatar {
+    /// Returns the user's id.
+    pub const fn id(&self) -> UserId {
+        self.person.id
+    }
+}
+
+/// A user to whom the viewer has no relationship.
+#[derive(Debug, Serialize, Queryable, ToSchema)]
+pub struct Suggestion {
+    #[serde(flatten)]
+    user: UserWithAvatar,
+    /// How many friends of the viewer are theirs too.
+    #[schema(minimum = 0)]
+    mutual_friends_count: i64,
 }
 
 /// A friend request to the viewer.
@@ -79,21 +95,8 @@ pub(super) fn pending(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Pendi
 }
 
 /// Returns active users to whom this user has no relationship, the newest accounts first.
-pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserWithAvatar>> {
-    let relationship = friendships::table.filter(
-        friendships::low_id
-            .eq(user)
-            .and(friendships::high_id.eq(users::id))
-            .or(friendships::high_id.eq(user).and(friendships::low_id.eq(users::id))),
-    );
-    users::table
-        .inner_join(profiles::table)
-        .filter(users::id.ne(user).and(users::is_active))
-        .filter(not(exists(relationship)))
-        .order(users::id.desc())
-        .limit(LIMIT)
-        .select((PERSON, profiles::avatar))
-        .load(conn)
+pub(super) fn suggestions(conn: &mut AnyConnection, user: UserId) -> Query<Vec<Suggestion>> {
+    Suggestions(user).load(conn)
 }
 
 /// Returns a user as others see them.
@@ -124,4 +127,19 @@ pub(super) fn relationship(conn: &mut AnyConnection, pair: UserPair) -> Query<Op
         .select((friendships::id, friendships::asked_by, friendships::accepted_at))
         .first(conn)
         .optional()
+}
+
+/// Returns whether two users are friends.
+pub fn are_friends(conn: &mut AnyConnection, one: UserId, other: UserId) -> Query<bool> {
+    let Some(pair) = UserPair::new(one, other) else { return Ok(false) };
+    Ok(relationship(conn, pair)?.is_some_and(|existing| existing.accepted_at.is_some()))
+}
+
+/// Returns the ids of a user's friends, in no order.
+pub fn friend_ids(conn: &mut AnyConnection, user: UserId) -> Query<Vec<UserId>> {
+    friendships::table
+        .filter(friendships::low_id.eq(user).or(friendships::high_id.eq(user)))
+        .filter(friendships::accepted_at.is_not_null())
+        .select(friendships::low_id + friendships::high_id - user.number())
+        .load(conn)
 }

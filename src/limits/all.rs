@@ -35,6 +35,8 @@ pub struct Limits {
     signups_by_address: AddressLimit,
     messages_by_person: Limit,
     friend_requests_by_person: Limit,
+    posts_by_person: Limit,
+    reactions_by_person: Limit,
     requests_by_person: Limit,
     requests_in_flight: InFlight,
     costly_reads_in_flight: InFlight,
@@ -78,6 +80,8 @@ impl Limits {
             signups_by_address: by_address("signups_by_address", rates.signups_by_address),
             messages_by_person: shared("messages_by_person", rates.messages_by_person),
             friend_requests_by_person: shared("friend_requests_by_person", rates.friend_requests_by_person),
+            posts_by_person: shared("posts_by_person", rates.posts_by_person),
+            reactions_by_person: shared("reactions_by_person", rates.reactions_by_person),
             requests_by_person: Limit::new(
                 "requests_by_person",
                 rates.requests_by_person,
@@ -129,6 +133,24 @@ impl Limits {
     /// 429 with the time until the next one.
     pub async fn friend_request(&self, requester: UserId) -> Result<()> {
         self.friend_requests_by_person.take(LimitKey::person(requester)).await
+    }
+
+    /// Counts a post, a reply or a story of a user.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn post(&self, author: UserId) -> Result<()> {
+        self.posts_by_person.take(LimitKey::person(author)).await
+    }
+
+    /// Counts a like, a share, a view or a reaction of a user.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the time until the next one.
+    pub async fn reaction(&self, user: UserId) -> Result<()> {
+        self.reactions_by_person.take(LimitKey::person(user)).await
     }
 
     /// Counts a request of a user, on this instance only, and waits until few of their requests

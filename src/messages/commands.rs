@@ -3,14 +3,15 @@
 use diesel::prelude::*;
 
 use super::insert::{Inserted, NewMessage, insert_messages};
-use super::model::{Draft, Message, Story};
+use super::model::{Draft, Message};
 use super::queries::{self, Filter};
 use super::statements::MarkAllRead;
 use crate::db::schema::messages;
 use crate::error::{Error, Result};
-use crate::events::{BatchCommand, Event, Notice, UnitOfWork, UserSummary};
+use crate::events::{BatchCommand, Event, Notice, ReferencedStory, UnitOfWork, UserSummary};
 use crate::idempotency::{self, RequestKey};
 use crate::ids::{MessageId, UserId};
+use crate::stories;
 
 /// A message to be sent by a user.
 #[derive(Debug)]
@@ -35,9 +36,11 @@ impl BatchCommand for Send {
         self.draft.content.len() + self.sender.username.len() + self.key.as_ref().map_or(0, RequestKey::bytes)
     }
 
-    /// The message, its conversation, the inbox, its event and the key.
+    /// The message, its conversation, the inbox, its event and the key; and the story, its user, the
+    /// friendship and the reference to it.
     fn rows(&self) -> usize {
-        4 + usize::from(self.key.is_some()) + self.draft.content.len() / 1_024
+        let of_story = if self.draft.story.is_some() { 4 } else { 0 };
+        4 + of_story + usize::from(self.key.is_some()) + self.draft.content.len() / 1_024
     }
 
     fn run(unit: &mut UnitOfWork<'_>, commands: &[Self]) -> Result<Vec<Result<Sent>>> {
@@ -54,7 +57,7 @@ impl BatchCommand for Send {
             unit.act_for(place);
             outcomes.push(match inserted.next() {
                 Some(Inserted::New(id, receiver)) => {
-                    Ok(Sent { message: command.sent(unit, id, receiver), replayed: false })
+                    Ok(Sent { message: command.sent(unit, id, receiver)?, replayed: false })
                 }
                 Some(Inserted::NoReceiver) => Err(no_receiver()),
                 Some(Inserted::Before) | None => {
@@ -81,7 +84,8 @@ impl Send {
     }
 
     /// Notifies the receiver of the message, and the sender's other devices; returns it.
-    fn sent(&self, unit: &mut UnitOfWork<'_>, id: MessageId, receiver: UserSummary) -> Message {
+    fn sent(&self, unit: &mut UnitOfWork<'_>, id: MessageId, receiver: UserSummary) -> Result<Message> {
+        let story = self.attach_story(unit, id)?;
         let (sender, content, created_at) = (self.sender.clone(), self.draft.content.clone(), unit.now);
         let event = Event::NewMessage { id, sender: sender.clone(), content: content.clone(), created_at };
         unit.emit(receiver.id, event);
@@ -94,10 +98,24 @@ impl Send {
                 content: content.clone(),
                 is_read: false,
                 created_at,
-                story: (),
+                story: story.clone(),
             },
         );
-        Message { id, sender, receiver, content, is_read: false, created_at, story: Story }
+        Ok(Message { id, sender, receiver, content, is_read: false, created_at, story })
+    }
+
+    /// Has the message refer to the receiver's story to which it replies, if the sender sees it.
+    fn attach_story(&self, unit: &mut UnitOfWork<'_>, id: MessageId) -> Result<Option<ReferencedStory>> {
+        let Some(story) = &self.draft.story else { return Ok(None) };
+        let found =
+            stories::queries::of_user(unit.conn, self.sender.id, self.draft.receiver, story, unit.now)?;
+        if found.is_some() {
+            stories::keep(unit.conn, story)?;
+            diesel::update(messages::table.find(id))
+                .set(messages::reply_to_story_id.eq(story))
+                .execute(unit.conn)?;
+        }
+        Ok(found)
     }
 }
 

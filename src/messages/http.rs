@@ -54,7 +54,8 @@ pub async fn send(
     committer: Data<BatchCommitter<Send>>,
 ) -> Result<HttpResponse> {
     let draft = Draft::parse(&body.into_fields()?, bounds.max_message_characters)?;
-    let key = key.of(&Requester::User(viewer.id), &("message", draft.receiver, &draft.content))?;
+    let key =
+        key.of(&Requester::User(viewer.id), &("message", draft.receiver, &draft.content, &draft.story))?;
     limits.message(viewer.id).await?;
     let sent = committer.commit(Send { sender: summary(&viewer), draft, key }).await?;
     Ok(Once { replayed: sent.replayed, ..Once::done(&sent.message)? }.respond(StatusCode::CREATED))
@@ -144,7 +145,7 @@ async fn list(
         messages.remove(0);
     }
     let next = messages.first().filter(|_| is_more).map(|oldest| oldest.id.number());
-    Ok(paging::respond(request, &messages, seq, limit, next))
+    Ok(paging::respond(request, &messages, Some(seq), Some(limit), next))
 }
 
 /// Returns the viewer's conversations, the latest message first.

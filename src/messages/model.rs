@@ -1,13 +1,14 @@
 //! A message, and a draft of one as it comes in a body. No I/O.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::{FieldErrors, Result};
+use crate::events::ReferencedStory;
 use crate::events::UserSummary;
-use crate::ids::{MessageId, UserId};
+use crate::ids::{MessageId, StoryId, UserId};
 use crate::request::fields::{Digits, Fields};
 use crate::timestamp::Timestamp;
 
@@ -26,26 +27,9 @@ pub struct Message {
     pub is_read: bool,
     /// When it was sent.
     pub created_at: Timestamp,
-    /// Always null: there are no stories yet, and the contract has the key.
-    pub story: Story,
-}
-
-/// Always null.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Story;
-
-impl ToSchema for Story {}
-
-impl PartialSchema for Story {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Null).into()
-    }
-}
-
-impl Serialize for Story {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_none()
-    }
+    /// The receiver's story to which it replies, if the sender saw it then.
+    #[schema(required = true)]
+    pub story: Option<ReferencedStory>,
 }
 
 /// The fields of a message to be sent.
@@ -57,7 +41,7 @@ pub struct MessageForm {
     /// At most 10,000 characters, unless the service is configured otherwise. Outer whitespace
     /// is removed, and a number is taken for its text.
     content: Content,
-    /// Validated, and ignored.
+    /// The id of a story of the receiver. One that the sender does not see counts for nothing.
     #[schema(format = "uuid")]
     reply_to_story: Option<String>,
 }
@@ -86,6 +70,8 @@ pub struct Draft {
     pub receiver: UserId,
     /// The text.
     pub content: String,
+    /// The story to which it replies.
+    pub story: Option<StoryId>,
 }
 
 impl Draft {
@@ -99,8 +85,7 @@ impl Draft {
         let receiver = fields.id("receiver_id").required().read(&mut errors);
         let content = fields.text_or_number("content").required().not_blank().max_chars(max_chars);
         let content = content.read(&mut errors);
-        // The contract has the field, and there are no stories yet to reply to.
-        fields.uuid("reply_to_story").read_optional(&mut errors);
-        errors.or(Self { receiver: UserId::new(receiver), content })
+        let story = fields.uuid("reply_to_story").read_optional(&mut errors).map(StoryId::from);
+        errors.or(Self { receiver: UserId::new(receiver), content, story })
     }
 }

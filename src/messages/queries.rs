@@ -6,12 +6,13 @@ use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::model::{Message, Story};
+use super::model::Message;
 use super::statements::{Conversations, PageOf};
 use crate::db::schema::{messages, users};
 use crate::db::{AnyConnection, Query, among};
 use crate::events::{Person, UserSummary};
-use crate::ids::{MessageId, UserId};
+use crate::ids::{MessageId, StoryId, UserId};
+use crate::stories::queries::referenced;
 use crate::timestamp::Timestamp;
 
 /// A page of a list: counted from the newest backwards, oldest first within it.
@@ -34,8 +35,8 @@ pub(super) enum Filter {
     One(MessageId),
 }
 
-/// A message without the names of its two users.
-type Row = (MessageId, UserId, UserId, String, bool, Timestamp);
+/// A message without the names of its two users and the story to which it replies.
+type Row = (MessageId, UserId, UserId, String, bool, Timestamp, Option<StoryId>);
 
 /// Returns messages, oldest first: all of them, or a page.
 ///
@@ -63,7 +64,7 @@ pub(super) fn by_ids(conn: &mut AnyConnection, ids: &[MessageId]) -> Query<Vec<M
     named(conn, rows)
 }
 
-/// Adds the names of the users.
+/// Adds the names of the users, and the stories.
 ///
 /// They come from a query of their own, by id, however many messages there are: joined to a long
 /// list, the planner would read all users.
@@ -75,9 +76,12 @@ fn named(conn: &mut AnyConnection, rows: Vec<Row>) -> Query<Vec<Message>> {
         users::table.filter(named).select((users::id, users::username)).load(conn)?;
     let names: BTreeMap<_, _> = found.into_iter().map(|user| (user.id, user)).collect();
     // Of a user who was deleted between the two queries there is no message any more either.
-    let message = |(id, sender, receiver, content, is_read, created_at): Row| {
+    let stories: BTreeSet<StoryId> = rows.iter().filter_map(|row| row.6.clone()).collect();
+    let stories = referenced(conn, stories.into_iter().collect(), Timestamp::now())?;
+    let message = |(id, sender, receiver, content, is_read, created_at, story): Row| {
         let (sender, receiver) = (names.get(&sender)?.clone(), names.get(&receiver)?.clone());
-        Some(Message { id, sender, receiver, content, is_read, created_at, story: Story })
+        let story = story.and_then(|id| stories.get(&id).cloned());
+        Some(Message { id, sender, receiver, content, is_read, created_at, story })
     };
     Ok(rows.into_iter().filter_map(message).collect())
 }
@@ -111,20 +115,23 @@ pub struct Conversation {
 }
 
 /// The last message of a conversation, without its two users.
-type LastMessage = (MessageId, UserId, String, bool, Timestamp);
+type LastMessage = (MessageId, UserId, String, bool, Timestamp, Option<StoryId>);
 
 /// Returns this user's conversations, the latest message first: as many rows are read as
 /// there are partners, however long the history is.
 pub(super) fn conversations(conn: &mut AnyConnection, user: &UserSummary) -> Query<Vec<Conversation>> {
     let rows: Vec<(LastMessage, i64, Person)> = Conversations(user.id).load(conn)?;
+    let stories: BTreeSet<StoryId> = rows.iter().filter_map(|(last, ..)| last.5.clone()).collect();
+    let stories = referenced(conn, stories.into_iter().collect(), Timestamp::now())?;
     let conversation = |(last, unread_count, partner): (LastMessage, i64, Person)| {
-        let (id, sender_id, content, is_read, created_at) = last;
+        let (id, sender_id, content, is_read, created_at, story) = last;
+        let story = story.and_then(|id| stories.get(&id).cloned());
         let (sender, receiver) = if sender_id == user.id {
             (user.clone(), UserSummary::from(&partner))
         } else {
             (UserSummary::from(&partner), user.clone())
         };
-        let last_message = Message { id, sender, receiver, content, is_read, created_at, story: Story };
+        let last_message = Message { id, sender, receiver, content, is_read, created_at, story };
         Conversation { user: partner, last_message, unread_count }
     };
     Ok(rows.into_iter().map(conversation).collect())

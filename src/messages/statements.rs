@@ -4,7 +4,7 @@
 
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamp as SqlTimestamp};
 
 use crate::db::{MultiBackend, prepared_once};
 use crate::ids::{MessageId, UserId};
@@ -38,7 +38,8 @@ impl PageOf<false> {
 
 impl<const OF_TWO: bool> QueryFragment<MultiBackend> for PageOf<OF_TWO> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        const COLUMNS: &str = "SELECT id, sender_id, receiver_id, content, is_read, created_at FROM ";
+        const COLUMNS: &str =
+            "SELECT id, sender_id, receiver_id, content, is_read, created_at, reply_to_story_id FROM ";
         // A message to oneself, as an import may have them, is in the first half only.
         let [first, second] = if OF_TWO {
             [
@@ -78,7 +79,7 @@ pub(super) struct Conversations(pub(super) UserId);
 impl QueryFragment<MultiBackend> for Conversations {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         out.push_sql(
-            "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, c.unread, \
+            "SELECT m.id, m.sender_id, m.content, m.is_read, m.created_at, m.reply_to_story_id, c.unread, \
              u.id, u.username, u.first_name, u.last_name FROM ( \
              SELECT high_id AS partner_id, last_message_id, low_unread AS unread FROM conversations WHERE low_id = ",
         );
@@ -133,11 +134,11 @@ impl QueryFragment<MultiBackend> for MarkAllRead {
 }
 
 /// The columns of a message, without its users' names.
-type Row = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp);
+type Row = (BigInt, BigInt, BigInt, Text, Bool, SqlTimestamp, Nullable<Text>);
 
 prepared_once! {
     MarkAllRead => BigInt;
     PageOf<false> => Row;
     PageOf<true> => Row;
-    Conversations => ((BigInt, BigInt, Text, Bool, SqlTimestamp), BigInt, (BigInt, Text, Text, Text));
+    Conversations => ((BigInt, BigInt, Text, Bool, SqlTimestamp, Nullable<Text>), BigInt, (BigInt, Text, Text, Text));
 }

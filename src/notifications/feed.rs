@@ -213,8 +213,7 @@ impl Feed {
                 self.shared.metrics.repeats_dropped.inc();
                 None
             }
-            // What no instance of this installation published only shows that there may be
-            // something in the inbox.
+            // What no instance of this installation published may mean something in the inbox.
             Some(seq) if seq > self.sent + 1 || origin.is_none() => {
                 self.shared.metrics.gaps_read.inc();
                 self.replay = Some(Replay::new(Behind::Gap));
@@ -295,8 +294,7 @@ impl Feed {
     fn drop_numbered(&mut self) -> std::result::Result<(), Overflow> {
         let mut bytes = 0;
         while let Some(payload) = self.subscription.try_next()? {
-            if FrameHead::parse(&payload.bytes)
-                .is_some_and(|head| head.seq.is_none() && head.is_for(self.is_versioned))
+            if FrameHead::parse(&payload.bytes).is_some_and(|head| head.is_hint_for(self.is_versioned))
                 && let Ok(text) = ByteString::try_from(payload.bytes)
             {
                 bytes += text.len();

@@ -46,7 +46,7 @@ pub async fn list(
     let (user, limit, before) =
         (viewer.id, page.limit.unwrap_or(DEFAULT_LIMIT), page.before.unwrap_or(Seq::MAX));
     let inbox = db.read(move |conn| queries::inbox_page(conn, user, before, limit)).await?;
-    Ok(paging::respond(&request, &inbox, inbox.last_seq, limit, inbox.next))
+    Ok(paging::respond(&request, &inbox, Some(inbox.last_seq), Some(limit), inbox.next))
 }
 
 /// Marks the viewer's inbox as read up to a number, and notifies their sockets.

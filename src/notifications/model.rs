@@ -151,6 +151,11 @@ impl<'a> FrameHead<'a> {
         let names_protocol = |only: &RawValue| only.get().trim_matches('"') == PROTOCOL;
         is_versioned || !self.only.is_some_and(names_protocol)
     }
+
+    /// Returns whether it has no number, and is for such a client.
+    pub(super) fn is_hint_for(&self, is_versioned: bool) -> bool {
+        self.seq.is_none() && self.is_for(is_versioned)
+    }
 }
 
 /// Returns the number that a frame has, if it has one; none if it is not a frame.

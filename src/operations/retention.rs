@@ -1,5 +1,5 @@
 //! Retention deletes what is stored for a time only: envelopes beyond the bounds of an inbox,
-//! redeemed tokens that have expired, and old idempotency keys. It deletes a small batch of
+//! redeemed tokens that have expired, old idempotency keys, and expired stories. It deletes a small batch of
 //! each in one transaction, on one instance at a time.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::events::inbox;
 use crate::telemetry::Metrics;
 use crate::timestamp::Timestamp;
-use crate::{idempotency, settings};
+use crate::{idempotency, settings, stories};
 
 /// How often an instance looks for something to delete.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -45,6 +45,7 @@ struct Deleted {
     events: usize,
     tokens: usize,
     keys: usize,
+    stories: usize,
     /// Whether this instance was the one to look.
     has_looked: bool,
 }
@@ -55,6 +56,7 @@ impl Deleted {
         self.events >= inbox::PRUNE_BATCH
             || self.tokens >= revocation::PRUNE_BATCH
             || self.keys >= idempotency::PRUNE_BATCH
+            || self.stories >= stories::PRUNE_BATCH
     }
 }
 
@@ -89,6 +91,7 @@ impl Retention {
                 events: inbox::prune(conn, &bounds, now, checked)?,
                 tokens: revocation::prune(conn, now)?,
                 keys: idempotency::prune(conn, now)?,
+                stories: stories::prune(conn, now)?,
             })
         };
         let deleted = self.db.transaction(act, End::into_result).await?;

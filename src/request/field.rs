@@ -8,6 +8,7 @@
 //! fields.text("content").required().not_blank().max_chars(10_000).read(&mut errors)
 //! ```
 
+use super::link::is_link;
 use crate::error::{Error, FieldErrors, Text};
 
 /// One value while it is being read.
@@ -183,6 +184,11 @@ impl Field<String> {
             |text| text.chars().count() <= max,
             format!("Ensure this field has no more than {max} characters."),
         )
+    }
+
+    /// Requires a link to a web page, or no text.
+    pub fn link(self) -> Self {
+        self.check(|text| is_link(text), "Enter a valid URL.")
     }
 
     /// Allows at most this many bytes in UTF-8.

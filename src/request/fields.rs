@@ -12,6 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::field::Field;
+use super::pk::Pk;
 
 /// The values of a request's body, by name.
 #[derive(Debug, Default)]
@@ -76,6 +77,29 @@ impl Fields {
             Some(_) => None,
         };
         number.map_or(Field::invalid(name, WholeNumber::REQUIRED), |number| Field::present(name, number))
+    }
+
+    /// Returns the name of a row; null and an empty text name none.
+    pub fn pk(&self, name: &'static str) -> Field<Pk> {
+        match self.0.get(name).map(Pk::parse) {
+            None => Field::absent(name),
+            Some(Ok(None)) => Field::null(name),
+            Some(Ok(Some(pk))) => Field::present(name, pk),
+            Some(Err(text)) => Field::present(name, text).parse(Err),
+        }
+    }
+
+    /// Returns one of these words.
+    pub fn choice(&self, name: &'static str, words: &'static [&'static str]) -> Field<&'static str> {
+        let text = match self.0.get(name) {
+            None => return Field::absent(name),
+            Some(Value::Null) => return Field::null(name),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        let word = words.iter().copied().find(|word| *word == text);
+        Field::present(name, text)
+            .parse(|text| word.ok_or_else(|| format!("\"{text}\" is not a valid choice.")))
     }
 
     /// Returns a UUID, in any of the forms in which one is written.

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use url::form_urlencoded;
 use utoipa::IntoParams;
 
 use super::fields::{Parameters, WholeNumber};
@@ -53,20 +54,39 @@ pub fn respond_whole(items: &impl Serialize, seq: i64) -> HttpResponse {
     HttpResponse::Ok().insert_header((INBOX_SEQ, seq)).json(items)
 }
 
-/// Returns the response with a page, which was read when the viewer's inbox was at `seq`; `next`
-/// is the number before which the next page begins.
+/// Returns the response with a page, which was read when the viewer's inbox was at `seq`, if events
+/// change it. `next` is the number before which the next page begins, of as many items or, without a
+/// limit, of as many as the route allows.
 pub fn respond(
     request: &HttpRequest,
     items: &impl Serialize,
-    seq: i64,
-    limit: i64,
+    seq: Option<i64>,
+    limit: Option<i64>,
     next: Option<i64>,
 ) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.insert_header((INBOX_SEQ, seq));
+    if let Some(seq) = seq {
+        response.insert_header((INBOX_SEQ, seq));
+    }
     if let Some(next) = next {
-        let link = format!("<{}?limit={limit}&before={next}>; rel=\"next\"", request.path());
+        let query = query(request, limit, next);
+        let link = format!("<{}?{query}>; rel=\"next\"", request.path());
         response.insert_header((header::LINK, link));
     }
     response.json(items)
+}
+
+/// Returns the query of the next page: that of this one, with another `before`.
+fn query(request: &HttpRequest, limit: Option<i64>, next: i64) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        if !matches!(&*name, "limit" | "before") {
+            query.append_pair(&name, &value);
+        }
+    }
+    if let Some(limit) = limit {
+        query.append_pair("limit", &limit.to_string());
+    }
+    query.append_pair("before", &next.to_string());
+    query.finish()
 }

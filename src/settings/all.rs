@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::env_file::EnvFile;
-use super::groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, SignUps, Socket};
+use super::groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, SignUps, Socket, Stories};
 use super::invalid_setting::InvalidSetting;
 use super::place::Place;
 use super::rate::Rates;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub access: Access,
     /// The bounds of one request.
     pub requests: Requests,
+    /// What stories are bound by.
+    pub stories: Stories,
     /// The rates of all limits.
     pub rates: Rates,
     /// The bounds of sockets.
@@ -88,6 +90,7 @@ impl Settings {
             redis_prefix: source.redis_prefix("REDIS_PREFIX")?,
             access: Access::read(&source)?,
             requests: Requests::read(&source)?,
+            stories: Stories::read(&source)?,
             rates: Rates::read(&source)?,
             socket: Socket::read(&source)?,
             position_check: source.seconds("POSITION_CHECK_SECONDS", 1..=3_600)?,

@@ -113,6 +113,8 @@ pub struct Requests {
     pub max_body_bytes: usize,
     /// The most characters of a message.
     pub max_message_characters: usize,
+    /// The most posts in a list that is requested without a limit.
+    pub max_posts_listed: i64,
 }
 
 impl Requests {
@@ -120,7 +122,21 @@ impl Requests {
         Ok(Self {
             max_body_bytes: source.number("MAX_BODY_BYTES", 1_024..=16_777_216)?,
             max_message_characters: source.number("MAX_MESSAGE_CHARACTERS", 1..=1_000_000)?,
+            max_posts_listed: source.number("MAX_POSTS_LISTED", 1..=10_000)?,
         })
+    }
+}
+
+/// What stories are bound by.
+#[derive(Clone, Copy, Debug)]
+pub struct Stories {
+    /// How long a story lives.
+    pub lifetime: Duration,
+}
+
+impl Stories {
+    pub(super) fn read(source: &Source<'_>) -> Result<Self, InvalidSetting> {
+        Ok(Self { lifetime: source.seconds("STORY_LIFETIME_SECONDS", 1..=31_536_000)? })
     }
 }
 

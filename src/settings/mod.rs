@@ -27,7 +27,7 @@ mod telemetry;
 pub use access::HostPattern;
 pub use all::{Settings, local_address};
 pub use database_url::DatabaseUrl;
-pub use groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, SignUps, Socket};
+pub use groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, SignUps, Socket, Stories};
 pub use invalid_setting::InvalidSetting;
 pub use network::Network;
 pub use pattern::Pattern;

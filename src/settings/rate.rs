@@ -34,6 +34,10 @@ pub struct Rates {
     pub requests_by_person: Option<Rate>,
     /// The most requests of one user that run at once, on one instance.
     pub max_requests_by_person: usize,
+    /// Posts, replies and stories of one user.
+    pub posts_by_person: Option<Rate>,
+    /// Likes, shares, views and reactions of one user.
+    pub reactions_by_person: Option<Rate>,
     /// Handshakes of sockets from one address, on one instance.
     pub connects_by_address: Option<Rate>,
     /// Frames that one socket sends.
@@ -56,6 +60,8 @@ impl Rates {
             friend_requests_by_person: rate("LIMIT_FRIEND_REQUESTS_BY_PERSON")?,
             requests_by_person: rate("LIMIT_REQUESTS_BY_PERSON")?,
             max_requests_by_person: source.number("MAX_REQUESTS_BY_PERSON", 1..=1_000_000)?,
+            posts_by_person: rate("LIMIT_POSTS_BY_PERSON")?,
+            reactions_by_person: rate("LIMIT_REACTIONS_BY_PERSON")?,
             connects_by_address: rate("LIMIT_CONNECTS_BY_ADDRESS")?,
             frames_by_socket: rate("LIMIT_FRAMES_BY_SOCKET")?,
         })

@@ -48,6 +48,8 @@ pub const SETTINGS: &[Setting] = settings![
     "CLIENT_ADDRESS_HEADER", "header", "", "header that the platform in front overwrites with the client's address, such as CF-Connecting-IP; unset: X-Forwarded-For";
     "MAX_BODY_BYTES", "bytes", "65536", "most bytes of a request's body; then 413";
     "MAX_MESSAGE_CHARACTERS", "characters", "10000", "most characters of a message; then 400";
+    "MAX_POSTS_LISTED", "posts", "1000", "most posts in a list that is requested without a limit; the others are on its next page";
+    "STORY_LIFETIME_SECONDS", "s", "86400", "how long a story lives";
     "ACCESS_TOKEN_SECONDS", "s", "3600", "how long an access token is valid";
     "REFRESH_TOKEN_SECONDS", "s", "604800", "how long a refresh token is valid";
     "RESERVED_USERNAMES", "list", "", "usernames that nobody may take, in any case, separated by commas; unset: none";
@@ -60,6 +62,8 @@ pub const SETTINGS: &[Setting] = settings![
     "LIMIT_FRIEND_REQUESTS_BY_PERSON", "rate", "60/1h", "friend requests that one user makes; then 429";
     "LIMIT_REQUESTS_BY_PERSON", "rate", "1200/1m", "requests of one user, on one instance; then 429; a search and suggestions count ten";
     "MAX_REQUESTS_BY_PERSON", "requests", "4", "most requests of one user that run at once, on one instance; of those that count ten a tenth, rounded up; others wait for 2 s; then 429";
+    "LIMIT_POSTS_BY_PERSON", "rate", "60/1m", "posts, replies and stories of one user; then 429";
+    "LIMIT_REACTIONS_BY_PERSON", "rate", "300/1m", "likes, shares, views and reactions of one user; then 429";
     "LIMIT_CONNECTS_BY_ADDRESS", "rate", "300/1m", "handshakes of sockets from one address, on one instance; then 429";
     "LIMIT_FRAMES_BY_SOCKET", "rate", "100/10s", "frames that one socket sends; then it is closed with 4029";
     "MAX_SOCKETS", "sockets", "15000", "most sockets at once, on one instance; then 503";

@@ -45,7 +45,9 @@ fn an_announcement_may_have_any_type_that_the_service_does_not_use() {
     let (server, client) = (description().server_frame_names(), description().client_frame_names());
     let others = BTreeSet::from(["announcement", "json", "text"]);
     // Instances send this one to each other. It is reserved in case clients receive it one day.
-    let own = &(&(&server | &client) - &others) | &BTreeSet::from(["sessions_ended"]);
+    let shared: BTreeSet<_> = numeneon::events::SHARED_NAMES.iter().copied().collect();
+    assert!(server.is_superset(&shared), "{shared:?}");
+    let own = &(&(&(&server | &client) - &others) - &shared) | &BTreeSet::from(["sessions_ended"]);
     assert_eq!(own, numeneon::events::OWN_NAMES.iter().copied().collect());
 }
 
@@ -112,7 +114,21 @@ async fn every_frame_is_received_or_sent(mode: Mode) {
     stage.befriend(&ada, &cleo).await;
     socket.receive("friend_accepted").await;
     here.message(&bob, &ada, "hello").await;
-    let last = socket.receive("new_message").await["seq"].clone();
+    socket.receive("new_message").await;
+    here.write(&cleo, json!({ "content": "hello" })).await;
+    socket.receive("new_post").await;
+    here.write(&cleo, json!({ "content": "hello", "target_profile_id": ada.id })).await;
+    socket.receive("wall_post").await;
+    let post = here.write(&ada, json!({ "content": "hello" })).await["id"].take();
+    here.write(&bob, json!({ "content": "yes", "parent_id": post })).await;
+    socket.receive("post_comment").await;
+    here.write(&bob, json!({ "content": "no", "parent_id": post, "mentioned_user_id": ada.id })).await;
+    socket.receive("comment_reply").await;
+    let body = json!({ "media_url": "https://example.com/a", "media_type": "image" });
+    let story = here.post("/api/stories/").by(&ada).json(&body).await.is(201)["id"].take();
+    let path = format!("/api/stories/{}/react/", story.as_str().unwrap());
+    here.post(&path).by(&cleo).json(&json!({ "reaction_type": "heart" })).await.is(200);
+    let last = socket.receive("story_reaction").await["seq"].clone();
     here.post("/api/notifications/read/").by(&ada).json(&json!({ "up_to": last })).await.is(200);
     socket.receive("notifications_read").await;
     here.message(&ada, &bob, "hello yourself").await;
@@ -122,7 +138,7 @@ async fn every_frame_is_received_or_sent(mode: Mode) {
     here.delete(&format!("/api/friends/remove/{}/", cleo.id)).by(&ada).await.is(200);
     socket.receive("friends_changed").await;
     for (durable, status) in [(true, 201), (false, 202)] {
-        let body = json!({ "user_ids": [ada.id], "type": "new_post", "data": [1], "durable": durable });
+        let body = json!({ "user_ids": [ada.id], "type": "album_shared", "data": [1], "durable": durable });
         integrations::announce(here, &body).await.is(status);
         let frame = socket.receive("announcement").await;
         assert_eq!(frame.get("seq").is_some(), durable, "{frame}");

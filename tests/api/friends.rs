@@ -63,7 +63,9 @@ async fn an_acceptance_makes_both_friends(mode: Mode) {
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     send_request(&stage, &ada, &bob).await.is(201);
     let request = only_request(&stage, &bob).await;
-    let body = json!({ "message": "Friend request accepted", "friend": ada.with_name() });
+    let body = json!({
+        "message": "Friend request accepted", "friend": ada.with_name(), "id": ada.id, "username": "ada",
+    });
     respond(&stage, "accept", &bob, &request).await.is_json(201, body);
     assert_eq!(list(&stage, "", &ada).await, json!([bob.with_picture(None)]));
     assert_eq!(list(&stage, "", &bob).await, json!([ada.with_picture(None)]));
@@ -213,16 +215,35 @@ async fn suggestions_exclude_friends_and_pending_requests(mode: Mode) {
     stage.sql("UPDATE users SET is_superuser = TRUE WHERE username = 'stranger'");
     let body = json!({ "avatar": "https://example.com/a" });
     stage.here().patch("/api/auth/profile/").by(&stranger).json(&body).await.is(200);
-    assert_eq!(
-        list(&stage, "suggestions/", &ada).await,
-        json!([stranger.with_picture(Some("https://example.com/a"))])
-    );
+    let mut suggested = stranger.with_picture(Some("https://example.com/a"));
+    suggested["mutual_friends_count"] = json!(0);
+    assert_eq!(list(&stage, "suggestions/", &ada).await, json!([suggested]));
     let of_stranger = list(&stage, "suggestions/", &stranger).await;
     assert_eq!(of_stranger.as_array().unwrap().len(), 4);
     assert_eq!(
         of_stranger[0].as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["id", "username", "first_name", "last_name", "profile_picture"]
+        ["id", "username", "first_name", "last_name", "profile_picture", "mutual_friends_count"]
     );
+}
+
+#[apply(both_modes)]
+async fn suggestions_count_friends_in_common(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob, cleo, dan, eve] = stage.people(["ada", "bob", "cleo", "dan", "eve"]).await;
+    // Bob and Cleo are friends of Ada; Dan of both, Eve of one of them.
+    for (one, other) in
+        [(&ada, &bob), (&cleo, &ada), (&dan, &bob), (&cleo, &dan), (&eve, &cleo), (&eve, &dan)]
+    {
+        stage.befriend(one, other).await;
+    }
+    // A request is no friendship.
+    send_request(&stage, &eve, &bob).await.is(201);
+    let suggested = list(&stage, "suggestions/", &ada).await;
+    let mut counts: Vec<_> = suggested.as_array().unwrap().iter().collect();
+    counts.sort_by_key(|user| user["username"].as_str());
+    let counts: Vec<_> =
+        counts.iter().map(|user| (&user["username"], &user["mutual_friends_count"])).collect();
+    assert_eq!(counts, [(&json!("dan"), &json!(2)), (&json!("eve"), &json!(1))]);
 }
 
 #[apply(both_modes)]

@@ -166,3 +166,34 @@ async fn a_key_is_one_printable_text(mode: Mode) {
     let two = send(stage.here(), &ada, "a", bob.id, "hello").header("idempotency-key", "b");
     two.await.has_detail(400, text);
 }
+
+#[apply(both_modes)]
+async fn a_repeated_post_story_or_share_is_carried_out_once(mode: Mode) {
+    let stage = mode.stage();
+    let [ada, bob] = stage.people(["ada", "bob"]).await;
+    stage.befriend(&ada, &bob).await;
+    let mut socket = stage.there().socket(&bob).await;
+    let story = json!({ "media_url": "https://example.com/a", "media_type": "image" });
+    let send = async |path: &str, key: &str, body: Value| {
+        let mut responses = Vec::new();
+        for instance in stage.round_robin().take(3) {
+            let request = instance.post(path).by(&ada).header("idempotency-key", key).json(&body);
+            responses.push(request.await);
+        }
+        assert!(!is_replayed(&responses[0]) && responses[1..].iter().all(is_replayed), "{path}");
+        assert!(responses.iter().all(|response| response.json() == responses[0].json()), "{path}");
+        responses.swap_remove(0)
+    };
+    let post = send("/api/posts/", "1", json!({ "content": "hello" })).await.is(201);
+    send("/api/stories/", "2", story).await.is(201);
+    let shared = send(&format!("/api/posts/{}/share/", post["id"]), "3", json!({})).await.is(200);
+    assert_eq!(shared["shares_count"], 1);
+    for table in ["posts", "stories"] {
+        assert_eq!(stage.number(&format!("SELECT COUNT(*) FROM {table}")), 1);
+    }
+    let body = json!({ "content": "hello", "type": "media" });
+    let other = stage.here().post("/api/posts/").by(&ada).header("idempotency-key", "1").json(&body).await;
+    other.is_error(422, REUSED);
+    assert_eq!(socket.next().await["type"], "new_post");
+    socket.has_nothing_before_a_message(stage.here(), &ada, &bob).await;
+}

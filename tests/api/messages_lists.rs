@@ -5,7 +5,7 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use crate::support::Mode::{self, Standalone};
-use crate::support::{Person, Response, Stage, both_modes};
+use crate::support::{Person, Stage, both_modes};
 
 async fn get(stage: &Stage, person: &Person, path: &str) -> Value {
     stage.there().get(&format!("/api/messages/{path}")).by(person).await.is(200)
@@ -13,16 +13,6 @@ async fn get(stage: &Stage, person: &Person, path: &str) -> Value {
 
 fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|message| message["id"].as_i64().unwrap()).collect()
-}
-
-/// Returns the path in `Link: <…>; rel="next"`.
-fn next(response: &Response) -> Option<String> {
-    let link = response.header("link")?;
-    let (target, relation) = link.split_once(">; ").expect("a link");
-    assert_eq!(relation, "rel=\"next\"");
-    let target = target.strip_prefix('<').expect("a link");
-    let path = target.find("/api/").map(|at| &target[at..]).expect("a link to the API");
-    Some(path.to_owned())
 }
 
 #[apply(both_modes)]
@@ -64,14 +54,14 @@ async fn pages_begin_with_the_newest_messages(mode: Mode) {
     stage.here().message(&eve, &bob, "not Ada's").await;
     for path in ["/api/messages/".to_owned(), format!("/api/messages/conversation/{}/", bob.id)] {
         let whole = stage.there().get(&path).by(&ada).await;
-        assert_eq!(next(&whole), None);
+        assert_eq!(whole.next_page(), None);
         let whole = ids(&whole.is(200));
         for limit in [1, 2, 3, 6, 7, 8, 200] {
             let (mut found, mut pages) = (Vec::new(), Vec::new());
             let mut path = Some(format!("{path}?limit={limit}"));
             while let Some(at) = path {
                 let page = stage.there().get(&at).by(&ada).await;
-                path = next(&page);
+                path = page.next_page();
                 let page = ids(&page.is(200));
                 pages.push(page.len());
                 found.splice(0..0, page);
@@ -87,7 +77,7 @@ async fn pages_begin_with_the_newest_messages(mode: Mode) {
         let page = stage.there().get(&format!("{path}?limit=2&before={before}")).by(&ada).await;
         assert_eq!(ids(&page.is(200)), whole[2..4]);
         let page = stage.there().get(&format!("{path}?before={}", whole[0])).by(&ada).await;
-        assert_eq!((next(&page), page.is(200)), (None, json!([])));
+        assert_eq!((page.next_page(), page.is(200)), (None, json!([])));
         let page = stage.there().get(&format!("{path}?limit=2&before={}", i64::MAX)).by(&ada).await;
         assert_eq!(ids(&page.is(200)), whole[5..]);
     }
@@ -109,7 +99,7 @@ async fn pages_begin_with_the_newest_messages(mode: Mode) {
 async fn invalid_page_parameters_are_refused(#[case] query: &str) {
     let stage = Standalone.stage();
     let ada = stage.person("ada").await;
-    for path in ["/api/messages/", "/api/messages/conversation/1/", "/api/notifications/"] {
+    for path in ["/api/messages/", "/api/messages/conversation/1/", "/api/posts/", "/api/notifications/"] {
         let response = stage.here().get(&format!("{path}?{query}")).by(&ada).await;
         let name = query.split('=').next().unwrap();
         assert!(response.is(400)[name][0].is_string(), "{path}: {}", response.text);

@@ -21,6 +21,7 @@ fn filled(path: &str) -> String {
     path.split('/')
         .map(|part| match part {
             "{username}" => "ada",
+            "{id}" if path.starts_with("/api/stories/") => "3b241101-e2bb-4255-8caf-4136c566a962",
             part if part.starts_with('{') => "1",
             part => part,
         })

@@ -23,7 +23,7 @@ async fn me_is_the_user_with_a_profile(mode: Mode) {
     });
     let expected = json!({
         "id": ada.id, "username": "ada", "email": "ada@example.com", "first_name": "Ada", "last_name": "Ample",
-        "profile": {
+        "date_joined": profile["user"]["date_joined"], "profile_picture": null, "profile": {
             "id": profile["id"], "user": nested, "bio": "", "avatar": null, "location": "", "website": "",
             "created_at": profile["created_at"], "updated_at": profile["updated_at"],
         },
@@ -44,6 +44,8 @@ async fn each_field_may_be_changed_alone_or_with_others(mode: Mode) {
         assert_eq!(profile[name], all[name]);
     }
     assert_eq!(profile["user"]["profile_picture"], all["avatar"]);
+    let me = stage.there().get("/api/auth/me/").by(&ada).await.is(200);
+    assert_eq!(me["profile_picture"], all["avatar"]);
     let profile = change(&stage, &ada, json!({ "location": " Paris " })).await.is(200)["profile"].clone();
     assert_eq!((&profile["location"], &profile["bio"]), (&json!("Paris"), &all["bio"]));
     let me = stage.there().get("/api/auth/me/").by(&ada).await.is(200);

@@ -33,6 +33,17 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("/api/messages/conversation/1/read/", "POST, OPTIONS", true),
     ("/api/messages/read_all/", "POST, OPTIONS", true),
     ("/api/messages/1/read/", "PATCH, OPTIONS", true),
+    ("/api/posts/", "GET, POST, HEAD, OPTIONS", true),
+    ("/api/posts/1/", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS", true),
+    ("/api/posts/1/replies/", "GET, HEAD, OPTIONS", true),
+    ("/api/posts/1/like/", "POST, OPTIONS", true),
+    ("/api/posts/1/share/", "POST, OPTIONS", true),
+    ("/api/stories/", "GET, POST, OPTIONS", true),
+    ("/api/stories/me/", "GET, OPTIONS", true),
+    ("/api/stories/user/1/", "GET, OPTIONS", true),
+    ("/api/stories/3b241101-e2bb-4255-8caf-4136c566a962/", "DELETE, OPTIONS", true),
+    ("/api/stories/3b241101-e2bb-4255-8caf-4136c566a962/view/", "POST, OPTIONS", true),
+    ("/api/stories/3b241101-e2bb-4255-8caf-4136c566a962/react/", "POST, DELETE, OPTIONS", true),
     ("/api/notifications/", "GET, OPTIONS", true),
     ("/api/notifications/read/", "POST, OPTIONS", true),
 ];
@@ -115,6 +126,10 @@ async fn the_trailing_slash_is_optional(mode: Mode) {
 #[case("/api/messages/conversation/abc/")]
 #[case("/api/messages/conversation/-1/read/")]
 #[case("/api/messages/x/read/")]
+#[case("/api/posts/1.json/")]
+#[case("/api/posts/x/like/")]
+#[case("/api/stories/1/")]
+#[case("/api/stories/user/me/")]
 #[case("/api/auth/profile/me/")]
 #[case("/api/auth/users/a/b/")]
 #[tokio::test]
@@ -149,6 +164,17 @@ async fn ids_may_have_any_number_of_digits(mode: Mode) {
             .is_json(200, json!({ "marked_read": 0 }));
         assert_eq!(here.patch(&format!("/api/messages/{id}/read/")).by(&ada).await.status, 404);
         assert_eq!(here.put(&format!("/api/auth/profile/{id}/")).by(&ada).await.status, 404);
+        for (method, rest) in [
+            ("GET", ""),
+            ("PATCH", ""),
+            ("DELETE", ""),
+            ("GET", "replies/"),
+            ("POST", "like/"),
+            ("POST", "share/"),
+        ] {
+            let response = here.request(method, &format!("/api/posts/{id}/{rest}")).by(&ada).await;
+            response.has_detail(404, "No Post matches the given query.");
+        }
     }
 }
 
@@ -173,7 +199,14 @@ async fn head_returns_the_headers_of_get(mode: Mode) {
     let stage = mode.stage();
     let [ada, bob] = stage.people(["ada", "bob"]).await;
     stage.here().message(&ada, &bob, "hello").await;
-    for path in ["/api/messages/", &format!("/api/messages/conversation/{}/", bob.id)] {
+    let post = stage.here().post("/api/posts/").by(&ada).json(&json!({ "content": "hello" })).await.is(201);
+    for path in [
+        "/api/messages/",
+        &format!("/api/messages/conversation/{}/", bob.id),
+        "/api/posts/",
+        &format!("/api/posts/{}/", post["id"]),
+        &format!("/api/posts/{}/replies/", post["id"]),
+    ] {
         let get = stage.here().get(path).by(&ada).await;
         let head = stage.here().request("HEAD", path).by(&ada).await;
         assert_eq!((head.status, head.text.as_str()), (200, ""));

@@ -3,7 +3,7 @@
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use crate::support::{Mode, Person, Stage, both_modes};
+use crate::support::{Mode, Person, Stage, assert_timestamp, both_modes};
 
 async fn search(stage: &Stage, searcher: &Person, text: &str) -> Vec<Value> {
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", text).finish();
@@ -106,12 +106,12 @@ async fn a_result_has_a_picture_only_if_one_is_set(mode: Mode) {
     let [zoe, ada, bob] = stage.people(["zoe", "ada", "bob"]).await;
     let picture = "https://example.com/a.png";
     stage.here().patch("/api/auth/profile/").by(&ada).json(&json!({ "avatar": picture })).await.is(200);
-    let mut with_picture = ada.with_name();
+    let mut with_picture = ada.with_picture(Some(picture));
     with_picture["avatar"] = json!(picture);
     assert_eq!(search(&stage, &zoe, "ada").await, [with_picture]);
-    assert_eq!(search(&stage, &zoe, "bob").await, [bob.with_name()]);
+    assert_eq!(search(&stage, &zoe, "bob").await, [bob.with_picture(None)]);
     stage.here().patch("/api/auth/profile/").by(&ada).json(&json!({ "avatar": null })).await.is(200);
-    assert_eq!(search(&stage, &zoe, "ada").await, [ada.with_name()]);
+    assert_eq!(search(&stage, &zoe, "ada").await, [ada.with_picture(None)]);
 }
 
 #[apply(both_modes)]
@@ -230,10 +230,17 @@ async fn the_public_profile_needs_no_token_and_hides_the_email(mode: Mode) {
     let mut page = json!({
         "id": ada.id, "username": "ada", "email": "", "first_name": "Ada", "last_name": "Ample", "profile_picture": null,
     });
-    stage.there().get("/api/auth/users/ada/").await.is_json(200, page.clone());
+    let first = stage.there().get("/api/auth/users/ada/").await.is(200);
+    page["date_joined"] = first["date_joined"].clone();
+    page["profile"] = json!({ "bio": "", "location": "", "website": "", "avatar": null });
+    assert_timestamp(&page["date_joined"]);
+    assert_eq!(first, page);
     stage.there().get("/api/auth/users/ada/").by(&bob).await.is_json(200, page.clone());
-    page["profile_picture"] = json!("https://example.com/a.png");
-    let body = json!({ "avatar": page["profile_picture"] });
+    let body = json!({
+        "bio": "hello", "location": "here", "website": "https://example.com", "avatar": "https://example.com/a.png",
+    });
+    page["profile_picture"] = body["avatar"].clone();
+    page["profile"] = body.clone();
     stage.here().patch("/api/auth/profile/").by(&ada).json(&body).await.is(200);
     stage.there().get("/api/auth/users/ada/").await.is_json(200, page);
     // The email is nowhere in the response.

@@ -25,7 +25,7 @@ async fn the_response_has_the_new_user_with_a_profile_and_no_tokens(mode: Mode) 
     });
     let expected = json!({ "message": "User created successfully.", "user": {
         "id": user["id"], "username": "ada", "email": "Ada@example.com", "first_name": "Ada", "last_name": "King Lovelace",
-        "profile": {
+        "date_joined": profile["user"]["date_joined"], "profile_picture": null, "profile": {
             "id": profile["id"], "user": nested, "bio": "", "avatar": null, "location": "", "website": "",
             "created_at": profile["created_at"], "updated_at": profile["updated_at"],
         },

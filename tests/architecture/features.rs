@@ -5,19 +5,23 @@ use super::source::{Source, assert_none, sources};
 
 /// The folders of features. `auth` is none: it has no model of a feature but an
 /// authenticator, which `http.rs` calls instead of commands and queries.
-pub const FEATURES: [&str; 5] = ["accounts", "friends", "messages", "integrations", "notifications"];
+pub const FEATURES: [&str; 7] =
+    ["accounts", "friends", "messages", "posts", "stories", "integrations", "notifications"];
 
 /// The files of a feature.
 const FILES: [&str; 5] = ["mod", "model", "queries", "commands", "http"];
 
 /// Further files of features, with the reason why they are not one of the four.
-const OTHERS: [(&str, &str, &str); 24] = [
+const OTHERS: [(&str, &str, &str); 27] = [
     ("accounts", "search", "the steps of one query"),
     ("accounts", "username", "what the model is checked with, by tables of Unicode"),
+    ("friends", "statements", "what the queries have prepared once"),
     ("integrations", "announcements", "commits announcements, by whether they are stored"),
     ("integrations", "integration", "authenticates a request, as `auth` does for users"),
     ("messages", "insert", "inserts messages with their keys, in each database's way"),
     ("messages", "statements", "what queries and commands have prepared once, as `events` has"),
+    ("posts", "statements", "what the queries have prepared once"),
+    ("stories", "statements", "what the queries and commands have prepared once"),
     ("notifications", "close_reason", "why a session ends"),
     ("notifications", "closing", "the end of a socket"),
     ("notifications", "feed", "one user's envelopes, replay then live"),

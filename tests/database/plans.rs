@@ -37,6 +37,18 @@ INSERT INTO messages (sender_id, receiver_id, content, is_read, created_at)
 INSERT INTO friendships (low_id, high_id, asked_by, created_at, accepted_at)
     SELECT n, n + d, CASE WHEN n % 2 = 0 THEN n ELSE n + d END, now(), CASE WHEN d < 3 THEN now() END
     FROM generate_series(1, 29990) AS n, generate_series(1, 4) AS d;
+INSERT INTO posts (author_id, target_profile_id, parent_id, type, content, created_at, updated_at)
+    SELECT 1 + n % 30000, CASE WHEN n % 5 = 1 THEN 1 + (n + 1) % 30000 END, CASE WHEN n % 5 > 1 THEN 1 + (n / 10) * 5 END,
+        'thoughts', repeat('some words ', 5), now() - n * interval '1 second', now()
+    FROM generate_series(0, 49999) AS n;
+INSERT INTO post_likes (post_id, user_id, created_at)
+    SELECT 1 + n % 50000, 1 + n % 29989, now() FROM generate_series(1, 100000) AS n ON CONFLICT DO NOTHING;
+INSERT INTO stories (id, user_id, media_url, media_type, created_at, expires_at)
+    SELECT gen_random_uuid()::text, id, 'https://example.com/a', 'image', now(), now() + interval '1 day' FROM users;
+INSERT INTO story_views (story_id, viewer_id, viewed_at)
+    SELECT id, 1 + user_id % 20000, now() FROM stories;
+INSERT INTO story_reactions (story_id, user_id, reaction_type, created_at)
+    SELECT id, 1 + user_id % 20000, 'heart', now() FROM stories;
 INSERT INTO spent_tokens (jti, expires_at) SELECT 'token' || n, now() + interval '1 day' FROM generate_series(1, 20000) AS n;
 INSERT INTO sign_ins (user_id, id, created_at, last_used_at, expires_at, address, client)
     SELECT id, lpad(to_hex(id), 16, '0'), now(), now(), now() + interval '7 days', '', '' FROM users;
@@ -105,6 +117,21 @@ impl Tour {
                     self.visit(&route, person + 3, query, token, none(), 200).await;
                 }
             }
+            for query in ["?limit=20", "?limit=200&before=30000", "", "?username=user7&limit=20"] {
+                for method in ["GET", "HEAD"] {
+                    self.visit(&format!("{method} /api/posts/"), "", query, token, none(), 200).await;
+                }
+            }
+            for query in ["?limit=20", "?before=30000", ""] {
+                for method in ["GET", "HEAD"] {
+                    let route = format!("{method} /api/posts/{{id}}/replies/");
+                    self.visit(&route, person, query, token, none(), 200).await;
+                    self.visit(&format!("{method} /api/posts/{{id}}/"), person, "", token, none(), 200).await;
+                }
+            }
+            self.visit("GET /api/stories/", "", "", token, none(), 200).await;
+            self.visit("GET /api/stories/me/", "", "", token, none(), 200).await;
+            self.visit("GET /api/stories/user/{user}/", person + 1, "", token, none(), 200).await;
             for query in ["", "u", "us", "7\n", "t9", "user1", "first99", "nobody", "%_%", "xq"] {
                 let query = format!(
                     "?q={}",
@@ -146,6 +173,41 @@ impl Tour {
         }
         self.visit("POST /api/friends/request/{user}/", stranger, "", token, none(), 201).await;
         self.visit("DELETE /api/friends/cancel/{user}/", stranger, "", token, none(), 200).await;
+    }
+
+    /// Writes, changes, likes and deletes posts and stories.
+    async fn post(&mut self, call: i64) {
+        // Friends, by the rows above.
+        let (person, friend) = (8_000 + 10 * call, 8_001 + 10 * call);
+        let (token, friends) = (&forge(SECRET_KEY, &claims(person)), &forge(SECRET_KEY, &claims(friend)));
+        let post = self.visit("POST /api/posts/", "", "", token, json!({ "content": "hello" }), 201).await;
+        let id = &post["id"];
+        let wall = json!({ "content": "hello", "target_profile_id": friend });
+        self.visit("POST /api/posts/", "", "", token, wall, 201).await;
+        for content in ["yes".to_owned(), format!("@user{friend} no")] {
+            let reply = json!({ "content": content, "parent_id": id });
+            self.visit("POST /api/posts/", "", "", friends, reply, 201).await;
+        }
+        for action in [json!({ "action": "like" }), json!({}), json!({ "action": "unlike" })] {
+            self.visit("POST /api/posts/{id}/like/", id, "", friends, action, 200).await;
+        }
+        self.visit("POST /api/posts/{id}/share/", id, "", friends, Value::Null, 200).await;
+        for method in ["PUT", "PATCH"] {
+            let route = format!("{method} /api/posts/{{id}}/");
+            self.visit(&route, id, "", token, json!({ "content": "hi" }), 200).await;
+        }
+        self.visit("DELETE /api/posts/{id}/", id, "", token, Value::Null, 204).await;
+
+        let body = json!({ "media_url": "https://example.com/a", "media_type": "image" });
+        let story = self.visit("POST /api/stories/", "", "", token, body, 201).await;
+        let id = story["id"].as_str().expect("an id");
+        self.visit("POST /api/stories/{id}/view/", id, "", friends, Value::Null, 200).await;
+        let heart = json!({ "reaction_type": "heart" });
+        self.visit("POST /api/stories/{id}/react/", id, "", friends, heart, 200).await;
+        let reply = json!({ "receiver_id": person, "content": "hello", "reply_to_story": id });
+        self.visit("POST /api/messages/", "", "", friends, reply, 201).await;
+        self.visit("DELETE /api/stories/{id}/react/", id, "", friends, Value::Null, 204).await;
+        self.visit("DELETE /api/stories/{id}/", id, "", token, Value::Null, 204).await;
     }
 
     /// Signs up, in and out.
@@ -242,6 +304,7 @@ async fn no_query_of_the_service_scans_a_table_that_grows() {
     for call in 0..CALLS {
         tour.read(call).await;
         tour.write(call).await;
+        tour.post(call).await;
         // Passwords take long to hash.
         if call < 2 {
             tour.sign_in_and_out(call).await;

@@ -54,6 +54,8 @@ fn every_setting_has_its_default() {
 
     assert_eq!(settings.requests.max_body_bytes, 65_536);
     assert_eq!(settings.requests.max_message_characters, 10_000);
+    assert_eq!(settings.requests.max_posts_listed, 1_000);
+    assert_eq!(settings.stories.lifetime, seconds(86_400));
     let rate = |count, seconds| Some(rate(count, seconds));
     let rates = settings.rates;
     assert_eq!(rates.failed_logins_by_email, rate(20, 15 * 60));
@@ -62,6 +64,8 @@ fn every_setting_has_its_default() {
     assert_eq!(rates.signups_by_address, rate(20, 60 * 60));
     assert_eq!(rates.messages_by_person, rate(120, 60));
     assert_eq!(rates.friend_requests_by_person, rate(60, 60 * 60));
+    assert_eq!(rates.posts_by_person, rate(60, 60));
+    assert_eq!(rates.reactions_by_person, rate(300, 60));
     assert_eq!(rates.connects_by_address, rate(300, 60));
     assert_eq!(rates.frames_by_socket, rate(100, 10));
     let credentials = settings.auth;

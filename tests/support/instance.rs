@@ -128,6 +128,11 @@ impl Instance {
         self.post("/api/messages/").by(sender).json(&body).await.is(201)
     }
 
+    /// Writes a post of a person and returns it.
+    pub async fn write(&self, author: &Person, body: serde_json::Value) -> serde_json::Value {
+        self.post("/api/posts/").by(author).json(&body).await.is(201)
+    }
+
     /// Begins the graceful shutdown, and does not wait for its end.
     pub fn request_stop(&mut self) {
         if let Some(stop) = self.stop.take() {

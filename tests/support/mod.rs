@@ -45,6 +45,8 @@ pub const NO_LIMITS: &[(&str, &str)] = &[
     ("LIMIT_SIGNUPS_BY_ADDRESS", "off"),
     ("LIMIT_MESSAGES_BY_PERSON", "off"),
     ("LIMIT_FRIEND_REQUESTS_BY_PERSON", "off"),
+    ("LIMIT_POSTS_BY_PERSON", "off"),
+    ("LIMIT_REACTIONS_BY_PERSON", "off"),
     ("LIMIT_CONNECTS_BY_ADDRESS", "off"),
     ("LIMIT_FRAMES_BY_SOCKET", "off"),
     ("MAX_SOCKETS_BY_PERSON", "1000000"),

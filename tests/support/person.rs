@@ -62,4 +62,13 @@ impl Person {
         person["profile_picture"] = json!(picture);
         person
     }
+
+    /// A user within a post; the email is shown to themselves only.
+    pub fn in_post(&self, user: &Value, is_own: bool) -> Value {
+        let mut expected = self.with_name();
+        expected["email"] = json!(if is_own { &self.email } else { "" });
+        expected["date_joined"] = user["date_joined"].clone();
+        expected["profile_picture"] = json!(null);
+        expected
+    }
 }

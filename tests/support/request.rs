@@ -91,6 +91,17 @@ impl Response {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
+    /// Returns the path in `Link: <…>; rel="next"`.
+    #[track_caller]
+    pub fn next_page(&self) -> Option<String> {
+        let link = self.header("link")?;
+        let (target, relation) = link.split_once(">; ").expect("a link");
+        assert_eq!(relation, "rel=\"next\"");
+        let target = target.strip_prefix('<').expect("a link");
+        let path = target.find("/api/").map(|at| &target[at..]).expect("a link to the API");
+        Some(path.to_owned())
+    }
+
     /// Returns the body, which must be JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

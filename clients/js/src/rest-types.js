@@ -18,9 +18,9 @@
  * @property {string} updated_at
  */
 
-/** @typedef {Person & { email: string, profile: Profile }} Me */
+/** @typedef {NestedUser & { profile: Profile }} Me */
 /** @typedef {Person & { email: string, profile_picture: string | null }} User `email` is empty except for the viewer */
-/** @typedef {Person & { avatar?: string }} SearchHit */
+/** @typedef {Person & { avatar?: string, profile_picture: string | null }} SearchHit */
 /** @typedef {Person & { profile_picture: string | null }} Friend */
 /** @typedef {{ id: number, from_user: Person, created_at: string }} FriendRequest */
 

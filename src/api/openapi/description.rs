@@ -12,7 +12,7 @@ use crate::request::response::{Detail, FieldErrors, Rejection, UnauthorizedBody}
 #[openapi(
     info(
         title = "Numeneon",
-        description = "The live side of a social app: accounts, friends, direct messages, and \
+        description = "The live side of a social app: accounts, friends, direct messages, posts, stories, and \
                        a live feed of each user's events.\n\nThe last slash of a path may be \
                        omitted. Every path allows OPTIONS.",
     ),
@@ -23,6 +23,8 @@ use crate::request::response::{Detail, FieldErrors, Rejection, UnauthorizedBody}
         (name = "auth", description = "Signing up and in, the viewer's own account, and finding people."),
         (name = "friends", description = "Friends, friend requests and suggestions."),
         (name = "messages", description = "Messages, conversations, and marking messages as read."),
+        (name = "posts", description = "The feed, posts, replies, walls, likes and shares."),
+        (name = "stories", description = "Stories of friends and one's own, views and reactions."),
         (name = "notifications", description = "The viewer's inbox, live and stored."),
         (name = "events", description = "Announcements of integrations."),
         (name = "health", description = "The state of the process."),

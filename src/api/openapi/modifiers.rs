@@ -44,7 +44,7 @@ impl Modify for BodyTypes {
 }
 
 /// Gives each operation a unique id, of its tag and its handler. HEAD, which shares the
-/// handler of GET, returns no body.
+/// handler of GET, returns no body; a PUT may share that of PATCH.
 pub struct OperationIds;
 
 impl Modify for OperationIds {
@@ -55,6 +55,11 @@ impl Modify for OperationIds {
             operation.operation_id = tag.zip(name).map(|(tag, name)| format!("{tag}_{name}"));
         }
         for item in document.paths.paths.values_mut() {
+            if let (Some(put), Some(patch)) = (&mut item.put, &item.patch)
+                && put.operation_id == patch.operation_id
+            {
+                put.operation_id = put.operation_id.take().map(|name| format!("{name}_put"));
+            }
             let Some(head) = &mut item.head else { continue };
             head.operation_id = head.operation_id.take().map(|name| format!("{name}_head"));
             for response in head.responses.responses.values_mut() {

@@ -1,0 +1,2 @@
+DROP TABLE post_likes;
+DROP TABLE posts;

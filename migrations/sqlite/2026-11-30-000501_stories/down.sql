@@ -1,0 +1,3 @@
+DROP TABLE story_reactions;
+DROP TABLE story_views;
+DROP TABLE stories;
