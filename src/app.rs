@@ -22,6 +22,7 @@ use crate::integrations::{Announcements, ServiceKeys};
 use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
 use crate::notifications::{PositionCheck, RevocationListener, Roster, Shared};
+use crate::operations::generation_watch::GenerationWatch;
 use crate::operations::health::Health;
 use crate::operations::metrics_server;
 use crate::operations::retention::Retention;
@@ -60,7 +61,10 @@ impl App {
     /// If the database cannot be reached or migrated, or the port is in use.
     pub async fn build(settings: Settings) -> Result<Self, BoxError> {
         let runtime = Handle::current();
-        migrate(&settings.database, &runtime).await?;
+        let migrated = migrate(settings.database.clone()).await?;
+        if !migrated.is_empty() {
+            tracing::info!(migrations = ?migrated, "migrated the database");
+        }
         let redis_url = settings.redis_url.as_ref();
         let secret_key = &settings.auth.secret_key;
         let metrics = Metrics::default();
@@ -178,6 +182,7 @@ fn start_tasks(
     let mut tasks = JoinSet::new();
     tasks.spawn(check.run());
     tasks.spawn(RevocationListener::new(roster.clone(), layer).run());
+    tasks.spawn(GenerationWatch::new(db.clone()).run());
     tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
     tasks.spawn(roster.clone().ping_all());
     tasks
@@ -193,11 +198,13 @@ fn bounds(settings: &Settings) -> Bounds {
     }
 }
 
-async fn migrate(database: &Database, runtime: &Handle) -> Result<(), BoxError> {
-    let database = database.clone();
-    let migrated = runtime.spawn_blocking(move || db::migrate(&database)).await??;
-    if !migrated.is_empty() {
-        tracing::info!(migrations = ?migrated, "migrated the database");
-    }
-    Ok(())
+/// Migrates the database on a thread of its own, and returns the names of the migrations.
+///
+/// Must be called on a Tokio runtime.
+///
+/// # Errors
+///
+/// As [`db::migrate`].
+pub async fn migrate(database: Database) -> Result<Vec<String>, BoxError> {
+    Handle::current().spawn_blocking(move || db::migrate(&database)).await?
 }

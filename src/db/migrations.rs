@@ -129,7 +129,7 @@ fn exclusively<T>(
         }
         DatabaseUrl::Postgres(_) => None,
     };
-    let mut conn = AnyConnection::open(settings)
+    let mut conn = AnyConnection::open(settings, 0)
         .map_err(|error| format!("DATABASE_URL: {}", error.to_string().replace(['\n', '\t'], " ")))?;
     if let AnyConnection::Postgres(conn) = &mut conn {
         // A migration may take any time, and so may the wait for another instance.

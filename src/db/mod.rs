@@ -10,13 +10,17 @@ mod among;
 mod batched_read;
 mod connection;
 mod failure;
+mod generation;
+mod history;
 mod lease;
 mod migrations;
+mod outage;
 mod pool;
 mod prepared;
 #[allow(missing_docs, reason = "generated")]
 pub mod schema;
 mod span;
+mod sqlite_file;
 mod transaction;
 
 pub use among::among;
@@ -24,6 +28,7 @@ pub use batched_read::BatchedRead;
 pub(crate) use connection::MultiBackend;
 pub use connection::{AnyConnection, LockWait};
 pub use failure::{Query, violates_unique};
+pub use generation::Lift;
 pub use migrations::{migrate, revert};
 pub use pool::{Db, Load};
 pub(crate) use prepared::prepared_once;

@@ -9,12 +9,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::connection::{AnyConnection, LockWait};
+use super::generation;
+use super::history::{Connection, History};
 use super::lease::{Connector, Lease};
+use super::outage::Outage;
 use super::span::{read_span, transaction_span};
 use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
 use crate::error::{BoxError, Error, Result};
 use crate::settings::{Database, DatabaseUrl};
-use crate::telemetry::Degradation;
 
 /// What a call may take beyond the statement timeout, which the server enforces: the round
 /// trip.
@@ -35,6 +37,9 @@ pub struct Db {
     /// How long a call may wait for a connection, or to be the writer.
     wait_timeout: Duration,
     outage: Arc<Outage>,
+    history: Arc<History>,
+    /// As many calls as may hang beside those that hold a connection of the pool.
+    hanging: Arc<Semaphore>,
 }
 
 /// How much of the pool is used.
@@ -50,13 +55,6 @@ pub struct Load {
     pub waiting: usize,
 }
 
-/// Whether the last call found the database unavailable, and how often it has recovered.
-#[derive(Default)]
-struct Outage {
-    degradation: Degradation,
-    recoveries: watch::Sender<u64>,
-}
-
 impl Db {
     /// Returns an empty pool; connections are opened when they are needed.
     ///
@@ -66,14 +64,16 @@ impl Db {
     ///
     /// If the settings of the pool contradict each other.
     pub fn new(settings: &Database, runtime: Handle) -> std::result::Result<Self, BoxError> {
-        let pool = Pool::builder(Connector { settings: settings.clone(), runtime: runtime.clone() })
+        let outage = Arc::<Outage>::default();
+        let history = Arc::new(History::new(settings.clone(), outage.recoveries().clone()));
+        let pool = Pool::builder(Connector { history: history.clone(), runtime: runtime.clone() })
             .max_size(settings.pool_size)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(Timeouts {
                 // Each call has a deadline of its own.
                 wait: None,
                 // libpq counts whole seconds; it times out first, and frees its thread.
-                create: Some(settings.connect_timeout + Duration::from_secs(1)),
+                create: Some(settings.connect_timeout * settings.url.hosts() + Duration::from_secs(1)),
                 recycle: None,
             })
             .build()?;
@@ -84,7 +84,9 @@ impl Db {
             runtime,
             call_timeout: settings.statement_timeout + ROUND_TRIP,
             wait_timeout: settings.wait_timeout,
-            outage: Arc::default(),
+            outage,
+            history,
+            hanging: Arc::new(Semaphore::new(settings.pool_size)),
         })
     }
 
@@ -112,12 +114,12 @@ impl Db {
     {
         let query = Arc::new(query);
         let (first, started) = (query.clone(), Instant::now());
-        let result = self.on_lease(deadline, None, move |conn| keep_if_alive(first(conn))).await;
+        let result = self.on_lease(deadline, None, move |on| keep_if_alive(first(&mut on.conn))).await;
         if !matches!(result, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
             return result;
         }
         self.close_idle();
-        self.on_lease(deadline, None, move |conn| keep_if_alive(query(conn))).await
+        self.on_lease(deadline, None, move |on| keep_if_alive(query(&mut on.conn))).await
     }
 
     /// Runs a query as [`Db::read`] does, for work on which no request waits: at most half
@@ -180,8 +182,8 @@ impl Db {
         let attempt = |(act, then)| {
             let gate = Arc::new(CommitGate::default());
             let of_thread = gate.clone();
-            self.on_lease(deadline, Some(gate), move |conn| {
-                in_transaction(conn, lock_wait, &of_thread, act, then)
+            self.on_lease(deadline, Some(gate), move |on| {
+                in_transaction(on, lock_wait, &of_thread, act, then)
             })
         };
         match attempt((act, then)).await? {
@@ -196,10 +198,31 @@ impl Db {
         }
     }
 
+    /// Verifies that the database is still of the latest [generation](super::generation), and
+    /// raises the lift if it was restored under open connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::read`]; [`Error::Unavailable`] if the database is of an earlier generation.
+    pub async fn verify_generation(&self) -> Result<()> {
+        let history = self.history.clone();
+        self.read(move |conn| history.verify(conn).map_err(Error::Unavailable)).await
+    }
+
+    /// Raises the [`Lift`](super::Lift): from now on every number is far above all earlier ones.
+    /// Returns the new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::transaction`].
+    pub async fn raise_lift(&self) -> Result<i64> {
+        self.transaction(|conn| Ok(generation::raise_lift(conn)?), |outcome| outcome).await
+    }
+
     /// Counts the recoveries of the database from outages. The value is raised when a call
-    /// succeeds again.
+    /// succeeds again, and when the numbers of events are lifted.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
-        self.outage.recoveries.subscribe()
+        self.outage.recoveries().subscribe()
     }
 
     /// Returns how long a call waits for a connection at most.
@@ -230,7 +253,7 @@ impl Db {
 
     /// Returns whether the last call found the database available.
     pub fn is_up(&self) -> bool {
-        !self.outage.degradation.is_present()
+        !self.outage.is_present()
     }
 
     /// Closes the idle connections: if one is dead, the others most likely are too.
@@ -244,7 +267,7 @@ impl Db {
     async fn on_lease<T, F>(&self, deadline: Deadline, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConnection) -> (Result<T>, Disposal) + Send + 'static,
+        F: FnOnce(&mut Connection) -> (Result<T>, Disposal) + Send + 'static,
     {
         let writer = match &self.writer {
             Some(writer) if gate.is_some() => {
@@ -256,49 +279,39 @@ impl Db {
             _ => None,
         };
         let wait = Some(deadline.saturating_duration_since(Deadline::now()));
-        let mut lease = match self.pool.timeout_get(&Timeouts { wait, ..self.pool.timeouts() }).await {
-            Ok(object) => Lease(Some(object)),
+        let (mut lease, place) = match self.pool.timeout_get(&Timeouts { wait, ..self.pool.timeouts() }).await
+        {
+            Ok(slot) => Lease::new(slot),
             // All are in use: the service is overloaded, and the database is available.
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 return Err(Error::unavailable("no database connection available in time"));
             }
-            Err(error) => return self.record(Err(no_connection(error))),
+            Err(error) => return self.outage.record(Err(no_connection(error))),
         };
         let blocking = self.runtime.spawn_blocking(move || {
-            let Some(conn) = lease.0.as_mut() else { return Err(Error::internal("an empty lease")) };
-            let (result, disposal) = work(conn);
+            let Some(connection) = lease.connection() else { return Err(Error::internal("an empty lease")) };
+            let (result, disposal) = work(connection);
             if disposal == Disposal::Keep {
-                drop(lease.0.take());
+                lease.give_back();
             }
             drop(writer);
             result
         });
-        self.record(match timeout(self.call_timeout, blocking).await {
+        self.outage.record(match timeout(self.call_timeout, blocking).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(Error::internal(panic)),
-            // The thread keeps its connection until libpq times out, so there are never
-            // more such threads than connections.
+            // The thread keeps its connection until libpq gives up, which it does not as long as
+            // the server's kernel acknowledges what it sent. Its place goes to others, who may
+            // reach another server; beyond as many as there are connections it keeps that too.
             Err(_) => {
                 if let Some(gate) = gate {
                     gate.abandon();
                 }
+                place.vacate(&self.hanging);
+                self.close_idle();
                 Err(Error::unavailable("no response from the database in time"))
             }
         })
-    }
-
-    /// Records whether a call found the database available.
-    fn record<T>(&self, result: Result<T>) -> Result<T> {
-        let Outage { degradation, recoveries } = &*self.outage;
-        if let Err(Error::Unavailable(cause)) = &result {
-            if degradation.begin() {
-                tracing::warn!(cause = %cause, "database unavailable");
-            }
-        } else if degradation.end() {
-            tracing::info!("database available again");
-            recoveries.send_modify(|count| *count += 1);
-        }
-        result
     }
 }
 

@@ -1,6 +1,8 @@
 //! An inbox is one user's durable, numbered log of envelopes.
 //!
-//! Numbers are 1, 2, 3, … in the order of commits, without a gap. Retention deletes old
+//! Numbers follow the order of commits, without a gap: 1, 2, 3, …, each plus the [`Lift`] of the
+//! database, which is zero until one is restored. Only this module and its statements know the
+//! number without it, which is what is stored. Retention deletes old
 //! envelopes from the front, by age and by number. Ages come from the clocks of several
 //! instances, so two at the front may be deleted in the other order; readers take a gap
 //! there for the oldest envelope.
@@ -12,9 +14,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
 
 use super::event::{Envelope, Seq, frame};
-use super::statements::{Appending, EnvelopesAfter};
+use super::statements::{Appending, EnvelopesAfter, PositionOf};
 use crate::db::schema::{inbox_events, inboxes};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Lift, Query};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
 use crate::settings;
@@ -119,7 +121,7 @@ pub fn create(conn: &mut AnyConnection, user: UserId) -> Query<()> {
 /// How far an inbox goes, and how far it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The number of its last envelope; 0 if it never had one.
+    /// The number of its last envelope; that before the first if it never had one.
     pub last_seq: Seq,
     /// The number up to which its owner has read it.
     pub read_seq: Seq,
@@ -138,12 +140,8 @@ impl Position {
 ///
 /// Those of the database.
 pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
-    let row = inboxes::table
-        .find(user)
-        .select((inboxes::last_seq, inboxes::read_seq))
-        .first::<(Seq, Seq)>(conn)
-        .optional()?;
-    Ok(row.map(|(last_seq, read_seq)| Position { last_seq, read_seq }).unwrap_or_default())
+    let (last_seq, read_seq) = PositionOf(user).get_result(conn)?;
+    Ok(Position { last_seq, read_seq })
 }
 
 /// Returns the envelopes after a number, in order, [`PAGE`] and [`PAGE_BYTES`] at most.
@@ -168,10 +166,13 @@ pub type StoredEnvelope = (Envelope, Timestamp);
 /// Those of the database.
 pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Query<Vec<StoredEnvelope>> {
     inbox_events::table
-        .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.lt(seq)))
+        .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.lt(seq.into_sql::<BigInt>() - Lift)))
         .order(inbox_events::seq.desc())
         .limit(limit)
-        .select(((inbox_events::seq, inbox_events::type_, inbox_events::data), inbox_events::created_at))
+        .select((
+            (inbox_events::seq + Lift, inbox_events::type_, inbox_events::data),
+            inbox_events::created_at,
+        ))
         .load(conn)
 }
 
@@ -183,11 +184,11 @@ pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Q
 /// Those of the database.
 pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Position> {
     // The row decides, not an earlier read: of two concurrent calls the further number stays.
-    diesel::update(inboxes::table.find(user).filter(inboxes::read_seq.lt(up_to)))
-        .filter(inboxes::last_seq.ge(up_to))
-        .set(inboxes::read_seq.eq(up_to))
+    diesel::update(inboxes::table.find(user).filter((inboxes::read_seq + Lift).lt(up_to)))
+        .filter((inboxes::last_seq + Lift).ge(up_to))
+        .set(inboxes::read_seq.eq(up_to.into_sql::<BigInt>() - Lift))
         .execute(conn)?;
-    diesel::update(inboxes::table.find(user).filter(inboxes::last_seq.lt(up_to)))
+    diesel::update(inboxes::table.find(user).filter((inboxes::last_seq + Lift).lt(up_to)))
         .set(inboxes::read_seq.eq(inboxes::last_seq))
         .execute(conn)?;
     position(conn, user)

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::model::{AccountPosition, InboxPage};
 use crate::db::schema::{inboxes, users};
-use crate::db::{AnyConnection, Query, among};
+use crate::db::{AnyConnection, Lift, Query, among};
 use crate::error::Result;
 use crate::events::{Seq, inbox};
 use crate::ids::UserId;
@@ -33,11 +33,11 @@ pub(super) fn account_positions(conn: &mut AnyConnection, users: &[UserId]) -> Q
     let rows = users::table
         .left_join(inboxes::table)
         .filter(known)
-        .select((users::id, inboxes::last_seq.nullable(), users::is_active, users::tokens_valid_from))
-        .load::<(UserId, Option<Seq>, bool, i64)>(conn)?;
-    let position = |(user, last_seq, is_active, tokens_valid_from)| AccountPosition {
+        .select((users::id, (inboxes::last_seq.nullable(), Lift), users::is_active, users::tokens_valid_from))
+        .load::<(UserId, (Option<Seq>, Seq), bool, i64)>(conn)?;
+    let position = |(user, (last_seq, lift), is_active, tokens_valid_from)| AccountPosition {
         user,
-        last_seq: Option::unwrap_or_default(last_seq),
+        last_seq: Option::unwrap_or_default(last_seq) + lift,
         is_active,
         tokens_valid_from,
     };

@@ -3,9 +3,11 @@
 //! - [`health`] is whether it is alive and should be sent requests.
 //! - [`retention`] deletes what is stored for a time only.
 //! - [`metrics_server`] serves metrics and health on a port of its own.
-//! - [`admin`] changes accounts from the command line.
+//! - [`generation_watch`] notices that the database was restored.
+//! - [`admin`] changes accounts and numbers from the command line.
 
 pub mod admin;
+pub mod generation_watch;
 pub mod health;
 pub mod metrics_server;
 pub mod retention;

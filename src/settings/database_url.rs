@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use super::postgres_url::PostgresUrl;
 
 /// The location of a database.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     /// `postgres://…`
-    Postgres(SecretString),
+    Postgres(PostgresUrl),
     /// `sqlite://<path>`
     Sqlite(PathBuf),
 }
@@ -33,22 +33,18 @@ impl DatabaseUrl {
                 _ => Ok(Self::Sqlite(path)),
             };
         }
-        let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
-        match url.scheme() {
-            // libpq's own message would quote the URL with its password.
-            "postgres" | "postgresql" if !is_percent_encoded(text) => {
-                Err("contains a % that is not followed by two hexadecimal digits; write %25 for it".into())
-            }
-            "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned().into())),
-            other => Err(format!("{other}:// is not supported; use postgres:// or sqlite://")),
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", rest)) => Ok(Self::Postgres(PostgresUrl::parse(rest)?)),
+            Some((other, _)) => Err(format!("{other}:// is not supported; use postgres:// or sqlite://")),
+            None => Err("not a URL: it must begin with postgres:// or sqlite://".into()),
         }
     }
-}
 
-/// Returns whether each `%` begins the code of a byte other than 0.
-fn is_percent_encoded(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| {
-        let code = rest.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        code.is_some_and(|code| code != "00")
-    })
+    /// Returns how many hosts a connection attempt may try.
+    pub const fn hosts(&self) -> u32 {
+        match self {
+            Self::Postgres(url) => url.hosts(),
+            Self::Sqlite(_) => 1,
+        }
+    }
 }

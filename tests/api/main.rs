@@ -21,6 +21,7 @@ mod handshake;
 mod inbox;
 mod integration_requests;
 mod integrations;
+mod lifted_numbers;
 mod limits;
 mod login;
 mod messages_batches;

@@ -2,8 +2,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod connections;
 mod conversations;
 mod crash;
+mod generations;
+mod replaced_files;
 mod timeouts;
 mod migrations;
 mod outages;
@@ -15,6 +18,7 @@ mod private_servers;
 mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod restores;
 mod retention;
 mod schema;
 mod scratch;
