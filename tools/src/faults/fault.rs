@@ -29,6 +29,12 @@ pub enum FaultKind {
     PostgresKill,
     /// SIGSTOP to all processes of PostgreSQL, which are continued later.
     PostgresFreeze,
+    /// PostgreSQL is dumped, and the dump restored later.
+    PostgresRestore,
+    /// The primary is killed for good, and a standby promoted that has not received everything.
+    PostgresFailover,
+    /// Connections of the service are terminated while they commit.
+    BackendKilled,
     /// A proxy goes silent for some sockets, without closing them.
     ConnectionCut,
     /// A client stops reading while many messages are sent to it, and continues later.
@@ -39,7 +45,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::InstanceKill,
         Self::InstanceStop,
         Self::RollingRestart,
@@ -51,6 +57,9 @@ impl FaultKind {
         Self::PostgresRestart,
         Self::PostgresKill,
         Self::PostgresFreeze,
+        Self::PostgresRestore,
+        Self::PostgresFailover,
+        Self::BackendKilled,
         Self::ConnectionCut,
         Self::ReaderStops,
         Self::Cursors,
@@ -73,7 +82,16 @@ impl FaultKind {
     /// of Redis, a planned stop, or a client's socket.
     #[must_use]
     pub fn may_fail_requests(self) -> bool {
-        matches!(self, Self::InstanceKill | Self::PostgresRestart | Self::PostgresKill | Self::PostgresFreeze)
+        matches!(
+            self,
+            Self::InstanceKill
+                | Self::PostgresRestart
+                | Self::PostgresKill
+                | Self::PostgresFreeze
+                | Self::PostgresRestore
+                | Self::PostgresFailover
+                | Self::BackendKilled
+        )
     }
 }
 
@@ -91,10 +109,30 @@ impl fmt::Display for FaultKind {
             Self::PostgresRestart => "postgres-restart",
             Self::PostgresKill => "postgres-kill",
             Self::PostgresFreeze => "postgres-freeze",
+            Self::PostgresRestore => "postgres-restore",
+            Self::PostgresFailover => "postgres-failover",
+            Self::BackendKilled => "backend-killed",
             Self::ConnectionCut => "connection-cut",
             Self::ReaderStops => "reader-stops",
             Self::Cursors => "cursors",
         })
+    }
+}
+
+/// A time whose writes an older state of the database does not have.
+#[derive(Debug, Clone, Copy)]
+pub struct Forgotten {
+    /// When the older state was taken.
+    pub from_ms: u64,
+    /// When it replaced the newer one.
+    pub until_ms: u64,
+}
+
+impl Forgotten {
+    /// Returns whether a write that was acknowledged then may be gone.
+    #[must_use]
+    pub fn contains(&self, at_ms: u64) -> bool {
+        (self.from_ms..=self.until_ms).contains(&at_ms)
     }
 }
 

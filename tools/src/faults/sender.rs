@@ -5,7 +5,6 @@ use super::clock::Clock;
 use crate::http::{Client, Endpoint, Response};
 use crate::people::Person;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,6 +31,19 @@ pub struct Acknowledged {
     pub receiver: usize,
     /// The message's id.
     pub id: u64,
+    /// When the response arrived.
+    pub at_ms: u64,
+}
+
+/// A friend request whose response was 201.
+#[derive(Debug, Clone, Copy)]
+pub struct Requested {
+    /// The requester's id.
+    pub requester: u64,
+    /// The index of the person to whom it was sent.
+    pub addressee: usize,
+    /// When the response arrived.
+    pub at_ms: u64,
 }
 
 /// A request that failed. It may or may not have been carried out.
@@ -50,9 +62,8 @@ pub struct FailedRequest {
 pub struct RequestLog {
     /// Messages whose response was 201, those of one sender in the order of sending.
     pub acknowledged: Vec<Acknowledged>,
-    /// Friend requests whose response was 201, by the requester's id and the addressee's
-    /// index.
-    pub friend_requests: BTreeMap<(u64, usize), u64>,
+    /// Friend requests whose response was 201.
+    pub friend_requests: Vec<Requested>,
     /// Requests that failed.
     pub failed: Vec<FailedRequest>,
     /// The time of each response that took over 100 ms, and how long it took.
@@ -148,7 +159,8 @@ impl Sender {
             return;
         };
         if let Ok(message) = serde_json::from_slice::<Message>(&response.body) {
-            let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id };
+            let at_ms = self.load.clock.now_ms();
+            let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id, at_ms };
             self.record(|log| log.acknowledged.push(acknowledged));
         }
     }
@@ -165,8 +177,8 @@ impl Sender {
         if let Some(response) = self.request(self.person, "POST", &path, None, &[201, 400]).await
             && response.status == 201
         {
-            let pair = (self.load.people[self.person].id, addressee);
-            self.record(|log| *log.friend_requests.entry(pair).or_default() += 1);
+            let (requester, at_ms) = (self.load.people[self.person].id, self.load.clock.now_ms());
+            self.record(|log| log.friend_requests.push(Requested { requester, addressee, at_ms }));
         }
         let path = format!("/api/friends/cancel/{id}/");
         self.request(self.person, "DELETE", &path, None, &[200, 404]).await;
