@@ -11,6 +11,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::history::{Connection, History};
 use crate::error::BoxError;
 
+/// How much of the pool is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Connections that calls use.
+    pub in_use: usize,
+    /// Connections that are open.
+    pub open: usize,
+    /// The most connections.
+    pub limit: usize,
+    /// Calls that wait for a connection.
+    pub waiting: usize,
+}
+
 /// What the pool holds: a connection, unless a lease has it.
 pub(super) struct Slot(Option<Connection>);
 

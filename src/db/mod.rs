@@ -8,6 +8,7 @@
 
 mod among;
 mod batched_read;
+mod clock;
 mod connection;
 mod failure;
 mod generation;
@@ -16,6 +17,7 @@ mod lease;
 mod migrations;
 mod outage;
 mod pool;
+mod pooler;
 mod prepared;
 #[allow(missing_docs, reason = "generated")]
 pub mod schema;
@@ -25,11 +27,13 @@ mod transaction;
 
 pub use among::among;
 pub use batched_read::BatchedRead;
+pub use clock::now;
 pub(crate) use connection::MultiBackend;
 pub use connection::{AnyConnection, LockWait};
 pub use failure::{Query, violates_unique};
 pub use generation::Lift;
+pub use lease::Load;
 pub use migrations::{migrate, revert};
-pub use pool::{Db, Load};
+pub use pool::Db;
 pub(crate) use prepared::prepared_once;
 pub use span::transaction_span;

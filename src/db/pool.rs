@@ -11,7 +11,7 @@ use tokio::time::{Instant as Deadline, timeout, timeout_at};
 use super::connection::{AnyConnection, LockWait};
 use super::generation;
 use super::history::{Connection, History};
-use super::lease::{Connector, Lease};
+use super::lease::{Connector, Lease, Load};
 use super::outage::Outage;
 use super::span::{read_span, transaction_span};
 use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, in_transaction, keep_if_alive};
@@ -40,19 +40,6 @@ pub struct Db {
     history: Arc<History>,
     /// As many calls as may hang beside those that hold a connection of the pool.
     hanging: Arc<Semaphore>,
-}
-
-/// How much of the pool is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// Connections that calls use.
-    pub in_use: usize,
-    /// Connections that are open.
-    pub open: usize,
-    /// The most connections.
-    pub limit: usize,
-    /// Calls that wait for a connection.
-    pub waiting: usize,
 }
 
 impl Db {

@@ -29,7 +29,7 @@ pub const PAGE: usize = 64;
 /// bounds the memory of one reader.
 pub const PAGE_BYTES: usize = 256 * 1024;
 
-/// The most envelopes of each kind that one call of [`prune`] deletes.
+/// The most envelopes that one call of [`prune_old`] or [`prune_excess`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
 
 /// What is appended to the inboxes of some users.
@@ -194,28 +194,35 @@ pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Po
     position(conn, user)
 }
 
-/// Deletes envelopes that are too old or too many, [`PRUNE_BATCH`] of each at most, and
-/// returns how many it deleted.
-///
-/// Only inboxes that have an envelope from `since` or later are looked at for too many, or all
-/// without it: the cost follows what changed, not how many inboxes there are.
+/// Deletes envelopes that are too old, [`PRUNE_BATCH`] at most, and returns how many it deleted.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub fn prune(
-    conn: &mut AnyConnection,
-    bounds: &settings::Inbox,
-    now: Timestamp,
-    since: Option<Timestamp>,
-) -> Query<usize> {
-    let old = diesel::sql_query(
+pub fn prune_old(conn: &mut AnyConnection, bounds: &settings::Inbox, now: Timestamp) -> Query<usize> {
+    diesel::sql_query(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT user_id, seq FROM inbox_events \
          WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
     )
     .bind::<SqlTimestamp, _>(now.days_before(bounds.retention_days))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)
-    .execute(conn)?;
+    .execute(conn)
+}
+
+/// Deletes envelopes that are too many, [`PRUNE_BATCH`] at most, and returns how many it deleted.
+///
+/// Only inboxes that have an envelope from `since` or later are looked at, or all without it: the
+/// cost follows what changed, not how many inboxes there are.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn prune_excess(
+    conn: &mut AnyConnection,
+    bounds: &settings::Inbox,
+    now: Timestamp,
+    since: Option<Timestamp>,
+) -> Query<usize> {
     // The last number of each inbox, from its envelopes where they show which ones changed.
     let last_seqs = match since {
         Some(_) => {
@@ -224,13 +231,21 @@ pub fn prune(
         }
         None => "SELECT user_id, last_seq FROM inboxes WHERE $1 IS NOT NULL AND last_seq > $2",
     };
-    let beyond = diesel::sql_query(format!(
+    diesel::sql_query(format!(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM ({last_seqs}) AS i \
          JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $2 LIMIT $3)"
     ))
     .bind::<SqlTimestamp, _>(since.unwrap_or(now))
     .bind::<BigInt, _>(i64::from(bounds.max_events))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)
-    .execute(conn)?;
-    Ok(old + beyond)
+    .execute(conn)
+}
+
+/// Returns when the oldest envelope of all inboxes was stored, if there is one.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn oldest(conn: &mut AnyConnection) -> Query<Option<Timestamp>> {
+    inbox_events::table.select(diesel::dsl::min(inbox_events::created_at)).first(conn)
 }

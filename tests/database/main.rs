@@ -12,6 +12,7 @@ mod migrations;
 mod outages;
 mod plan_recorder;
 mod plans;
+mod poolers;
 #[path = "../support/private_servers.rs"]
 mod private_servers;
 #[path = "../support/process.rs"]
