@@ -23,6 +23,7 @@ use crate::integrations::{Announcements, ServiceKeys};
 use crate::limits::Limits;
 use crate::notifications::socket::Sockets;
 use crate::notifications::{Comparisons, ControlListener, PositionCheck, Roster, Shared};
+use crate::operations::generation_watch::GenerationWatch;
 use crate::operations::health::Health;
 use crate::operations::instance_registry::{self, InstanceRegistry};
 use crate::operations::metrics_server;
@@ -73,7 +74,7 @@ impl App {
     pub async fn build(mut settings: Settings) -> Result<Self, BoxError> {
         let runtime = Handle::current();
         descriptors::fit(&mut settings);
-        migrate(&settings.database, &runtime).await?;
+        migrate_database(&settings).await?;
         tracing::info!(database = %settings.database.url, redis = settings.redis_url.is_some(), "starting");
         let redis_url = settings.redis_url.as_ref();
         let secret_key = &settings.auth.secret_key;
@@ -222,6 +223,7 @@ fn start_tasks(
     tasks.spawn(check.run());
     tasks.spawn(InstanceRegistry::new(layer.clone(), db.clone()).run());
     tasks.spawn(ControlListener::new(roster.clone(), layer, comparisons).run());
+    tasks.spawn(GenerationWatch::new(db.clone()).run());
     tasks.spawn(Retention::new(db.clone(), settings.inbox, metrics.clone()).run());
     tasks.spawn(roster.clone().ping_all());
     tasks
@@ -238,11 +240,22 @@ fn bounds(settings: &Settings) -> Bounds {
     }
 }
 
-async fn migrate(database: &Database, runtime: &Handle) -> Result<(), BoxError> {
-    let database = database.clone();
-    let migrated = runtime.spawn_blocking(move || db::migrate(&database)).await??;
+/// Migrates the database before anything else is done.
+async fn migrate_database(settings: &Settings) -> Result<(), BoxError> {
+    let migrated = migrate(settings.database.clone()).await?;
     if !migrated.is_empty() {
         tracing::info!(migrations = ?migrated, "migrated the database");
     }
     Ok(())
+}
+
+/// Migrates the database on a thread of its own, and returns the names of the migrations.
+///
+/// Must be called on a Tokio runtime.
+///
+/// # Errors
+///
+/// As [`db::migrate`].
+pub async fn migrate(database: Database) -> Result<Vec<String>, BoxError> {
+    Handle::current().spawn_blocking(move || db::migrate(&database)).await?
 }

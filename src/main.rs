@@ -1,6 +1,6 @@
 //! `numeneon` serves, `numeneon migrate` migrates, `numeneon deactivate` closes an
-//! account, `numeneon healthy` checks the instance on this machine, `numeneon --help` lists
-//! the settings.
+//! account, `numeneon lift-numbers` follows a restore, `numeneon healthy` checks the instance on
+//! this machine, `numeneon --help` lists the settings.
 
 #![forbid(unsafe_code)]
 
@@ -9,13 +9,13 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use numeneon::app::App;
+use numeneon::app::{self, App};
 use numeneon::error::BoxError;
 use numeneon::operations::admin;
 use numeneon::settings::{self, Settings};
-use numeneon::{db, telemetry};
+use numeneon::telemetry;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 fn main() -> ExitCode {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         ["migrate"] => migrate(),
         ["deactivate", username] => set_active(username, false),
         ["reactivate", username] => set_active(username, true),
+        ["lift-numbers"] => lift_numbers(),
         ["healthy"] => healthy(),
         ["--help" | "-h" | "help"] => print(&settings::help()),
         ["--version" | "-V"] => print(concat!("numeneon ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -51,10 +52,14 @@ fn serve() -> Result<(), BoxError> {
     let _traces = telemetry::export_traces(&settings.telemetry)?;
     let host = settings.server.host.clone();
     let runtime = runtime()?;
+    let Some(app) = unless_stopped(&runtime, App::build(settings))? else {
+        tracing::info!("stopped during the start");
+        // Without waiting for what the start was waiting for.
+        runtime.shutdown_background();
+        return Ok(());
+    };
     let outcome = runtime.block_on(async move {
-        let app = App::build(settings).await?;
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = Signals::new()?;
         tracing::info!(address = %format!("http://{host}:{}", app.port()), "serving");
         if let Some(address) = app.metrics_address() {
             tracing::info!(metrics.address = %address, "serving metrics");
@@ -63,10 +68,7 @@ fn serve() -> Result<(), BoxError> {
         let (second, abort) = oneshot::channel();
         tokio::spawn(async move {
             for signalled in [first, second] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
+                signals.next().await;
                 // The receiver may have ended meanwhile.
                 let _ = signalled.send(());
             }
@@ -85,10 +87,52 @@ fn serve() -> Result<(), BoxError> {
     outcome
 }
 
+/// The signals that stop the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Runs a task; `None` if a signal stops it. Without a handler a signal would be ignored by a
+/// process with the number 1, as in a container.
+fn unless_stopped<T>(
+    runtime: &Runtime,
+    task: impl Future<Output = Result<T, BoxError>>,
+) -> Result<Option<T>, BoxError> {
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            done = task => done.map(Some),
+            () = signals.next() => Ok(None),
+        }
+    })
+}
+
+/// Runs a task to its end, on a runtime of its own, unless a signal stops it.
+fn run<T>(task: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
+    let runtime = runtime()?;
+    let outcome = unless_stopped(&runtime, task);
+    runtime.shutdown_background();
+    outcome?.ok_or_else(|| "stopped by a signal".into())
+}
+
 fn migrate() -> Result<(), BoxError> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
-    let migrated = db::migrate(&settings.database)?;
+    let migrated = run(app::migrate(settings.database))?;
     tracing::info!(migrations = ?migrated, "the database is up to date");
     Ok(())
 }
@@ -96,10 +140,16 @@ fn migrate() -> Result<(), BoxError> {
 fn set_active(username: &str, is_active: bool) -> Result<(), BoxError> {
     let settings = Settings::from_environment()?;
     let _flush = telemetry::log_to_stderr(&settings.telemetry);
-    let runtime = runtime()?;
-    runtime.block_on(admin::set_active(&settings, username, is_active))?;
+    run(admin::set_active(&settings, username, is_active))?;
     let outcome = if is_active { "may sign in again" } else { "is signed out and may not sign in" };
     print(&format!("{username} {outcome}\n"))
+}
+
+fn lift_numbers() -> Result<(), BoxError> {
+    let settings = Settings::from_environment()?;
+    let _flush = telemetry::log_to_stderr(&settings.telemetry);
+    let lift = run(admin::lift_numbers(&settings))?;
+    print(&format!("the numbers of all events are above {lift}; every client resyncs\n"))
 }
 
 /// Requests `/healthz` of the instance on this machine, for the health check of a container

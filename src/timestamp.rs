@@ -52,6 +52,11 @@ impl Timestamp {
         Self(earlier.unwrap_or(NaiveDateTime::MIN))
     }
 
+    /// Returns how many seconds this is after another time; less than zero if it is before.
+    pub fn seconds_since(self, earlier: Self) -> i64 {
+        (self.0 - earlier.0).num_seconds()
+    }
+
     /// Returns the time this many days earlier, or the earliest timestamp.
     pub fn days_before(self, days: u32) -> Self {
         let earlier = self.0.checked_sub_signed(TimeDelta::days(days.into()));

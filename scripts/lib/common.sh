@@ -28,6 +28,8 @@ redis_server() { type -P redis-server || type -P valkey-server || true; }
 # Debian installs nginx in a folder that is not in every user's PATH.
 nginx_bin() { PATH=$PATH:/usr/sbin:/usr/local/sbin type -P nginx || true; }
 
+pgbouncer_bin() { PATH=$PATH:/usr/sbin type -P pgbouncer || true; }
+
 chromium_bin() { type -P chromium || type -P chromium-browser || type -P google-chrome || true; }
 
 # Prints the path of cargo-deny, if it is installed: by scripts/install or otherwise.

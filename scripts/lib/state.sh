@@ -19,6 +19,7 @@ create_state() {
   printf '%s\n' "$NEW_FOLDER" >"$STATE/new_folder"
   printf '%s\n' "$BINARY" >"$STATE/binary"
   SECRET_KEY=${SECRET_KEY:-$(random_hex 32)}
+  POSTGRES=$STATE/postgres
 }
 
 find_state() {
@@ -33,6 +34,7 @@ find_state() {
   elif [ ! -e "$STATE/new_folder" ]; then
     fail "no cluster in $STATE"
   fi
+  POSTGRES=$STATE/$(cat "$STATE/primary" 2>/dev/null || printf postgres)
 }
 
 remember_state() {
@@ -58,7 +60,7 @@ remove_state() {
   new_folder=$(cat "$STATE/new_folder")
   if [ -L "$LATEST" ] && [ "$(realpath -m "$LATEST")" = "$STATE" ]; then rm "$LATEST"; fi
   keep_logs
-  rm -rf "$STATE"/{postgres,redis,nginx,tls,cluster.env,cluster.json,binary,new_folder,initdb.log} "$STATE"/instance-*
+  rm -rf "$STATE"/{postgres,postgres-2,primary,dump,redis,nginx,tls,cluster.env,cluster.json,binary,new_folder,initdb.log} "$STATE"/instance-*
   if "$new_folder"; then rmdir "$STATE" 2>/dev/null || rm -rf "$STATE"; fi
 }
 
@@ -68,7 +70,9 @@ name_urls() {
     parameters='?sslmode=require'
     scheme=rediss
   fi
-  DATABASE_URL="postgres://postgres:$POSTGRES_PASSWORD@127.0.0.1:$POSTGRES_PORT/numeneon$parameters"
+  local hosts=127.0.0.1:$POSTGRES_PORT
+  if "$STANDBY"; then hosts+=,127.0.0.1:$STANDBY_PORT; fi
+  DATABASE_URL="postgres://postgres:$POSTGRES_PASSWORD@$hosts/numeneon$parameters"
   REDIS_URL="$scheme://:$REDIS_PASSWORD@127.0.0.1:$REDIS_PORT/0"
 }
 
@@ -85,6 +89,7 @@ write_env() {
       done
       printf 'DATABASE_URL=%q\nREDIS_URL=%q\n' "$DATABASE_URL" "$REDIS_URL"
       printf 'POSTGRES_PORT=%s\nPOSTGRES_PASSWORD=%s\n' "$POSTGRES_PORT" "$POSTGRES_PASSWORD"
+      if "$STANDBY"; then printf 'STANDBY_PORT=%s\n' "$STANDBY_PORT"; fi
       printf 'REDIS_PORT=%s\nREDIS_PASSWORD=%s\n' "$REDIS_PORT" "$REDIS_PASSWORD"
       printf 'SECRET_KEY=%q\nTLS=%s\n' "$SECRET_KEY" "$TLS"
     } >"$STATE/cluster.env"
@@ -106,7 +111,7 @@ write_json() {
     printf '{\n  "dir": "%s",\n' "$STATE"
     printf '  "database_url": "%s",\n  "redis_url": "%s",\n' "$DATABASE_URL" "$REDIS_URL"
     printf '  "secret_key": "%s",\n' "$(json_text "$SECRET_KEY")"
-    printf '  "postgres": {"pid": %s, "port": %s},\n' "$(postgres_pid || printf null)" "$POSTGRES_PORT"
+    printf '  "postgres": {"pid": %s, "port": %s},\n' "$(postgres_pid || printf null)" "$(postgres_port)"
     printf '  "redis": {"pid": %s, "port": %s},\n' "$(running_pid "$STATE/redis/pid" || printf null)" "$REDIS_PORT"
     if [ -e "$STATE/nginx/pid" ]; then
       printf '  "nginx": {"pid": %s, "url": "%s"},\n' "$(running_pid "$STATE/nginx/pid" || printf null)" \

@@ -2,10 +2,10 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::BoxError;
-use crate::settings::{Database, DatabaseUrl};
+use crate::settings::{Database, DatabaseUrl, PostgresUrl};
 
 /// One connection to either database.
 #[derive(diesel::MultiConnection)]
@@ -18,16 +18,20 @@ pub enum AnyConnection {
 }
 
 impl AnyConnection {
-    /// Connects and sets the timeouts. Blocks for
-    /// [`Database::connect_timeout`] at most, for each address of the host.
-    pub(super) fn open(settings: &Database) -> Result<Self, BoxError> {
+    /// Connects and sets the timeouts. Of several hosts the first `later` ones are tried last.
+    /// Blocks for [`Database::connect_timeout`] at most, for each address of each host.
+    pub(super) fn open(settings: &Database, later: usize) -> Result<Self, BoxError> {
         match &settings.url {
             DatabaseUrl::Postgres(url) => {
-                let url = with_timeouts(url.expose_secret(), settings);
-                let mut conn = PgConnection::establish(&url)?;
+                let mut conn = PgConnection::establish(complete(url, settings, later).expose_secret())?;
+                // What the role or the database sets must not weaken a commit: it is on disk, and
+                // on the standbys that the server waits for, before a request gets its response.
                 conn.batch_execute(&format!(
                     "SET statement_timeout = {}; SET lock_timeout = {}; \
-                     SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'",
+                     SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'; \
+                     SET default_transaction_isolation = 'read committed'; \
+                     SELECT set_config('synchronous_commit', 'on', false) \
+                     WHERE current_setting('synchronous_commit') <> 'remote_apply'",
                     settings.statement_timeout.as_millis(),
                     settings.lock_timeout.as_millis(),
                     // A transaction is idle only while this process computes; one whose
@@ -82,23 +86,19 @@ pub enum LockWait {
     Short,
 }
 
-/// Adds the timeouts that libpq and the kernel enforce. A call to libpq cannot be cancelled,
-/// so the kernel must detect a server that vanished without closing its connections.
-fn with_timeouts(url: &str, settings: &Database) -> String {
-    let Ok(mut url) = url::Url::parse(url) else { return url.to_owned() };
-    let given: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
-    let timeouts = [
+/// Returns the URL with the timeouts that libpq and the kernel enforce. A call to libpq cannot be
+/// cancelled, so the kernel must detect a server that vanished without closing its connections.
+///
+/// Of several hosts the one is taken that can be written to, the primary.
+fn complete(url: &PostgresUrl, settings: &Database, later: usize) -> SecretString {
+    let defaults = [
         ("connect_timeout", settings.connect_timeout.as_secs().to_string()),
         ("tcp_user_timeout", settings.statement_timeout.as_millis().to_string()),
         ("keepalives_idle", "10".into()),
         ("keepalives_interval", "5".into()),
         ("keepalives_count", "3".into()),
+        ("target_session_attrs", "read-write".into()),
         ("application_name", "numeneon".into()),
     ];
-    for (name, value) in timeouts {
-        if !given.iter().any(|other| other == name) {
-            url.query_pairs_mut().append_pair(name, &value);
-        }
-    }
-    url.into()
+    url.complete(&defaults, later)
 }

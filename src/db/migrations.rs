@@ -1,19 +1,24 @@
 //! Migrations bring a database to the schema of this build. They are embedded in the
 //! binary, one folder for each kind of database.
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::AnyConnection;
+use super::pooler;
 use crate::error::BoxError;
 use crate::settings::{Database, DatabaseUrl};
+use crate::telemetry::Degradation;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -35,7 +40,19 @@ const BUILT_CONCURRENTLY: &[&str] = &[
 /// How often an instance tries to take the lock while another one migrates.
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Runs the pending migrations, and returns their names.
+/// How long a migration waits for a lock on a table at a time: whoever comes after it waits behind
+/// it, for as long as a reader such as `pg_dump` has the table.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The pause between two attempts to get such a lock, in which those who waited go on.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a migration waits for locks in all; then the start fails, and whoever supervises it
+/// tries again. Migrations outside a transaction wait as long at once: nobody waits behind them.
+const LOCK_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Runs the pending migrations, and returns their names. If there are none, it needs no right but to
+/// read which ones were run.
 ///
 /// Instances that start together do it one after the other; the later ones find no
 /// migration pending. Blocks.
@@ -45,15 +62,65 @@ const LOCK_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// If the database cannot be reached or a migration fails. The failed one is rolled back, or,
 /// if it runs outside a transaction, can be run again.
 pub fn migrate(settings: &Database) -> Result<Vec<String>, BoxError> {
+    if matches!(settings.url, DatabaseUrl::Postgres(_)) {
+        let mut conn = connect(settings)?;
+        pooler::refuse_transaction_pooling(settings, &mut conn)?;
+        if !has_pending(&mut conn)? {
+            return Ok(Vec::new());
+        }
+    }
     exclusively(settings, |conn| match conn {
         AnyConnection::Postgres(conn) => {
-            if conn.has_pending_migration(POSTGRES)? {
+            let pending = conn.pending_migrations(POSTGRES)?;
+            if !pending.is_empty() {
                 drop_invalid_indexes(conn)?;
             }
-            names(conn.run_pending_migrations(POSTGRES))
+            pending.iter().map(|migration| run(conn, &**migration)).collect()
         }
         AnyConnection::Sqlite(conn) => names(conn.run_pending_migrations(SQLITE)),
     })
+}
+
+/// Returns whether a migration is pending, without creating Diesel's table, which takes a right.
+fn has_pending(conn: &mut AnyConnection) -> Result<bool, BoxError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    const TABLE: &str =
+        "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations')";
+    if diesel::sql_query(TABLE).load::<Row>(conn)?.is_empty() {
+        return Ok(true);
+    }
+    let rows = diesel::sql_query("SELECT version::text AS version FROM __diesel_schema_migrations");
+    let applied: HashSet<String> = rows.load::<Row>(conn)?.into_iter().map(|row| row.version).collect();
+    let all: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations()?;
+    Ok(all.iter().any(|migration| !applied.contains(&migration.name().version().to_string())))
+}
+
+/// Runs a migration, and again while it does not get a lock in time. Returns its name.
+fn run(conn: &mut PgConnection, migration: &dyn Migration<Pg>) -> Result<String, BoxError> {
+    let is_transaction = migration.metadata().run_in_transaction();
+    let timeout = if is_transaction { LOCK_TIMEOUT } else { LOCK_PATIENCE };
+    conn.batch_execute(&format!("SET lock_timeout = {}", timeout.as_millis()))?;
+    let (started, waiting) = (Instant::now(), Degradation::default());
+    loop {
+        match conn.run_migration(migration) {
+            Ok(version) => return Ok(version.to_string()),
+            Err(error)
+                if !error.to_string().contains("lock timeout") || started.elapsed() > LOCK_PATIENCE =>
+            {
+                return Err(error);
+            }
+            Err(error) => {
+                if waiting.begin(migration.name()) {
+                    tracing::warn!(migration = %migration.name(), cause = %error, "a migration waits for a lock; retrying");
+                }
+            }
+        }
+        thread::sleep(LOCK_PAUSE);
+    }
 }
 
 /// Reverts every migration, which deletes all data. Blocks.
@@ -115,6 +182,11 @@ fn lock(conn: &mut PgConnection) -> Result<(), BoxError> {
     }
 }
 
+fn connect(settings: &Database) -> Result<AnyConnection, BoxError> {
+    let conn = AnyConnection::open(settings, 0);
+    Ok(conn.map_err(|error| format!("DATABASE_URL: {}", error.to_string().replace(['\n', '\t'], " ")))?)
+}
+
 /// Runs `step` while no other instance runs one.
 fn exclusively<T>(
     settings: &Database,
@@ -133,11 +205,10 @@ fn exclusively<T>(
         }
         DatabaseUrl::Postgres(_) => None,
     };
-    let mut conn = AnyConnection::open(settings)
-        .map_err(|error| format!("DATABASE_URL: {}", error.to_string().replace(['\n', '\t'], " ")))?;
+    let mut conn = connect(settings)?;
     if let AnyConnection::Postgres(conn) = &mut conn {
-        // A migration may take any time, and so may the wait for another instance.
-        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+        // A migration may take any time.
+        conn.batch_execute("SET statement_timeout = 0")?;
         lock(conn)?;
     }
     step(&mut conn)

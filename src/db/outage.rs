@@ -42,13 +42,13 @@ impl Outage {
         result
     }
 
-    /// Counts the recoveries from outages in which a connection was lost.
-    pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
-        self.recoveries.subscribe()
-    }
-
     /// Returns whether the last call found the database unavailable.
     pub(super) fn is_present(&self) -> bool {
         self.degradation.is_present()
+    }
+
+    /// Returns the counter of recoveries from outages in which a connection was lost.
+    pub(super) const fn recoveries(&self) -> &watch::Sender<u64> {
+        &self.recoveries
     }
 }

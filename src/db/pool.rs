@@ -10,7 +10,9 @@ use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::connection::{AnyConnection, LockWait};
 use super::failure::connection_lost;
-use super::lease::{Connector, Lease};
+use super::generation;
+use super::history::{Connection, History};
+use super::lease::{Connector, Lease, Load};
 use super::outage::Outage;
 use super::span::{read_span, transaction_span};
 use super::transaction::{Attempt, CommitGate, DEAD_WITHIN, Disposal, End, in_transaction, keep_if_alive};
@@ -36,19 +38,9 @@ pub struct Db {
     /// How long a call may wait for a connection, or to be the writer.
     wait_timeout: Duration,
     outage: Arc<Outage>,
-}
-
-/// How much of the pool is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// Connections that calls use.
-    pub in_use: usize,
-    /// Connections that are open.
-    pub open: usize,
-    /// The most connections.
-    pub limit: usize,
-    /// Calls that wait for a connection.
-    pub waiting: usize,
+    history: Arc<History>,
+    /// As many calls as may hang beside those that hold a connection of the pool.
+    hanging: Arc<Semaphore>,
 }
 
 impl Db {
@@ -60,14 +52,16 @@ impl Db {
     ///
     /// If the settings of the pool contradict each other.
     pub fn new(settings: &Database, runtime: Handle) -> std::result::Result<Self, BoxError> {
-        let pool = Pool::builder(Connector { settings: settings.clone(), runtime: runtime.clone() })
+        let outage = Arc::<Outage>::default();
+        let history = Arc::new(History::new(settings.clone(), outage.recoveries().clone()));
+        let pool = Pool::builder(Connector { history: history.clone(), runtime: runtime.clone() })
             .max_size(settings.pool_size)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(Timeouts {
                 // Each call has a deadline of its own.
                 wait: None,
                 // libpq counts whole seconds; it times out first, and frees its thread.
-                create: Some(settings.connect_timeout + Duration::from_secs(1)),
+                create: Some(settings.connect_timeout * settings.url.hosts() + Duration::from_secs(1)),
                 recycle: None,
             })
             .build()?;
@@ -78,7 +72,9 @@ impl Db {
             runtime,
             call_timeout: settings.statement_timeout + ROUND_TRIP,
             wait_timeout: settings.wait_timeout,
-            outage: Arc::default(),
+            outage,
+            history,
+            hanging: Arc::new(Semaphore::new(settings.pool_size)),
         })
     }
 
@@ -106,12 +102,12 @@ impl Db {
     {
         let query = Arc::new(query);
         let (first, started) = (query.clone(), Instant::now());
-        let result = self.on_lease(deadline, None, move |conn| keep_if_alive(first(conn))).await;
+        let result = self.on_lease(deadline, None, move |on| keep_if_alive(first(&mut on.conn))).await;
         if !matches!(result, Err(Error::Unavailable(_))) || started.elapsed() > DEAD_WITHIN {
             return result;
         }
         self.close_idle();
-        self.on_lease(deadline, None, move |conn| keep_if_alive(query(conn))).await
+        self.on_lease(deadline, None, move |on| keep_if_alive(query(&mut on.conn))).await
     }
 
     /// Runs a query as [`Db::read`] does, for work on which no request waits: at most half
@@ -174,8 +170,8 @@ impl Db {
         let attempt = |(act, then)| {
             let gate = Arc::new(CommitGate::default());
             let of_thread = gate.clone();
-            self.on_lease(deadline, Some(gate), move |conn| {
-                in_transaction(conn, lock_wait, &of_thread, act, then)
+            self.on_lease(deadline, Some(gate), move |on| {
+                in_transaction(on, lock_wait, &of_thread, act, then)
             })
         };
         match attempt((act, then)).await? {
@@ -192,10 +188,31 @@ impl Db {
         }
     }
 
-    /// Counts the recoveries of the database from outages in which a connection was lost. The
-    /// value is raised when a call succeeds again.
+    /// Verifies that the database is still of the latest [generation](super::generation), and
+    /// raises the lift if it was restored under open connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::read`]; [`Error::Unavailable`] if the database is of an earlier generation.
+    pub async fn verify_generation(&self) -> Result<()> {
+        let history = self.history.clone();
+        self.read(move |conn| history.verify(conn).map_err(Error::Unavailable)).await
+    }
+
+    /// Raises the [`Lift`](super::Lift): from now on every number is far above all earlier ones.
+    /// Returns the new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::transaction`].
+    pub async fn raise_lift(&self) -> Result<i64> {
+        self.transaction(|conn| Ok(generation::raise_lift(conn)?), End::into_result).await
+    }
+
+    /// Counts the recoveries of the database from outages in which a connection was lost. The value
+    /// is raised when a call succeeds again, and when the numbers of events are lifted.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
-        self.outage.recoveries()
+        self.outage.recoveries().subscribe()
     }
 
     /// Returns how long a call waits for a connection at most.
@@ -240,7 +257,7 @@ impl Db {
     async fn on_lease<T, F>(&self, deadline: Deadline, gate: Option<Arc<CommitGate>>, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConnection) -> (Result<T>, Disposal) + Send + 'static,
+        F: FnOnce(&mut Connection) -> (Result<T>, Disposal) + Send + 'static,
     {
         let writer = match &self.writer {
             Some(writer) if gate.is_some() => {
@@ -252,8 +269,9 @@ impl Db {
             _ => None,
         };
         let wait = Some(deadline.saturating_duration_since(Deadline::now()));
-        let mut lease = match self.pool.timeout_get(&Timeouts { wait, ..self.pool.timeouts() }).await {
-            Ok(object) => Lease(Some(object)),
+        let (mut lease, place) = match self.pool.timeout_get(&Timeouts { wait, ..self.pool.timeouts() }).await
+        {
+            Ok(slot) => Lease::new(slot),
             // All are in use: the service is overloaded, and the database is available.
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 return Err(Error::unavailable("no database connection available in time"));
@@ -261,10 +279,10 @@ impl Db {
             Err(error) => return self.outage.record(Err(no_connection(error))),
         };
         let blocking = self.runtime.spawn_blocking(move || {
-            let Some(conn) = lease.0.as_mut() else { return Err(Error::internal("an empty lease")) };
-            let (result, disposal) = work(conn);
+            let Some(connection) = lease.connection() else { return Err(Error::internal("an empty lease")) };
+            let (result, disposal) = work(connection);
             if disposal == Disposal::Keep {
-                drop(lease.0.take());
+                lease.give_back();
             }
             drop(writer);
             result
@@ -272,12 +290,15 @@ impl Db {
         self.outage.record(match timeout(self.call_timeout, blocking).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(Error::internal(panic)),
-            // The thread keeps its connection until libpq times out, so there are never
-            // more such threads than connections.
+            // The thread keeps its connection until libpq gives up, which it does not as long as
+            // the server's kernel acknowledges what it sent. Its place goes to others, who may
+            // reach another server; beyond as many as there are connections it keeps that too.
             Err(_) => {
                 if let Some(gate) = gate {
                     gate.abandon();
                 }
+                place.vacate(&self.hanging);
+                self.close_idle();
                 Err(Error::unavailable("no response from the database in time"))
             }
         })

@@ -22,6 +22,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    generation (id) {
+        id -> Int8,
+        lift -> Int8,
+        mark -> Text,
+    }
+}
+
+diesel::table! {
     idempotency_keys (service, key) {
         service -> Text,
         key -> Text,
@@ -211,6 +219,7 @@ diesel::joinable!(story_views -> users (viewer_id));
 diesel::allow_tables_to_appear_in_same_query!(
     conversations,
     friendships,
+    generation,
     idempotency_keys,
     inbox_events,
     inboxes,

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 
 use super::connection::{AnyConnection, LockWait};
+use super::generation;
+use super::history::Connection;
+use super::sqlite_file::SqliteFile;
 use crate::error::{Error, Result};
 
 /// A call that fails sooner than this found a dead connection, not a slow server: a dead one
@@ -107,7 +110,7 @@ pub fn in_snapshot<T>(
 
 /// Runs `act` in a transaction, commits or rolls it back, and gives the outcome to `then`.
 pub(super) fn in_transaction<T, U, F, G>(
-    conn: &mut AnyConnection,
+    Connection { conn, file, .. }: &mut Connection,
     lock_wait: LockWait,
     gate: &CommitGate,
     act: F,
@@ -124,16 +127,40 @@ where
         let result = if is_dead { Ok(Attempt::NotBegun(act, then)) } else { Err(error.into()) };
         return (result, Disposal::Close);
     }
+    let file = file.as_ref();
     let acted = act(conn).and_then(|value| {
-        if gate.may_commit() { Ok(value) } else { Err(Error::unavailable("abandoned before its commit")) }
+        let mark = file.map(|_| generation::count_transaction(conn)).transpose()?;
+        if gate.may_commit() {
+            Ok((value, mark))
+        } else {
+            Err(Error::unavailable("abandoned before its commit"))
+        }
     });
     let end = if acted.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let (end, disposal) = match (conn.batch_execute(end).map_err(Error::from), acted) {
-        (Ok(()), Ok(value)) => (End::Committed(value), Disposal::Keep),
+        (Ok(()), Ok((value, mark))) => match committed(file, mark) {
+            Ok(()) => (End::Committed(value), Disposal::Keep),
+            Err(error) => (End::RolledBack(error), Disposal::Close),
+        },
         (Ok(()), Err(error @ Error::Unavailable(_))) => (End::RolledBack(error), Disposal::Close),
         (Ok(()), Err(error)) => (End::RolledBack(error), Disposal::Keep),
-        (Err(error @ Error::Unavailable(_)), Ok(value)) => (End::InDoubt(value, error), Disposal::Close),
+        (Err(error @ Error::Unavailable(_)), Ok((value, _))) => (End::InDoubt(value, error), Disposal::Close),
         (Err(error), Ok(_)) | (Err(_), Err(error)) => (End::RolledBack(error), Disposal::Close),
     };
     (then(end).map(Attempt::Ended), disposal)
+}
+
+/// Records a transaction of SQLite beside its file.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if the file was replaced meanwhile: nothing of what was committed to it
+/// is in the new one.
+fn committed(file: Option<&SqliteFile>, mark: Option<String>) -> Result<()> {
+    let (Some(file), Some(mark)) = (file, mark) else { return Ok(()) };
+    if !file.is_current() {
+        return Err(Error::unavailable("the database file was replaced"));
+    }
+    file.record(&mark);
+    Ok(())
 }

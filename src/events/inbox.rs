@@ -1,6 +1,8 @@
 //! An inbox is one user's durable, numbered log of envelopes.
 //!
-//! Numbers are 1, 2, 3, … in the order of commits, without a gap. Retention deletes old
+//! Numbers follow the order of commits, without a gap: 1, 2, 3, …, each plus the [`Lift`] of the
+//! database, which is zero until one is restored. Only this module and its statements know the
+//! number without it, which is what is stored. Retention deletes old
 //! envelopes from the front, by age and by number. Ages come from the clocks of several
 //! instances, so two at the front may be deleted in the other order; readers take a gap
 //! there for the oldest envelope.
@@ -12,9 +14,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
 
 use super::event::{Envelope, Seq, frame};
-use super::statements::{Appending, EnvelopesAfter};
+use super::statements::{Appending, EnvelopesAfter, PositionOf};
 use crate::db::schema::{inbox_events, inboxes};
-use crate::db::{AnyConnection, Query};
+use crate::db::{AnyConnection, Lift, Query};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
 use crate::settings;
@@ -27,7 +29,7 @@ pub const PAGE: usize = 64;
 /// bounds the memory of one reader.
 pub const PAGE_BYTES: usize = 256 * 1024;
 
-/// The most envelopes of each kind that one call of [`prune`] deletes.
+/// The most envelopes that one call of [`prune_old`] or [`prune_excess`] deletes.
 pub const PRUNE_BATCH: usize = 1_000;
 
 /// What is appended to the inboxes of some users.
@@ -119,7 +121,7 @@ pub fn create(conn: &mut AnyConnection, user: UserId) -> Query<()> {
 /// How far an inbox goes, and how far it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The number of its last envelope; 0 if it never had one.
+    /// The number of its last envelope; that before the first if it never had one.
     pub last_seq: Seq,
     /// The number up to which its owner has read it.
     pub read_seq: Seq,
@@ -138,12 +140,8 @@ impl Position {
 ///
 /// Those of the database.
 pub fn position(conn: &mut AnyConnection, user: UserId) -> Query<Position> {
-    let row = inboxes::table
-        .find(user)
-        .select((inboxes::last_seq, inboxes::read_seq))
-        .first::<(Seq, Seq)>(conn)
-        .optional()?;
-    Ok(row.map(|(last_seq, read_seq)| Position { last_seq, read_seq }).unwrap_or_default())
+    let (last_seq, read_seq) = PositionOf(user).get_result(conn)?;
+    Ok(Position { last_seq, read_seq })
 }
 
 /// Returns the envelopes after a number, in order, [`PAGE`] and [`PAGE_BYTES`] at most.
@@ -168,10 +166,13 @@ pub type StoredEnvelope = (Envelope, Timestamp);
 /// Those of the database.
 pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Query<Vec<StoredEnvelope>> {
     inbox_events::table
-        .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.lt(seq)))
+        .filter(inbox_events::user_id.eq(user).and(inbox_events::seq.lt(seq.into_sql::<BigInt>() - Lift)))
         .order(inbox_events::seq.desc())
         .limit(limit)
-        .select(((inbox_events::seq, inbox_events::type_, inbox_events::data), inbox_events::created_at))
+        .select((
+            (inbox_events::seq + Lift, inbox_events::type_, inbox_events::data),
+            inbox_events::created_at,
+        ))
         .load(conn)
 }
 
@@ -183,38 +184,45 @@ pub fn before(conn: &mut AnyConnection, user: UserId, seq: Seq, limit: i64) -> Q
 /// Those of the database.
 pub fn mark_read(conn: &mut AnyConnection, user: UserId, up_to: Seq) -> Query<Position> {
     // The row decides, not an earlier read: of two concurrent calls the further number stays.
-    diesel::update(inboxes::table.find(user).filter(inboxes::read_seq.lt(up_to)))
-        .filter(inboxes::last_seq.ge(up_to))
-        .set(inboxes::read_seq.eq(up_to))
+    diesel::update(inboxes::table.find(user).filter((inboxes::read_seq + Lift).lt(up_to)))
+        .filter((inboxes::last_seq + Lift).ge(up_to))
+        .set(inboxes::read_seq.eq(up_to.into_sql::<BigInt>() - Lift))
         .execute(conn)?;
-    diesel::update(inboxes::table.find(user).filter(inboxes::last_seq.lt(up_to)))
+    diesel::update(inboxes::table.find(user).filter((inboxes::last_seq + Lift).lt(up_to)))
         .set(inboxes::read_seq.eq(inboxes::last_seq))
         .execute(conn)?;
     position(conn, user)
 }
 
-/// Deletes envelopes that are too old or too many, [`PRUNE_BATCH`] of each at most, and
-/// returns how many it deleted.
-///
-/// Only inboxes that have an envelope from `since` or later are looked at for too many, or all
-/// without it: the cost follows what changed, not how many inboxes there are.
+/// Deletes envelopes that are too old, [`PRUNE_BATCH`] at most, and returns how many it deleted.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub fn prune(
-    conn: &mut AnyConnection,
-    bounds: &settings::Inbox,
-    now: Timestamp,
-    since: Option<Timestamp>,
-) -> Query<usize> {
-    let old = diesel::sql_query(
+pub fn prune_old(conn: &mut AnyConnection, bounds: &settings::Inbox, now: Timestamp) -> Query<usize> {
+    diesel::sql_query(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT user_id, seq FROM inbox_events \
          WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
     )
     .bind::<SqlTimestamp, _>(now.days_before(bounds.retention_days))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)
-    .execute(conn)?;
+    .execute(conn)
+}
+
+/// Deletes envelopes that are too many, [`PRUNE_BATCH`] at most, and returns how many it deleted.
+///
+/// Only inboxes that have an envelope from `since` or later are looked at, or all without it: the
+/// cost follows what changed, not how many inboxes there are.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn prune_excess(
+    conn: &mut AnyConnection,
+    bounds: &settings::Inbox,
+    now: Timestamp,
+    since: Option<Timestamp>,
+) -> Query<usize> {
     // The last number of each inbox, from its envelopes where they show which ones changed.
     let last_seqs = match since {
         Some(_) => {
@@ -223,13 +231,21 @@ pub fn prune(
         }
         None => "SELECT user_id, last_seq FROM inboxes WHERE $1 IS NOT NULL AND last_seq > $2",
     };
-    let beyond = diesel::sql_query(format!(
+    diesel::sql_query(format!(
         "DELETE FROM inbox_events WHERE (user_id, seq) IN (SELECT e.user_id, e.seq FROM ({last_seqs}) AS i \
          JOIN inbox_events e ON e.user_id = i.user_id AND e.seq <= i.last_seq - $2 LIMIT $3)"
     ))
     .bind::<SqlTimestamp, _>(since.unwrap_or(now))
     .bind::<BigInt, _>(i64::from(bounds.max_events))
     .bind::<BigInt, _>(PRUNE_BATCH as i64)
-    .execute(conn)?;
-    Ok(old + beyond)
+    .execute(conn)
+}
+
+/// Returns when the oldest envelope of all inboxes was stored, if there is one.
+///
+/// # Errors
+///
+/// Those of the database.
+pub fn oldest(conn: &mut AnyConnection) -> Query<Option<Timestamp>> {
+    inbox_events::table.select(diesel::dsl::min(inbox_events::created_at)).first(conn)
 }

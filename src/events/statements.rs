@@ -73,7 +73,7 @@ impl QueryFragment<MultiBackend> for Append {
         out.push_sql(
             "::jsonb) WITH ORDINALITY AS events(event, place) ON place = (item ->> 2)::bigint + 1 \
              JOIN raised ON raised.user_id = (item ->> 0)::bigint) \
-             SELECT user_id, last_seq FROM raised",
+             SELECT user_id, last_seq + (SELECT lift FROM generation) FROM raised",
         );
         Ok(())
     }
@@ -93,7 +93,7 @@ impl QueryFragment<MultiBackend> for RaiseCounters<'_> {
         out.push_sql(
             ") AS counts JOIN users ON users.id = counts.value ->> 0 WHERE TRUE ORDER BY 1 \
              ON CONFLICT (user_id) DO UPDATE SET last_seq = inboxes.last_seq + excluded.last_seq \
-             RETURNING user_id, last_seq",
+             RETURNING user_id, last_seq + (SELECT lift FROM generation)",
         );
         Ok(())
     }
@@ -133,14 +133,14 @@ pub(super) struct EnvelopesAfter {
 impl QueryFragment<MultiBackend> for EnvelopesAfter {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         out.push_sql(
-            "SELECT seq, type, data FROM (SELECT seq, type, data, \
+            "SELECT seq + (SELECT lift FROM generation), type, data FROM (SELECT seq, type, data, \
              SUM(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before FROM ( \
              SELECT seq, type, data FROM inbox_events WHERE user_id = ",
         );
         out.push_bind_param::<BigInt, _>(&self.user)?;
         out.push_sql(" AND seq > ");
         out.push_bind_param::<BigInt, _>(&self.cursor)?;
-        out.push_sql(" ORDER BY seq LIMIT ");
+        out.push_sql(" - (SELECT lift FROM generation) ORDER BY seq LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         out.push_sql(") AS page) AS measured WHERE bytes_before < ");
         out.push_bind_param::<BigInt, _>(&self.bytes)?;
@@ -149,7 +149,22 @@ impl QueryFragment<MultiBackend> for EnvelopesAfter {
     }
 }
 
+/// Reads the last number of an inbox and the number up to which it is read, also of a user who has
+/// no inbox.
+pub(super) struct PositionOf(pub(super) UserId);
+
+impl QueryFragment<MultiBackend> for PositionOf {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT lift + coalesce(last_seq, 0), lift + coalesce(read_seq, 0) FROM generation \
+             LEFT JOIN inboxes ON user_id = ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.0)
+    }
+}
+
 prepared_once! {
+    PositionOf => (BigInt, BigInt);
     Append => (BigInt, BigInt);
     RaiseCounters<'_> as RaiseCounters<'static> => (BigInt, BigInt);
     InsertEnvelopes<'_> as InsertEnvelopes<'static>;

@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 pub(super) struct InboxPage {
     #[schema(minimum = 0)]
     unread_count: i64,
-    /// The number of the latest event, 0 before the first.
+    /// The number of the latest event; before the first, 0 or the number before it.
     #[schema(value_type = i64, minimum = 0)]
     pub(super) last_seq: Seq,
     /// Newest first.
@@ -107,7 +107,7 @@ pub(super) struct Unread {
 pub(super) struct AccountPosition {
     /// The user.
     pub(super) user: UserId,
-    /// The last number of their inbox; 0 if they never had one.
+    /// The last number of their inbox; that before the first if they never had one.
     pub(super) last_seq: Seq,
     /// The number up to which they have read it.
     pub(super) read_seq: Seq,

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::model::{AccountPosition, InboxPage};
 use crate::auth::EndedSignIns;
 use crate::db::schema::{inboxes, users};
-use crate::db::{AnyConnection, Query, among, in_snapshot};
+use crate::db::{AnyConnection, Lift, Query, among, in_snapshot};
 use crate::error::Result;
 use crate::events::{Seq, inbox};
 use crate::ids::UserId;
@@ -38,14 +38,15 @@ pub(super) fn account_positions(conn: &mut AnyConnection, users: &[UserId]) -> Q
         .filter(known)
         .select((
             users::id,
-            (inboxes::last_seq, inboxes::read_seq).nullable(),
+            ((inboxes::last_seq, inboxes::read_seq).nullable(), Lift),
             users::is_active,
             users::tokens_valid_from,
             users::ended_sign_ins,
         ))
-        .load::<(UserId, Option<(Seq, Seq)>, bool, i64, String)>(conn)?;
-    let position = |(user, inbox, is_active, tokens_valid_from, ended)| {
+        .load::<(UserId, (Option<(Seq, Seq)>, Seq), bool, i64, String)>(conn)?;
+    let position = |(user, (inbox, lift), is_active, tokens_valid_from, ended)| {
         let (last_seq, read_seq) = Option::unwrap_or_default(inbox);
+        let (last_seq, read_seq): (Seq, Seq) = (last_seq + lift, read_seq + lift);
         let ended_sign_ins = EndedSignIns::from(ended);
         AccountPosition { user, last_seq, read_seq, is_active, tokens_valid_from, ended_sign_ins }
     };

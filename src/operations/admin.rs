@@ -1,4 +1,5 @@
-//! What an operator does to an account from the command line, while instances run.
+//! What an operator does from the command line, while instances run: to an account, and to the
+//! numbers of events after a restore.
 
 use tokio::runtime::Handle;
 
@@ -28,4 +29,18 @@ pub async fn set_active(settings: &Settings, username: &str, is_active: bool) ->
     let events = Events::new(db, layer, runtime, metrics);
     let username = username.to_owned();
     Ok(events.commit(move |unit| auth::set_active(unit, &username, is_active)).await?)
+}
+
+/// Lifts the numbers of all events far above every earlier one, so that each client of before
+/// resyncs. For a restore that the service cannot recognise. Returns the new
+/// [lift](crate::db::Lift).
+///
+/// Must be called on a Tokio runtime.
+///
+/// # Errors
+///
+/// If the database cannot be reached.
+pub async fn lift_numbers(settings: &Settings) -> Result<i64, BoxError> {
+    let db = Db::new(&settings.database, Handle::current())?;
+    Ok(db.raise_lift().await?)
 }

@@ -4,9 +4,11 @@
 //! - [`instance_registry`] shows in the database which instances live.
 //! - [`retention`] deletes what is stored for a time only.
 //! - [`metrics_server`] serves metrics and health on a port of its own.
-//! - [`admin`] changes accounts from the command line.
+//! - [`generation_watch`] notices that the database was restored.
+//! - [`admin`] changes accounts and numbers from the command line.
 
 pub mod admin;
+pub mod generation_watch;
 pub mod health;
 pub mod instance_registry;
 pub mod metrics_server;

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use secrecy::{ExposeSecret, SecretString};
+use super::postgres_url::PostgresUrl;
 
 /// The location of a database.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     /// `postgres://…`
-    Postgres(SecretString),
+    Postgres(PostgresUrl),
     /// `sqlite://<path>`
     Sqlite(PathBuf),
 }
@@ -34,14 +34,18 @@ impl DatabaseUrl {
                 _ => Ok(Self::Sqlite(path)),
             };
         }
-        let url = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
-        match url.scheme() {
-            // libpq's own message would quote the URL with its password.
-            "postgres" | "postgresql" if !is_percent_encoded(text) => {
-                Err("contains a % that is not followed by two hexadecimal digits; write %25 for it".into())
-            }
-            "postgres" | "postgresql" => Ok(Self::Postgres(text.to_owned().into())),
-            other => Err(format!("{other}:// is not supported; use postgres:// or sqlite://")),
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", rest)) => Ok(Self::Postgres(PostgresUrl::parse(rest)?)),
+            Some((other, _)) => Err(format!("{other}:// is not supported; use postgres:// or sqlite://")),
+            None => Err("not a URL: it must begin with postgres:// or sqlite://".into()),
+        }
+    }
+
+    /// Returns how many hosts a connection attempt may try.
+    pub const fn hosts(&self) -> u32 {
+        match self {
+            Self::Postgres(url) => url.hosts(),
+            Self::Sqlite(_) => 1,
         }
     }
 }
@@ -50,30 +54,13 @@ impl DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Postgres(url) => match without_credentials(url.expose_secret()) {
+            Self::Postgres(url) => match url.place() {
                 Some(place) => write!(f, "PostgreSQL {place}"),
                 None => f.write_str("PostgreSQL"),
             },
             Self::Sqlite(path) => write!(f, "SQLite {}", path.display()),
         }
     }
-}
-
-/// Returns the hosts and the name of the database. None of a URL that is written such that part
-/// of a password might be taken for them.
-fn without_credentials(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-    (!parameters.contains('@') && !place.is_empty()).then_some(place)
-}
-
-/// Returns whether each `%` begins the code of a byte other than 0.
-fn is_percent_encoded(text: &str) -> bool {
-    text.split('%').skip(1).all(|rest| {
-        let code = rest.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        code.is_some_and(|code| code != "00")
-    })
 }
 
 #[cfg(test)]
@@ -93,7 +80,7 @@ mod tests {
             ("postgres://user:sec?ret@db/app", "PostgreSQL"),
             ("postgres:///app?host=/run/postgresql&password=secret", "PostgreSQL /app"),
         ] {
-            assert_eq!(DatabaseUrl::Postgres(url.into()).to_string(), shown);
+            assert_eq!(DatabaseUrl::parse(url).map(|url| url.to_string()).as_deref(), Ok(shown));
         }
         assert_eq!(DatabaseUrl::Sqlite("a.sqlite3".into()).to_string(), "SQLite a.sqlite3");
     }

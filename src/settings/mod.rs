@@ -17,6 +17,7 @@ mod invalid_setting;
 mod network;
 mod pattern;
 mod place;
+mod postgres_url;
 mod rate;
 mod secret_key;
 mod service_keys;
@@ -31,6 +32,7 @@ pub use groups::{Access, Auth, Database, Inbox, Requests, Server, Shutdown, Sign
 pub use invalid_setting::InvalidSetting;
 pub use network::Network;
 pub use pattern::Pattern;
+pub use postgres_url::PostgresUrl;
 pub use rate::{Rate, Rates};
 pub use service_keys::ServiceKey;
 pub use table::{SETTINGS, Setting, help};

@@ -29,7 +29,7 @@ pub const SETTINGS: &[Setting] = settings![
     "WORKERS", "threads", "[cores]", "threads that serve HTTP and sockets";
     "MAX_CONNECTIONS", "connections", "18000", "most TCP connections at once; further ones wait in the kernel";
     "KEEP_ALIVE_SECONDS", "s", "75", "how long an idle HTTP connection is kept; longer than the proxy in front keeps its own, so that the proxy closes it";
-    "DATABASE_URL", "URL", "sqlite://numeneon.sqlite3", "postgres://… or sqlite://<path of a file>";
+    "DATABASE_URL", "URL", "sqlite://numeneon.sqlite3", "postgres://… with one host or several, or sqlite://<path of a file>";
     "DATABASE_POOL_SIZE", "connections", "16", "most database connections";
     "DATABASE_WAIT_MS", "ms", "2000", "how long a request waits for a database connection; then 503";
     "DATABASE_CONNECT_TIMEOUT_SECONDS", "s", "2", "how long a new database connection may take; at least 2";
@@ -97,6 +97,7 @@ pub fn help() -> String {
          Usage: numeneon [serve]   migrate the database, then serve\n       \
          numeneon migrate   migrate the database and exit\n       \
          numeneon deactivate <username> | reactivate <username>   deactivate an account, or reactivate it\n       \
+         numeneon lift-numbers   after a restore that cannot be recognised: every client resyncs\n       \
          numeneon healthy   exit with 0 if the instance on this PORT is alive\n       \
          numeneon --help | --version\n\n\
          Settings, from the environment or a .env file (unit; default):\n",

@@ -125,6 +125,7 @@ counts! {
     position_checks: Counter = Counter::default(), "Rounds of the position check";
     position_check_seconds: Histogram = seconds(), "Time that the queries of a round of the position check took";
     events_pruned: Counter = Counter::default(), "Old events deleted from inboxes";
+    oldest_event_seconds: Gauge = Gauge::default(), "Age of the oldest event, in seconds, read once a minute";
 
     subscriptions: Gauge = Gauge::default(), "Subscriptions in this process";
     channel_layer_whole: Gauge = Gauge::default(), "1 while payloads are both published and received";

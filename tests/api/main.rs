@@ -23,6 +23,7 @@ mod idempotency;
 mod inbox;
 mod integration_requests;
 mod integrations;
+mod lifted_numbers;
 mod limits;
 mod login;
 mod messages_batches;

@@ -2,15 +2,20 @@
 
 use std::process::Output;
 use std::thread;
+use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use numeneon::db;
+use numeneon::settings::DatabaseUrl;
 use rstest_reuse::apply;
 use tempfile::TempDir;
 
 use super::schema;
 use super::scratch::{Scratch, both_databases_blocking};
 use crate::process::Program;
-use crate::support::{Database, SECRET_KEY};
+use crate::support::wait::{SLACK, block_until};
+use crate::support::{Database, SECRET_KEY, TIMEOUT};
 
 #[apply(both_databases_blocking)]
 fn migrations_can_be_applied_reverted_and_applied_again(database: Database) {
@@ -99,4 +104,52 @@ fn a_migration_that_fails_changes_nothing(database: Database) {
     );
     scratch.database.execute("DROP TABLE inbox_events");
     assert!(!db::migrate(&scratch.settings).expect("the table does not exist any more").is_empty());
+}
+
+#[test]
+fn a_migration_that_waits_for_a_reader_lets_others_pass() {
+    let scratch = Scratch::empty(Database::postgres(), &[]);
+    db::migrate(&scratch.settings).expect("applied");
+    let version = "20261123000000";
+    scratch.database.execute(&format!(
+        "ALTER TABLE users DROP COLUMN tokens_valid_from; DROP TABLE spent_tokens, idempotency_keys; \
+         DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"
+    ));
+    // As pg_dump does, for as long as it runs.
+    let url = scratch.database.url();
+    let mut reader = PgConnection::establish(&url).expect("a connection");
+    reader.batch_execute("BEGIN; SELECT FROM users").expect("a lock");
+    thread::scope(|scope| {
+        let migrating = scope.spawn(|| db::migrate(&scratch.settings));
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' AND query LIKE '%tokens_valid_from%'";
+        block_until(TIMEOUT, "the migration waits", || scratch.database.number(&format!("({waiting})")) > 0);
+        // Without a bound it would wait as long as the reader, and so would whoever comes after it.
+        let started = Instant::now();
+        let mut other = PgConnection::establish(&url).expect("a connection");
+        other.batch_execute("SET statement_timeout = 0; SELECT FROM users").expect("a reader passes");
+        assert!(started.elapsed() < Duration::from_secs(1) + SLACK, "{:?}", started.elapsed());
+        assert!(!migrating.is_finished(), "it tries again");
+        reader.batch_execute("COMMIT").expect("the lock is released");
+        assert_eq!(migrating.join().expect("no panic").expect("migrated"), [version]);
+    });
+}
+
+#[test]
+fn without_a_pending_migration_a_role_needs_no_right_to_create() {
+    let scratch = Scratch::empty(Database::postgres(), &[]);
+    let name = scratch.database.text("current_database()");
+    let role = format!("limited_{name}");
+    db::migrate(&scratch.settings).expect("applied");
+    scratch.database.execute(&format!(
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE ROLE {role} LOGIN PASSWORD 'limited'; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+    ));
+    let mut url = url::Url::parse(&scratch.database.url()).expect("a URL");
+    url.set_username(&role).expect("a user name");
+    url.set_password(Some("limited")).expect("a password");
+    let mut settings = scratch.settings.clone();
+    settings.url = DatabaseUrl::parse(url.as_str()).expect("a URL");
+    assert_eq!(db::migrate(&settings).expect("nothing to do"), Vec::<String>::new());
+    scratch.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }

@@ -211,3 +211,25 @@ async fn a_second_signal_ends_the_process_at_once(#[case] hangs: bool) {
     assert!(elapsed < TIMEOUT, "{elapsed:?}");
     drop(lock);
 }
+
+/// A process with the number 1, as in a container, ends by a signal only if it has a handler: that it
+/// exits by itself shows that it has one.
+#[rstest]
+#[case::serving(&["serve"], 0)]
+#[case::migrating(&["migrate"], 1)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_during_the_start_ends_the_process_at_once(#[case] command: &[&str], #[case] code: i32) {
+    let folder = TempDir::new().expect("a folder");
+    // It accepts connections and does not reply.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let port = silent.local_addr().expect("an address").port();
+    let mut process = Program::in_folder(&folder)
+        .with_all(&[("PORT", "0"), ("SECRET_KEY", SECRET_KEY), ("DATABASE_CONNECT_TIMEOUT_SECONDS", "60")])
+        .with("DATABASE_URL", &format!("postgres://nobody@127.0.0.1:{port}/nothing"))
+        .launch_command(command);
+    let (_connection, _) = silent.accept().await.expect("the process connects to its database");
+    let started = Instant::now();
+    process.terminate();
+    assert_eq!(process.exited().code(), Some(code));
+    assert!(started.elapsed() < SLACK, "{:?}", started.elapsed());
+}

@@ -17,11 +17,20 @@ pub struct PrivateServers {
 
 impl PrivateServers {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts PostgreSQL with a standby, to which the URL of the database leads too.
+    pub fn start_with_standby() -> Self {
+        Self::start_with(&["--standby"])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         // Not in a TempDir, whose mode is 700: PostgreSQL runs as another user.
         let name = format!("numeneon-servers-{}", uuid::Uuid::new_v4().simple());
         let folder = std::env::temp_dir().join(name);
         let mut servers = Self { folder, database_url: String::new(), redis_url: String::new() };
-        servers.run(&["start", "--instances", "0", "--without-nginx"]);
+        servers.run(&[&["start", "--instances", "0", "--without-nginx"], options].concat());
         let state = std::fs::read_to_string(servers.folder.join("cluster.json")).expect("the state");
         let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
         let url = |name: &str| state[name].as_str().expect("a URL").to_owned();
@@ -46,7 +55,7 @@ impl PrivateServers {
     }
 
     pub fn postgres_port(&self) -> u16 {
-        url::Url::parse(&self.database_url).expect("a URL").port().expect("a port")
+        url::Url::parse(&self.database_url).expect("a URL of one host").port().expect("a port")
     }
 
     pub fn redis_port(&self) -> u16 {

@@ -98,7 +98,12 @@ impl Program {
 
     /// Starts the service without waiting for it.
     pub fn launch(&self) -> Process {
-        let mut command = self.command(&["serve"]);
+        self.launch_command(&["serve"])
+    }
+
+    /// Starts one of the program's commands without waiting for its end.
+    pub fn launch_command(&self, arguments: &[&str]) -> Process {
+        let mut command = self.command(arguments);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the program starts");
         let log = Arc::new(Mutex::new(Vec::new()));

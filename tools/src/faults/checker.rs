@@ -1,7 +1,7 @@
 //! Checks what the clients received against the database and the acknowledged writes.
 
 use super::database::{Sample, StoredEvent, StoredMessages};
-use super::fault::Fault;
+use super::fault::{Fault, Forgotten};
 use super::history::ClientHistory;
 use super::sender::{FailedRequest, RequestLog};
 use crate::frame::Identity;
@@ -30,18 +30,20 @@ pub struct Counts {
     pub unmatched: u64,
 }
 
-/// Counts violations, given all messages and inboxes, and the histories with their owners' indexes.
+/// Counts violations, given all messages and inboxes, the histories with their owners' indexes, and
+/// the times whose writes are gone.
 #[must_use]
 pub fn count(
     log: &RequestLog,
     messages: &StoredMessages,
     inboxes: &[Vec<StoredEvent>],
     histories: &[(usize, ClientHistory)],
+    forgotten: &[Forgotten],
 ) -> Counts {
     let unmatched = unmatched(messages, inboxes);
     let mut counts = Counts { doubled: messages.doubled, unmatched, ..Counts::default() };
     let owners = owners(inboxes);
-    check_inboxes(log, inboxes, &mut counts);
+    check_inboxes(log, inboxes, forgotten, &mut counts);
     for (person, history) in histories {
         let inbox = &inboxes[*person];
         counts.misdelivered += history.misdelivered;
@@ -49,13 +51,19 @@ pub fn count(
         counts.delivered += history.accepted.len() as u64;
         let mut seen = HashSet::new();
         for it in &history.accepted {
+            // After a restore the ids of messages that are gone are given out again.
+            if history.resyncs.contains(&it.seq) {
+                seen.clear();
+            }
             let unique = matches!(it.identity, Identity::Message(_) | Identity::FriendRequest(_));
             if unique && !seen.insert(it.identity) {
                 counts.repeated += 1;
             }
         }
+        counts.lost += gaps_before_resync(history);
+        let begin = history.resyncs.last().map_or(history.first, |seq| *seq);
         let mut accepted = history.accepted.iter().peekable();
-        for stored in inbox.iter().filter(|stored| stored.seq > history.first) {
+        for stored in inbox.iter().filter(|stored| stored.seq > begin) {
             while accepted.next_if(|it| it.seq < stored.seq).is_some() {}
             match accepted.next_if(|it| it.seq == stored.seq) {
                 None => counts.lost += 1,
@@ -80,6 +88,19 @@ fn unmatched(messages: &StoredMessages, inboxes: &[Vec<StoredEvent>]) -> u64 {
     events.symmetric_difference(&messages.ids).count() as u64
 }
 
+/// Returns how often the client skipped a number before its last resync. What it had until then may
+/// no longer be in the inbox.
+fn gaps_before_resync(history: &ClientHistory) -> u64 {
+    let Some(last) = history.resyncs.last() else { return 0 };
+    let mut before = history.first;
+    let mut gaps = 0;
+    for it in history.accepted.iter().take_while(|it| it.seq <= *last) {
+        gaps += u64::from(it.seq != before + 1 && !history.resyncs.contains(&it.seq));
+        before = it.seq;
+    }
+    gaps
+}
+
 fn owners(inboxes: &[Vec<StoredEvent>]) -> HashMap<Identity, usize> {
     let mut owners = HashMap::new();
     for (person, inbox) in inboxes.iter().enumerate() {
@@ -93,7 +114,13 @@ fn owners(inboxes: &[Vec<StoredEvent>]) -> HashMap<Identity, usize> {
 }
 
 /// Checks that acknowledged writes are in the inboxes, once and in order.
-fn check_inboxes(log: &RequestLog, inboxes: &[Vec<StoredEvent>], counts: &mut Counts) {
+fn check_inboxes(
+    log: &RequestLog,
+    inboxes: &[Vec<StoredEvent>],
+    forgotten: &[Forgotten],
+    counts: &mut Counts,
+) {
+    let may_be_gone = |at_ms| forgotten.iter().any(|time| time.contains(at_ms));
     let mut seqs: Vec<HashMap<Identity, u64>> = Vec::with_capacity(inboxes.len());
     let mut requests: BTreeMap<(u64, usize), u64> = BTreeMap::new();
     for (person, inbox) in inboxes.iter().enumerate() {
@@ -111,7 +138,7 @@ fn check_inboxes(log: &RequestLog, inboxes: &[Vec<StoredEvent>], counts: &mut Co
         seqs.push(by_identity);
     }
     let mut last: HashMap<(usize, usize), u64> = HashMap::new();
-    for it in &log.acknowledged {
+    for it in log.acknowledged.iter().filter(|it| !may_be_gone(it.at_ms)) {
         match seqs[it.receiver].get(&Identity::Message(it.id)) {
             None => counts.lost += 1,
             Some(seq) => {
@@ -120,9 +147,12 @@ fn check_inboxes(log: &RequestLog, inboxes: &[Vec<StoredEvent>], counts: &mut Co
             }
         }
     }
-    for (pair, count) in &log.friend_requests {
-        let stored = requests.get(pair).copied().unwrap_or(0);
-        counts.lost += count.saturating_sub(stored);
+    let mut acknowledged: BTreeMap<(u64, usize), u64> = BTreeMap::new();
+    for it in log.friend_requests.iter().filter(|it| !may_be_gone(it.at_ms)) {
+        *acknowledged.entry((it.requester, it.addressee)).or_default() += 1;
+    }
+    for (pair, count) in acknowledged {
+        counts.lost += count.saturating_sub(requests.get(&pair).copied().unwrap_or(0));
     }
 }
 
@@ -184,7 +214,7 @@ pub fn attribute(faults: &[Fault], failed: &FailedRequest) -> usize {
 mod tests {
     use super::super::fault::FaultKind;
     use super::super::history::AcceptedEvent;
-    use super::super::sender::Acknowledged;
+    use super::super::sender::{Acknowledged, Requested};
     use super::*;
 
     fn event(seq: u64, id: u64) -> StoredEvent {
@@ -204,6 +234,7 @@ mod tests {
             sender: 0,
             receiver: *receiver,
             id: *id,
+            at_ms: 10 * id,
         });
         RequestLog { acknowledged: acknowledged.collect(), ..RequestLog::default() }
     }
@@ -217,15 +248,20 @@ mod tests {
         StoredMessages { ids: ids.collect(), doubled: 0 }
     }
 
-    fn count(log: &RequestLog, inboxes: &[Vec<StoredEvent>], histories: &[(usize, ClientHistory)]) -> Counts {
-        super::count(log, &messages(inboxes), inboxes, histories)
+    fn count(
+        log: &RequestLog,
+        inboxes: &[Vec<StoredEvent>],
+        histories: &[(usize, ClientHistory)],
+        forgotten: &[Forgotten],
+    ) -> Counts {
+        super::count(log, &messages(inboxes), inboxes, histories, forgotten)
     }
 
     #[test]
     fn messages_and_events_without_each_other_are_counted() {
         let inboxes = [vec![event(1, 7), event(2, 8)]];
         let stored = StoredMessages { ids: [8, 9, 10].into(), doubled: 2 };
-        let counts = super::count(&log(&[]), &stored, &inboxes, &[]);
+        let counts = super::count(&log(&[]), &stored, &inboxes, &[], &[]);
         assert_eq!((counts.unmatched, counts.doubled), (3, 2));
     }
 
@@ -233,14 +269,14 @@ mod tests {
     fn a_run_without_violations_counts_only_deliveries() {
         let inboxes = [vec![event(1, 7), event(2, 8)], vec![event(1, 9)]];
         let histories = [(0, history(&[(1, 7), (2, 8)])), (1, history(&[(1, 9)]))];
-        let counts = count(&log(&[(0, 7), (1, 9), (0, 8)]), &inboxes, &histories);
+        let counts = count(&log(&[(0, 7), (1, 9), (0, 8)]), &inboxes, &histories, &[]);
         assert_eq!(counts, Counts { delivered: 3, ..Counts::default() });
     }
 
     #[test]
     fn an_event_missing_in_the_database_or_on_a_socket_is_lost() {
         let inboxes = [vec![event(1, 7), event(2, 8)]];
-        let counts = count(&log(&[(0, 7), (0, 6)]), &inboxes, &[(0, history(&[(2, 8)]))]);
+        let counts = count(&log(&[(0, 7), (0, 6)]), &inboxes, &[(0, history(&[(2, 8)]))], &[]);
         assert_eq!(counts.lost, 2);
     }
 
@@ -250,16 +286,19 @@ mod tests {
         let identity = Identity::FriendRequest(3);
         let inboxes = [vec![StoredEvent { seq: 1, identity, requester }]];
         let mut log = RequestLog::default();
-        log.friend_requests.insert((70, 0), 1);
-        assert_eq!(count(&log, &inboxes, &[]).lost, 0);
-        log.friend_requests.insert((70, 0), 3);
-        assert_eq!(count(&log, &inboxes, &[]).lost, 2);
+        let request = Requested { requester: 70, addressee: 0, at_ms: 10 };
+        log.friend_requests.push(request);
+        assert_eq!(count(&log, &inboxes, &[], &[]).lost, 0);
+        log.friend_requests.extend([request, Requested { at_ms: 20, ..request }]);
+        assert_eq!(count(&log, &inboxes, &[], &[]).lost, 2);
+        let forgotten = Forgotten { from_ms: 15, until_ms: 25 };
+        assert_eq!(count(&log, &inboxes, &[], &[forgotten]).lost, 1);
     }
 
     #[test]
     fn one_event_under_two_numbers_is_a_repeat() {
         let inboxes = [vec![event(1, 7), event(2, 7)]];
-        let counts = count(&log(&[(0, 7)]), &inboxes, &[(0, history(&[(1, 7), (2, 7)]))]);
+        let counts = count(&log(&[(0, 7)]), &inboxes, &[(0, history(&[(1, 7), (2, 7)]))], &[]);
         assert_eq!(counts.repeated, 2);
     }
 
@@ -267,21 +306,42 @@ mod tests {
     fn misdelivered_and_swapped_events_are_distinguished() {
         let inboxes = [vec![event(1, 7), event(2, 8)], vec![event(1, 9)]];
         let histories = [(0, history(&[(1, 9), (2, 7)]))];
-        let counts = count(&log(&[]), &inboxes, &histories);
+        let counts = count(&log(&[]), &inboxes, &histories, &[]);
         assert_eq!((counts.misdelivered, counts.reordered), (1, 1));
+    }
+
+    #[test]
+    fn after_an_older_state_only_what_it_does_not_have_may_be_missing() {
+        // 8 and 9 are gone, and 8 is given out again, far above.
+        let inboxes = [vec![event(101, 7), event(102, 8), event(103, 10)]];
+        let forgotten = [Forgotten { from_ms: 75, until_ms: 95 }];
+        let log = log(&[(0, 7), (0, 9), (0, 10)]);
+        let mut resynced = history(&[(1, 7), (2, 8), (3, 9)]);
+        resynced.resync(101, 1000);
+        for (seq, id) in [(102, 8), (103, 10)] {
+            resynced.record(AcceptedEvent { seq, identity: Identity::Message(id), at_ms: 1000 });
+        }
+        let counts = count(&log, &inboxes, &[(0, resynced.clone())], &forgotten);
+        assert_eq!(counts, Counts { delivered: 6, ..Counts::default() });
+        assert_eq!(count(&log, &inboxes, &[(0, resynced.clone())], &[]).lost, 1, "9 was acknowledged");
+        // What was skipped before the resync is lost all the same, and what came after it.
+        resynced.accepted.remove(1);
+        assert_eq!(count(&log, &inboxes, &[(0, resynced.clone())], &forgotten).lost, 1);
+        resynced.accepted.pop();
+        assert_eq!(count(&log, &inboxes, &[(0, resynced)], &forgotten).lost, 2);
     }
 
     #[test]
     fn reordered_messages_of_a_sender_and_gaps_are_detected() {
         let inboxes = [vec![event(1, 8), event(3, 7)]];
-        let counts = count(&log(&[(0, 7), (0, 8)]), &inboxes, &[]);
+        let counts = count(&log(&[(0, 7), (0, 8)]), &inboxes, &[], &[]);
         assert_eq!((counts.reordered, counts.gaps), (1, 1));
     }
 
     #[test]
     fn a_delay_is_measured_from_the_end_of_its_fault() {
         let fault = |begin_ms, end_ms| Fault { kind: FaultKind::RedisKill, begin_ms, end_ms };
-        let sample = |at_ms, seq| Sample { at_ms, last_seqs: [seq].into() };
+        let sample = |at_ms, seq| Sample { at_ms, last_seqs: [seq].into(), lift: 0 };
         let mut history = ClientHistory::default();
         for (seq, at_ms) in [(1, 12), (2, 180), (3, 300)] {
             history.record(AcceptedEvent { seq, identity: Identity::Other, at_ms });

@@ -18,6 +18,12 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 /// How long PostgreSQL may take, before the tool reconnects.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The interval at which commits are looked for: a commit takes about as long.
+const KILL_EVERY: Duration = Duration::from_millis(1);
+
+/// How long commits are looked for: a hundred times as long as it takes under load.
+const KILL_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The last `seq` of every inbox at one moment.
 #[derive(Debug, Clone)]
 pub struct Sample {
@@ -25,6 +31,8 @@ pub struct Sample {
     pub at_ms: u64,
     /// The last `seq`, in the order of the people.
     pub last_seqs: Arc<[u64]>,
+    /// The number before the first one of each inbox.
+    pub lift: u64,
 }
 
 /// A task that samples the last `seq` of every inbox.
@@ -82,19 +90,21 @@ async fn sample(
     history: &Mutex<Vec<Sample>>,
 ) -> anyhow::Result<()> {
     let client = connect(database_url).await?;
-    let query = "SELECT user_id, last_seq FROM inboxes WHERE user_id = ANY($1)";
+    let query = "SELECT user_id, last_seq + lift, lift FROM inboxes, generation WHERE user_id = ANY($1)";
     let statement = tokio::time::timeout(QUERY_TIMEOUT, client.prepare(query)).await??;
     while !sender.is_closed() {
         let rows = tokio::time::timeout(QUERY_TIMEOUT, client.query(&statement, &[&ids])).await??;
         let mut last_seqs = vec![0; ids.len()];
+        let mut lift = 0;
         for row in rows {
             let id: i64 = row.try_get(0)?;
             let seq: i64 = row.try_get(1)?;
+            lift = row.try_get::<_, i64>(2)?.unsigned_abs();
             if let Some(index) = ids.iter().position(|it| *it == id) {
                 last_seqs[index] = seq.unsigned_abs();
             }
         }
-        let sample = Sample { at_ms: clock.now_ms(), last_seqs: last_seqs.into() };
+        let sample = Sample { at_ms: clock.now_ms(), last_seqs: last_seqs.into(), lift };
         history.lock().unwrap_or_else(PoisonError::into_inner).push(sample.clone());
         sender.send_replace(Some(sample));
         tokio::time::sleep(SAMPLE_EVERY).await;
@@ -103,11 +113,36 @@ async fn sample(
 }
 
 async fn connect(database_url: &str) -> anyhow::Result<Client> {
-    let connecting = tokio_postgres::connect(database_url, NoTls);
+    // Of a primary and its standby the primary.
+    let mut config: tokio_postgres::Config = database_url.parse()?;
+    config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    let connecting = config.connect(NoTls);
     let (client, connection) = tokio::time::timeout(QUERY_TIMEOUT, connecting).await??;
     // Ends when the client is dropped, or with an error that the client reports too.
     tokio::spawn(connection);
     Ok(client)
+}
+
+/// Terminates connections of the service while they commit, until there were this many. Returns how
+/// many there were.
+///
+/// # Errors
+///
+/// If PostgreSQL fails, or hardly anything is committed.
+pub async fn kill_committing(database_url: &str, count: i64) -> anyhow::Result<i64> {
+    let client = connect(database_url).await?;
+    let query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                 WHERE application_name = 'numeneon' AND state = 'active' AND query = 'COMMIT'";
+    let statement = client.prepare(query).await?;
+    let killing = async {
+        let mut killed = 0;
+        while killed < count {
+            killed += client.query_one(&statement, &[]).await?.try_get::<_, i64>(0)?;
+            tokio::time::sleep(KILL_EVERY).await;
+        }
+        anyhow::Ok(killed)
+    };
+    tokio::time::timeout(KILL_TIMEOUT, killing).await.context("hardly anything is committed")?
 }
 
 /// An event in an inbox.
@@ -128,7 +163,7 @@ pub struct StoredEvent {
 /// If PostgreSQL fails.
 pub async fn inboxes(database_url: &str, ids: &[i64]) -> anyhow::Result<Vec<Vec<StoredEvent>>> {
     let client = connect(database_url).await?;
-    let query = "SELECT seq, type::text, data::text FROM inbox_events WHERE user_id = $1 ORDER BY seq";
+    let query = "SELECT seq + lift, type::text, data::text FROM inbox_events, generation WHERE user_id = $1 ORDER BY seq";
     let statement = client.prepare(query).await?;
     let mut inboxes = Vec::with_capacity(ids.len());
     for id in ids {

@@ -39,6 +39,12 @@ pub enum FaultKind {
     PostgresKill,
     /// SIGSTOP to all processes of PostgreSQL, which are continued later.
     PostgresFreeze,
+    /// PostgreSQL is dumped, and the dump restored later.
+    PostgresRestore,
+    /// The primary is killed for good, and a standby promoted that has not received everything.
+    PostgresFailover,
+    /// Connections of the service are terminated while they commit.
+    BackendKilled,
     /// A proxy goes silent for some sockets, without closing them.
     ConnectionCut,
     /// A client stops reading while many messages are sent to it, and continues later.
@@ -49,7 +55,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::InstanceKill,
         Self::InstanceStop,
         Self::InstanceFreeze,
@@ -66,6 +72,9 @@ impl FaultKind {
         Self::PostgresRestart,
         Self::PostgresKill,
         Self::PostgresFreeze,
+        Self::PostgresRestore,
+        Self::PostgresFailover,
+        Self::BackendKilled,
         Self::ConnectionCut,
         Self::ReaderStops,
         Self::Cursors,
@@ -104,6 +113,9 @@ impl FaultKind {
                 | Self::PostgresRestart
                 | Self::PostgresKill
                 | Self::PostgresFreeze
+                | Self::PostgresRestore
+                | Self::PostgresFailover
+                | Self::BackendKilled
         )
     }
 }
@@ -127,10 +139,30 @@ impl fmt::Display for FaultKind {
             Self::PostgresRestart => "postgres-restart",
             Self::PostgresKill => "postgres-kill",
             Self::PostgresFreeze => "postgres-freeze",
+            Self::PostgresRestore => "postgres-restore",
+            Self::PostgresFailover => "postgres-failover",
+            Self::BackendKilled => "backend-killed",
             Self::ConnectionCut => "connection-cut",
             Self::ReaderStops => "reader-stops",
             Self::Cursors => "cursors",
         })
+    }
+}
+
+/// A time whose writes an older state of the database does not have.
+#[derive(Debug, Clone, Copy)]
+pub struct Forgotten {
+    /// When the older state was taken.
+    pub from_ms: u64,
+    /// When it replaced the newer one.
+    pub until_ms: u64,
+}
+
+impl Forgotten {
+    /// Returns whether a write that was acknowledged then may be gone.
+    #[must_use]
+    pub fn contains(&self, at_ms: u64) -> bool {
+        (self.from_ms..=self.until_ms).contains(&at_ms)
     }
 }
 

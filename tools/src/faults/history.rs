@@ -28,8 +28,8 @@ pub struct ClientHistory {
     pub reordered: u64,
     /// Messages for another person, and sockets opened as another user.
     pub misdelivered: u64,
-    /// How often the server sent `resync_required`.
-    pub resyncs: u64,
+    /// The `seq` of each `resync_required`: what an inbox has up to there is reloaded.
+    pub resyncs: Vec<u64>,
     /// How often the client connected.
     pub connects: u64,
     /// The error of the last failed attempt to connect.
@@ -57,6 +57,12 @@ impl ClientHistory {
         } else {
             self.reordered += 1;
         }
+    }
+
+    /// Records a `resync_required`.
+    pub fn resync(&mut self, seq: u64, at_ms: u64) {
+        self.resyncs.push(seq);
+        self.record(AcceptedEvent { seq, identity: Identity::Other, at_ms });
     }
 
     /// Returns the first accepted `seq` that is not below this one, and when it arrived.

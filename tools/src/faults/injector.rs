@@ -2,8 +2,8 @@
 
 use super::clock::Clock;
 use super::cluster::Cluster;
-use super::database::Positions;
-use super::fault::{Fault, FaultKind};
+use super::database::{self, Positions, Sample};
+use super::fault::{Fault, FaultKind, Forgotten};
 use super::proxy::Proxy;
 use super::reader::{DEAD_AFTER, Reader, Route};
 use super::redis_paths::RedisPaths;
@@ -22,6 +22,9 @@ const BURST_CHARACTERS: usize = 9900;
 
 /// Connections that send these messages.
 const BURST_SENDERS: usize = 4;
+
+/// Connections that are terminated while they commit.
+const KILLED_BACKENDS: i64 = 5;
 
 /// The injector and what it acts on.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub struct Injector {
     pub followup_senders: Vec<Sender>,
     /// The index of the next additional sender.
     pub next_sender: usize,
+    /// The times whose writes are gone, in order.
+    pub forgotten: Vec<Forgotten>,
     /// Violations detected so far.
     pub broken: Vec<String>,
 }
@@ -81,6 +86,13 @@ impl Injector {
             FaultKind::PostgresRestart => (self.command(&["postgres-restart"]).await?, String::new()),
             FaultKind::PostgresKill => self.postgres_kill().await?,
             FaultKind::PostgresFreeze => self.freeze("postgres").await?,
+            FaultKind::PostgresRestore => self.postgres_restore().await?,
+            FaultKind::PostgresFailover => self.postgres_failover().await?,
+            FaultKind::BackendKilled => {
+                let url = self.cluster.state()?.database_url;
+                let killed = database::kill_committing(&url, KILLED_BACKENDS).await?;
+                (self.clock.now_ms(), format!("{killed} connections"))
+            }
             FaultKind::ConnectionCut => {
                 let count = self.proxy.silence(2, &mut self.random);
                 // Until the clients notice, they appear to be current.
@@ -203,6 +215,37 @@ impl Injector {
         Ok((self.command(&["postgres-start"]).await?, format!("down for {down}")))
     }
 
+    /// The instances are down meanwhile, as the guide demands it. The fault ends when they are ready.
+    async fn postgres_restore(&mut self) -> anyhow::Result<(u64, String)> {
+        let from_ms = self.clock.now_ms();
+        self.command(&["postgres-dump"]).await?;
+        let older = self.wait(300..2000).await;
+        let numbers: Vec<String> =
+            self.cluster.state()?.instances.iter().map(|instance| instance.number.to_string()).collect();
+        for number in &numbers {
+            self.command(&["kill-instance", number]).await?;
+        }
+        let until_ms = self.command(&["postgres-restore"]).await?;
+        self.forgotten.push(Forgotten { from_ms, until_ms });
+        for number in &numbers {
+            self.command(&["start-instance", number]).await?;
+        }
+        Ok((self.clock.now_ms(), format!("to a state of {older} before")))
+    }
+
+    /// The fault ends with the promotion. The next one finds a new standby.
+    async fn postgres_failover(&mut self) -> anyhow::Result<(u64, String)> {
+        let from_ms = self.clock.now_ms();
+        self.command(&["postgres-cut"]).await?;
+        let lost = self.wait(200..1500).await;
+        self.command(&["postgres-kill"]).await?;
+        let down = self.wait(100..2000).await;
+        let until_ms = self.command(&["postgres-promote"]).await?;
+        self.forgotten.push(Forgotten { from_ms, until_ms });
+        self.command(&["postgres-standby"]).await?;
+        Ok((until_ms, format!("without the last {lost}, down for {down}")))
+    }
+
     async fn freeze(&mut self, name: &str) -> anyhow::Result<(u64, String)> {
         self.command(&["freeze", name]).await?;
         let frozen = self.wait(300..5000).await;
@@ -236,12 +279,12 @@ impl Injector {
 
     async fn cursors(&mut self) -> anyhow::Result<(u64, String)> {
         let begin_ms = self.clock.now_ms();
-        let last_seqs = self.positions.after(begin_ms).await?.last_seqs;
+        let Sample { last_seqs, lift, .. } = self.positions.after(begin_ms).await?;
         let index = self.random.usize(..self.load.people.len());
         let (person, up_to) = (self.load.people[index].clone(), last_seqs[index]);
         let route = Route { endpoint: self.load.endpoint.clone(), proxy: None, receive_buffer_bytes: None };
-        let recent = up_to.saturating_sub(self.random.u64(1..50));
-        let stale = up_to.saturating_sub(self.random.u64(50..3000));
+        let recent = up_to.saturating_sub(self.random.u64(1..50)).max(lift);
+        let stale = up_to.saturating_sub(self.random.u64(50..3000)).max(lift);
         let (first, second, old, ahead) = tokio::join!(
             resume::replay(&person, &route, recent, up_to),
             resume::replay(&person, &route, recent, up_to),

@@ -98,6 +98,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
                 .map(|index| Sender::new(index, &load, seed))
                 .collect(),
             next_sender: options.people + FOLLOWUP_SENDERS,
+            forgotten: Vec::new(),
             broken: Vec::new(),
         },
         faults: Vec::new(),
@@ -134,6 +135,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         histories: injector.readers.iter().map(|reader| (reader.person, reader.history())).collect(),
         samples: injector.positions.samples(),
         faults: run.faults,
+        forgotten: injector.forgotten,
         broken: injector.broken,
     }))
 }

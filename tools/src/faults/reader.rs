@@ -203,10 +203,8 @@ impl Reader {
         let data = frame.data.map_or("", RawValue::get);
         self.edit(|history| {
             if frame.kind == "resync_required" {
-                // A page would reload over REST here and continue from this seq. The
-                // skipped events count as lost.
-                history.resyncs += 1;
-                history.record(AcceptedEvent { seq, identity: Identity::Other, at_ms });
+                // A page reloads over REST here and continues from this seq.
+                history.resync(seq, at_ms);
             } else {
                 if is_for_another(&frame.kind, data, self.person) {
                     history.misdelivered += 1;

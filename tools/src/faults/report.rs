@@ -2,7 +2,7 @@
 
 use super::checker::{self, Counts};
 use super::database::{Sample, StoredEvent, StoredMessages};
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, Forgotten};
 use super::history::ClientHistory;
 use super::sender::RequestLog;
 use serde::Serialize;
@@ -64,8 +64,10 @@ pub struct Report {
     pub replayed: u64,
     /// Messages that were repeated without success.
     pub given_up: u64,
-    /// How often a client was sent `resync_required`.
+    /// How often a client was sent `resync_required` without an older state of the database.
     pub resyncs: u64,
+    /// Times of an older state after which a client was not sent `resync_required`.
+    pub left_behind: u64,
     /// How often clients reconnected.
     pub reconnects: u64,
     /// Closed connections, by close code or cause.
@@ -97,6 +99,8 @@ pub struct Observations {
     pub samples: Vec<Sample>,
     /// The injected faults.
     pub faults: Vec<Fault>,
+    /// The times whose writes are gone.
+    pub forgotten: Vec<Forgotten>,
     /// Violations detected during the run.
     pub broken: Vec<String>,
 }
@@ -105,16 +109,16 @@ impl Report {
     /// Evaluates the observations of a run.
     #[must_use]
     pub fn new(observations: Observations) -> Self {
-        let Observations { log, histories, faults, .. } = &observations;
+        let Observations { log, histories, faults, forgotten, .. } = &observations;
         let Counts { delivered, lost, repeated, reordered, misdelivered, gaps, doubled, unmatched } =
-            checker::count(log, &observations.messages, &observations.inboxes, histories);
+            checker::count(log, &observations.messages, &observations.inboxes, histories, forgotten);
         let sum =
             |field: fn(&ClientHistory) -> u64| histories.iter().map(|(_, history)| field(history)).sum();
         let mut report = Self {
             seed: observations.seed,
             seconds: observations.seconds,
             size: (observations.inboxes.len(), histories.len(), observations.instances),
-            acknowledged: log.acknowledged.len() as u64 + log.friend_requests.values().sum::<u64>(),
+            acknowledged: log.acknowledged.len() as u64 + log.friend_requests.len() as u64,
             failed: BTreeMap::new(),
             delivered,
             lost,
@@ -127,7 +131,8 @@ impl Report {
             unmatched,
             replayed: log.replayed,
             given_up: log.given_up,
-            resyncs: sum(|history| history.resyncs),
+            resyncs: differences(histories, |resyncs| resyncs.saturating_sub(forgotten.len())),
+            left_behind: differences(histories, |resyncs| forgotten.len().saturating_sub(resyncs)),
             reconnects: sum(|history| history.connects.saturating_sub(1)),
             closes: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -191,6 +196,7 @@ impl Report {
             ("messages and events without each other", self.unmatched),
             ("messages repeated without success", self.given_up),
             ("times resync_required", self.resyncs),
+            ("times no resync_required after a restore or failover", self.left_behind),
         ];
         broken.extend(
             counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")),
@@ -211,6 +217,11 @@ impl Report {
         }
         broken
     }
+}
+
+/// Returns the sum of a number that follows from how often each client was sent `resync_required`.
+fn differences(histories: &[(usize, ClientHistory)], of: impl Fn(usize) -> usize) -> u64 {
+    histories.iter().map(|(_, history)| of(history.resyncs.len()) as u64).sum()
 }
 
 fn name(kind: Option<FaultKind>) -> String {

@@ -5,7 +5,6 @@ use super::clock::Clock;
 use crate::http::{Client, Endpoint, Request, Response};
 use crate::people::Person;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -38,6 +37,19 @@ pub struct Acknowledged {
     pub receiver: usize,
     /// The message's id.
     pub id: u64,
+    /// When the response arrived.
+    pub at_ms: u64,
+}
+
+/// A friend request whose response was 201.
+#[derive(Debug, Clone, Copy)]
+pub struct Requested {
+    /// The requester's id.
+    pub requester: u64,
+    /// The index of the person to whom it was sent.
+    pub addressee: usize,
+    /// When the response arrived.
+    pub at_ms: u64,
 }
 
 /// A request that failed. It may or may not have been carried out.
@@ -56,9 +68,8 @@ pub struct FailedRequest {
 pub struct RequestLog {
     /// Messages whose response was 201, those of one sender in the order of sending.
     pub acknowledged: Vec<Acknowledged>,
-    /// Friend requests whose response was 201, by the requester's id and the addressee's
-    /// index.
-    pub friend_requests: BTreeMap<(u64, usize), u64>,
+    /// Friend requests whose response was 201.
+    pub friend_requests: Vec<Requested>,
     /// Requests that failed. Messages among them were repeated.
     pub failed: Vec<FailedRequest>,
     /// Messages among those acknowledged that a request had sent that seemed to fail.
@@ -179,7 +190,8 @@ impl Sender {
 
     fn acknowledged(&self, receiver: usize, response: &Response) {
         if let Ok(message) = serde_json::from_slice::<Message>(&response.body) {
-            let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id };
+            let at_ms = self.load.clock.now_ms();
+            let acknowledged = Acknowledged { sender: self.index, receiver, id: message.id, at_ms };
             self.record(|log| {
                 log.acknowledged.push(acknowledged);
                 log.replayed += u64::from(response.replayed);
@@ -200,8 +212,8 @@ impl Sender {
         if let Some(response) = self.request(self.person, ask, &[201, 400]).await
             && response.status == 201
         {
-            let pair = (self.load.people[self.person].id, addressee);
-            self.record(|log| *log.friend_requests.entry(pair).or_default() += 1);
+            let (requester, at_ms) = (self.load.people[self.person].id, self.load.clock.now_ms());
+            self.record(|log| log.friend_requests.push(Requested { requester, addressee, at_ms }));
         }
         let path = format!("/api/friends/cancel/{id}/");
         let cancel = Request { method: "DELETE", path: &path, ..Request::default() };
