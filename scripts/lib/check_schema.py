@@ -37,7 +37,7 @@ def response_counts(metrics):
     for labels, count in re.findall(r"^numeneon_requests_total\{(.*)\} (\d+)$", text, re.MULTILINE):
         label = dict(re.findall(r'(\w+)="([^"]*)"', labels))
         # A route's pattern restricts the characters of a parameter; the description does not.
-        path = re.sub(r":[^{}]*\}", "}", label["route"])
+        path = re.sub(r"\{(\w+):.*?\}(?=/|$)", r"{\1}", label["route"])
         counts[f"{label['method']} {path} {label['status']}"] = int(count)
     return counts
 

@@ -137,7 +137,7 @@ pub async fn sign_ins(viewer: Viewer, authenticator: Data<Authenticator>) -> Res
     delete,
     path = "/api/auth/sign-ins/{id}/",
     tag = "auth",
-    params(("id" = String, Path, description = "The sign-in's id.", pattern = "^[0-9a-f]{16}$")),
+    params(("id" = String, Path, description = "The sign-in's id.")),
     responses(
         (status = 200, description = "Its tokens are refused from now on.", body = Outcome),
         (status = 404, description = "The viewer has no such sign-in.", body = Rejection),

@@ -127,7 +127,7 @@ pub async fn publish(
     delete,
     path = "/api/stories/{id}/",
     tag = "stories",
-    params(("id" = StoryId, Path, description = "The story's id.")),
+    params(("id" = inline(StoryId), Path, description = "The story's id.")),
     responses(
         (status = 204, description = "It is deleted."),
         (status = 403, description = "It is a friend's.", body = Rejection),
@@ -145,7 +145,7 @@ pub async fn delete(viewer: Viewer, story: Path<String>, events: Data<Events>) -
     post,
     path = "/api/stories/{id}/view/",
     tag = "stories",
-    params(("id" = StoryId, Path, description = "The story's id.")),
+    params(("id" = inline(StoryId), Path, description = "The story's id.")),
     responses(
         (status = 200, description = "How many have viewed it.", body = Viewed),
         (status = 404, description = "There is none that the viewer sees.", body = Detail),
@@ -170,7 +170,7 @@ pub async fn view(
     post,
     path = "/api/stories/{id}/react/",
     tag = "stories",
-    params(("id" = StoryId, Path, description = "The story's id.")),
+    params(("id" = inline(StoryId), Path, description = "The story's id.")),
     request_body = ReactionForm,
     responses(
         (status = 200, description = "The reaction, and how many there are.", body = Reacted),
@@ -205,7 +205,7 @@ pub async fn react(
     delete,
     path = "/api/stories/{id}/react/",
     tag = "stories",
-    params(("id" = StoryId, Path, description = "The story's id.")),
+    params(("id" = inline(StoryId), Path, description = "The story's id.")),
     responses(
         (status = 204, description = "There is no reaction any more."),
         (status = 404, description = "There is no reaction, or no story that the viewer sees.", body = Detail),

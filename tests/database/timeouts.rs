@@ -175,6 +175,8 @@ async fn requests_without_a_connection_time_out_and_do_not_block_the_reactor(dat
         ("WORKERS", "1"),
         ("DATABASE_POOL_SIZE", "2"),
         ("DATABASE_WAIT_MS", "2000"),
+        // All are of one user.
+        ("MAX_REQUESTS_BY_PERSON", "100"),
         ("DATABASE_LOCK_TIMEOUT_MS", "10000"),
         ("DATABASE_STATEMENT_TIMEOUT_MS", "10000"),
         ("SHUTDOWN_DELAY_SECONDS", "0"),

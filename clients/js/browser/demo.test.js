@@ -22,13 +22,13 @@ test('a name in another direction of writing turns nothing around it', async () 
   const handle = (await left.root.getByText(/^@/).first().textContent())?.slice(1) ?? ''
   const rest = createRest({ url })
   const account = { username: `mallory-${process.pid}`, email: `mallory-${process.pid}@example.org`, password: 'correct horse' }
-  await rest.signUp({ ...account, display_name: '\u202Eyrollam \u202Enoitpecxe' })
+  await rest.signUp({ ...account, display_name: '\u05DE\u05DC\u05D5\u05E8\u05D9 (\u05DE)' })
   await rest.signIn(account)
   const [other] = await rest.search(handle)
   assert(other)
   await rest.requestFriend(other.id)
   await left.button(/^Accept/).click()
-  await rest.sendMessage({ receiver_id: other.id, content: '\u202Eolleh' })
+  await rest.sendMessage({ receiver_id: other.id, content: '\u202Eolleh \u05DE' })
   await left.contact.click()
   await left.root.locator('.bubble').waitFor()
   const { texts, outside } = await page.evaluate(() => {
@@ -36,7 +36,7 @@ test('a name in another direction of writing turns nothing around it', async () 
     const [texts, outside] = [[''], ['']]
     while (walker.nextNode()) {
       const { parentElement, textContent } = walker.currentNode
-      if (!parentElement || !textContent?.includes('\u202E')) continue
+      if (!parentElement || !textContent?.includes('\u05DE')) continue
       texts.push(textContent)
       if (!getComputedStyle(parentElement).unicodeBidi.includes('isolate')) outside.push(textContent)
     }
