@@ -159,6 +159,7 @@ impl<'a> FrameHead<'a> {
 }
 
 /// Returns the number that a frame has, if it has one; none if it is not a frame.
+#[cfg(feature = "fuzzing")]
 pub fn seq(payload: &[u8]) -> Option<Option<Seq>> {
     FrameHead::parse(payload).map(|head| head.seq)
 }

@@ -36,8 +36,8 @@ impl DatabaseUrl {
         }
         match text.split_once("://") {
             Some(("postgres" | "postgresql", rest)) => Ok(Self::Postgres(PostgresUrl::parse(rest)?)),
-            Some((other, _)) => Err(format!("{other}:// is not supported; use postgres:// or sqlite://")),
-            None => Err("not a URL: it must begin with postgres:// or sqlite://".into()),
+            // Not quoted: whatever is before :// may be a part of a password.
+            _ => Err("must begin with postgres:// or sqlite://".into()),
         }
     }
 

@@ -49,14 +49,20 @@ export async function live(page, timeout = 15_000) {
 }
 
 /**
- * Waits until the page has received that many events, and returns their numbers.
+ * Waits until the page has received that many events, and returns their numbers. What has no number
+ * is no event.
  *
  * @param {import('playwright-core').Page} page
  * @param {number} count
  */
 export async function received(page, count) {
-  await page.waitForFunction((count) => /** @type {any} */ (window).received.length >= count, count, { timeout: 15_000, polling: 20 })
-  return page.evaluate(() => /** @type {any} */ (window).received.map((/** @type {any} */ { seq }) => seq))
+  await page.waitForFunction(
+    (count) => /** @type {any} */ (window).received.filter((/** @type {any} */ { seq }) => seq !== undefined).length >= count,
+    count,
+    { timeout: 15_000, polling: 20 },
+  )
+  const seqs = await page.evaluate(() => /** @type {any} */ (window).received.map((/** @type {any} */ { seq }) => seq))
+  return seqs.filter((/** @type {unknown} */ seq) => seq !== undefined)
 }
 
 /** 1, 2, … */
