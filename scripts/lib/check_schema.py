@@ -20,9 +20,10 @@ from client import Client
 
 # scripts/check-schema says why one requester is not enough.
 REQUESTERS = ["reader", "keeper", "changer", "leaver"]
-# Whom requests are about. Each is named for the relationship to the reader: a friend, one
-# whom the reader sent a friend request, two who sent the reader one, and none.
-OTHERS = ["friend", "addressee", "sender", "second_sender", "stranger"]
+# Whom requests are about. Each is named for the relationship to the reader: a friend, one who
+# stays a friend and has stories, one whom the reader sent a friend request, two who sent the
+# reader one, and none.
+OTHERS = ["friend", "teller", "addressee", "sender", "second_sender", "stranger"]
 # The password of the user whose password the description's example changes.
 CHANGED_PASSWORD = "correct horse"
 
@@ -49,11 +50,12 @@ def sign_up(client, name):
 def prepare(client, metrics, folder):
     users = {name: sign_up(client, name) for name in REQUESTERS + OTHERS}
     reader, friend = users["reader"], users["friend"]
-    for name in ["friend", "sender", "second_sender"]:
+    for name in ["friend", "teller", "sender", "second_sender"]:
         send_friend_request(users[name], reader)
     received = reader.request("GET", "/api/friends/requests/").expect(200)
     requests = {request["from_user"]["username"]: request["id"] for request in received}
-    reader.request("POST", f"/api/friends/accept/{requests['friend']}/", {}).expect(201)
+    for name in ["friend", "teller"]:
+        reader.request("POST", f"/api/friends/accept/{requests[name]}/", {}).expect(201)
     send_friend_request(reader, users["addressee"])
     message = send_message(friend, reader, "hello")
     send_message(reader, friend, "hello back")
@@ -64,7 +66,8 @@ def prepare(client, metrics, folder):
 
     schema = client.request("GET", "/api/schema/").expect(200)
     posts = [write_post(reader, f"post {number}") for number in range(2)]
-    stories = [publish_story(author) for author in [reader] * 3]
+    # Stories of the reader may be deleted by any request that guesses them.
+    stories = [publish_story(author) for author in [reader, users["teller"], users["teller"]]]
     reader.request("POST", f"/api/stories/{stories[2]}/react/", {"reaction_type": "heart"}).expect(200)
     set_examples(schema, users, requests, message["id"], other_sign_in, posts, stories)
     (folder / "schema.json").write_text(json.dumps(schema))

@@ -138,12 +138,21 @@ standby_start() {
   (
     POSTGRES=$folder
     postgres_configure "$1"
+    printf '%s\n' "wal_retrieve_retry_interval = 200ms" | as_postgres tee -a "$folder/data/cluster.conf" >/dev/null
     postgres_start
   )
 }
 
-# Ends the replication: what is committed from now on is lost by a failover.
+# Ends the replication: what is committed from now on is lost by a failover. Waits first until the
+# standby has received what was committed before: after a restart of the primary it connects late.
 standby_cut() {
+  local lag="SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= '"
+  lag+=$(in_psql postgres 'SELECT pg_current_wal_flush_lsn()')"'"
+  for _ in {1..1000}; do
+    if [ "$(in_psql postgres "$lag")" != 0 ]; then break; fi
+    sleep 0.02
+  done
+  [ "$(in_psql postgres "$lag")" != 0 ] || fail "the standby does not follow"
   (
     POSTGRES=$(standby_folder)
     in_psql postgres "ALTER SYSTEM SET primary_conninfo = ''" 'SELECT pg_reload_conf()' >/dev/null

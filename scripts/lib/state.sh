@@ -34,6 +34,8 @@ find_state() {
   elif [ ! -e "$STATE/new_folder" ]; then
     fail "no cluster in $STATE"
   fi
+  # Read by postgres.sh.
+  # shellcheck disable=SC2034
   POSTGRES=$STATE/$(cat "$STATE/primary" 2>/dev/null || printf postgres)
 }
 

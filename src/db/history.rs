@@ -1,5 +1,5 @@
 //! The [`History`] is what this process knows of the history of its database: it opens
-//! connections to the latest [generation](super::generation) only.
+//! connections to the latest generation only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};

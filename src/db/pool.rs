@@ -188,7 +188,7 @@ impl Db {
         }
     }
 
-    /// Verifies that the database is still of the latest [generation](super::generation), and
+    /// Verifies that the database is still of the latest generation, and
     /// raises the lift if it was restored under open connections.
     ///
     /// # Errors

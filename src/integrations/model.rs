@@ -34,7 +34,7 @@ impl AnnouncementRequest {
     ///
     /// # Errors
     ///
-    /// [`Error::Fields`] with every field that is wrong.
+    /// [`Error::Fields`](crate::error::Error::Fields) with every field that is wrong.
     pub fn parse(fields: &RawFields) -> Result<Self> {
         let mut errors = FieldErrors::default();
         let recipients = fields.json("user_ids").required().parse(recipients).read(&mut errors);

@@ -75,7 +75,7 @@ static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Adds a member to a set of those that were added last, of which ARGV[2] are kept for ARGV[3]
+/// Adds a member to a set of those that were added last, of which `ARGV[2]` are kept for `ARGV[3]`
 /// seconds.
 static REMEMBER: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -87,7 +87,7 @@ static REMEMBER: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Returns whether a member was added in the last ARGV[2] seconds, and is still kept.
+/// Returns whether a member was added in the last `ARGV[2]` seconds, and is still kept.
 static REMEMBERS: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local added = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
