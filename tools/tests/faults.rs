@@ -21,6 +21,6 @@ fn nothing_is_lost_by_one_fault_of_each_kind() -> std::io::Result<()> {
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{log}\n{report}");
     // A run without any faults would succeed as well.
-    assert!(report.contains("17 faults"), "{log}\n{report}");
+    assert!(report.contains("22 faults"), "{log}\n{report}");
     Ok(())
 }
