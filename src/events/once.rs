@@ -28,7 +28,7 @@ impl Events {
             // Before the command: a concurrent transaction with the same key waits here.
             let mut new = [NewKey { place: 0, key, response: "" }];
             if !idempotency::insert(unit.conn, &mut new, unit.now)?.is_empty() {
-                return idempotency::stored(unit.conn, [&**key])?.replay(key);
+                return idempotency::known(unit.conn, &[&**key])?.replay(key);
             }
             let once = Once::done(&command(unit)?)?;
             idempotency::complete(unit.conn, key, &once.body)?;

@@ -18,4 +18,4 @@ pub use header::{IdempotencyKey, IdempotencyKeyHeader};
 pub use once::Once;
 pub use request_key::{RequestKey, Requester};
 pub use statements::NewKey;
-pub use store::{PRUNE_BATCH, Stored, complete, insert, prune, stored};
+pub use store::{PRUNE_BATCH, Stored, complete, insert, known, prune, stored};

@@ -79,13 +79,23 @@ pub fn stored<'a>(conn: &mut AnyConnection, keys: impl IntoIterator<Item = &'a R
     Ok(Stored(rows.into_iter().collect()))
 }
 
+/// Returns what is stored under keys that were found to be stored.
+///
+/// # Errors
+///
+/// Those of the database; [`Error::Conflict`] if one is not stored any more: retention deletes keys.
+pub fn known(conn: &mut AnyConnection, keys: &[&RequestKey]) -> Result<Stored> {
+    let stored = stored(conn, keys.iter().copied())?;
+    if keys.iter().all(|key| stored.has(key)) { Ok(stored) } else { Err(Error::Conflict) }
+}
+
 impl Stored {
     /// Returns what the earlier request with this key has returned.
     ///
     /// # Errors
     ///
     /// [`Kind::KeyReused`] if that was another request. [`Error::Conflict`] if nothing is stored
-    /// under the key: retention may have deleted it.
+    /// under the key.
     pub fn response(&self, key: &RequestKey) -> Result<&str> {
         let (requester, text) = key.name();
         let (fingerprint, response) =

@@ -87,7 +87,8 @@ fn keep(
     let known = idempotency::insert(unit.conn, &mut keys, unit.now)?;
     let known = known.into_iter().filter_map(|place| Some((place, commands[place].key.as_ref()?)));
     let known: Vec<_> = known.collect();
-    let stored = idempotency::stored(unit.conn, known.iter().map(|(_, key)| *key))?;
+    let keys: Vec<_> = known.iter().map(|(_, key)| *key).collect();
+    let stored = idempotency::known(unit.conn, &keys)?;
     for (place, key) in known {
         earlier[place] = Some(stored.replay(key));
     }

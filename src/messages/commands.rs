@@ -132,7 +132,8 @@ fn replay(
     if repetitions.is_empty() {
         return Ok(Vec::new());
     }
-    let stored = idempotency::stored(unit.conn, repetitions.iter().map(|(_, key)| *key))?;
+    let keys: Vec<_> = repetitions.iter().map(|(_, key)| *key).collect();
+    let stored = idempotency::known(unit.conn, &keys)?;
     let ids: Vec<_> =
         repetitions.iter().map(|(_, key)| stored.response(key).map(MessageId::from_digits)).collect();
     let found: Vec<MessageId> = ids.iter().filter_map(|id| id.as_ref().ok().copied()).collect();

@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamp as SqlTimestamp};
-use serde_json::json;
 
 use crate::db::schema::users;
 use crate::db::{AnyConnection, MultiBackend, among, prepared_once};
@@ -61,11 +60,12 @@ fn in_postgres(
     messages: &[NewMessage<'_>],
     now: Timestamp,
 ) -> Result<Vec<Inserted>> {
-    let row = |new: &NewMessage<'_>| {
+    let rows = messages.iter().map(|new| {
         let key = new.key.map(|key| (key.requester(), key.text(), key.fingerprint()));
-        json!([new.sender, new.receiver, new.content, key])
-    };
-    let rows = json!(messages.iter().map(row).collect::<Vec<_>>()).to_string();
+        (new.sender, new.receiver, new.content, key)
+    });
+    let rows = rows.collect::<Vec<_>>();
+    let rows = serde_json::to_string(&rows).map_err(Error::internal)?;
     let rows: Vec<(i64, bool, MessageId, UserSummary)> = InsertKeyedMessages { rows, now }.load(conn)?;
     let mut rows = rows.into_iter().peekable();
     let inserted = (1..).zip(messages).map(|(place, _)| match rows.next_if(|row| row.0 == place) {
