@@ -34,6 +34,11 @@ impl Timestamp {
         Self(DateTime::from_timestamp(seconds, 0).map_or(LATEST, |time| time.naive_utc().min(LATEST)))
     }
 
+    /// Returns the time of a microsecond in Unix time, or the latest timestamp.
+    pub fn of_unix_micros(micros: i64) -> Self {
+        Self(DateTime::from_timestamp_micros(micros).map_or(LATEST, |time| time.naive_utc().min(LATEST)))
+    }
+
     /// Returns the time this many minutes later, or the latest timestamp.
     pub fn minutes_later(self, minutes: i64) -> Self {
         let later = TimeDelta::try_minutes(minutes).and_then(|time| self.0.checked_add_signed(time));

@@ -164,7 +164,7 @@ pub async fn search(
     params(("username" = String, Path, description = "Case-sensitive.", min_length = 1)),
     responses(
         (status = 200, description = "The user.", body = PublicUser),
-        (status = 404, description = "There is nobody of this name.", body = Detail),
+        (status = 404, description = "No active user has this name.", body = Detail),
     ),
 )]
 pub async fn public_user(username: Path<String>, db: Data<Db>) -> Result<HttpResponse> {

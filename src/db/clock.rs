@@ -1,6 +1,6 @@
 //! The database's clock, which is the same for every instance and every command.
 
-use diesel::sql_types::{BigInt, Timestamp as SqlTimestamp};
+use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl};
 
 use super::connection::AnyConnection;
@@ -29,21 +29,11 @@ pub fn database_time_us(conn: &mut AnyConnection) -> Query<i64> {
 }
 
 /// Returns the present time by the database's clock: an instance whose own is wrong must not decide
-/// what is old. SQLite has the clock of this process.
+/// what is old.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub fn now(conn: &mut AnyConnection) -> Query<Timestamp> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlTimestamp)]
-        now: Timestamp,
-    }
-    if let AnyConnection::Sqlite(_) = conn {
-        return Ok(Timestamp::now());
-    }
-    let row =
-        diesel::sql_query("SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now").get_result::<Row>(conn)?;
-    Ok(row.now)
+    database_time_us(conn).map(Timestamp::of_unix_micros)
 }

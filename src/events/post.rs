@@ -27,7 +27,7 @@ pub struct User {
     pub profile_picture: Option<String>,
 }
 
-/// A post, a reply to one, or a post on somebody's wall, as one person sees it.
+/// A post, a reply to one, or a post on a wall, as one user sees it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Post {
     /// The post's id.
@@ -78,7 +78,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// Returns a post that nobody likes yet as those see it whom it does not name.
+    /// Returns a post without likes as those see it whom it does not name.
     pub fn seen_by_others(mut self) -> Self {
         let users = [Some(&mut self.author), self.target_profile.as_mut(), self.mentioned_user.as_mut()];
         for user in users.into_iter().flatten() {
@@ -111,7 +111,7 @@ pub struct RepliedPost {
 pub enum PostEvent {
     /// A friend of the recipient has posted.
     New(Box<Post>),
-    /// Somebody has posted on the recipient's wall.
+    /// A user has posted on the recipient's wall.
     Wall {
         /// A sentence for people.
         message: String,
@@ -120,7 +120,7 @@ pub enum PostEvent {
         /// Who wrote it.
         author: UserSummary,
     },
-    /// Somebody has replied to a post of the recipient.
+    /// A user has replied to a post of the recipient.
     Comment {
         /// A sentence for people.
         message: String,
@@ -131,7 +131,7 @@ pub enum PostEvent {
         /// The reply.
         comment: Box<Post>,
     },
-    /// Somebody mentions the recipient in a reply.
+    /// A user mentions the recipient in a reply.
     Mention {
         /// A sentence for people.
         message: String,

@@ -12,7 +12,7 @@ use super::tat_table::{TatTable, now};
 /// more often than that.
 const TRUSTED_FOR: Duration = Duration::from_secs(30 * 86_400);
 
-/// The addresses that are trusted of one email: more than somebody uses. One more replaces the one
+/// The addresses that are trusted of one email: more than a user has. One more replaces the one
 /// that was used first.
 const MAX_ADDRESSES: usize = 16;
 

@@ -42,7 +42,7 @@ impl Comparisons {
         self.0.added.notify_one();
     }
 
-    /// Waits until somebody is added, and takes all of them. Nothing is lost if the future is
+    /// Waits until a user is added, and takes all of them. Nothing is lost if the future is
     /// dropped.
     pub(super) async fn next(&self) -> Requested {
         loop {

@@ -21,7 +21,7 @@ use crate::ids::{PostId, UserId};
 ///
 /// # Errors
 ///
-/// [`Error::Fields`] with every field that is wrong; [`Error::forbidden`] for the wall of somebody
+/// [`Error::Fields`] with every field that is wrong; [`Error::forbidden`] for the wall of a user
 /// who is not a friend; [`Error::Conflict`] if what it refers to was deleted meanwhile.
 pub(super) fn write(unit: &mut UnitOfWork<'_>, author: &Person, draft: &Draft) -> Result<Post> {
     let references = queries::references(unit.conn, author.id, draft)?;
@@ -70,7 +70,7 @@ fn insert(
         .get_result(unit.conn)
 }
 
-/// Notifies whom a reply mentions and, if it is somebody else, the author of its parent.
+/// Notifies whom a reply mentions and, if they are another user, the author of its parent.
 fn notify_of_reply(
     unit: &mut UnitOfWork<'_>,
     replier: &Person,

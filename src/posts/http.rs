@@ -144,7 +144,7 @@ pub async fn one(viewer: Viewer, post: Path<String>, db: Data<Db>) -> Result<Htt
     responses(
         (status = 201, description = "The post.", body = Post, headers(("Idempotency-Replayed" = String, description = "`true` for a repetition."))),
         (status = 400, description = "Fields are wrong, or name what does not exist.", body = FieldErrors),
-        (status = 403, description = "It is the wall of somebody who is not a friend.", body = Rejection),
+        (status = 403, description = "The owner of the wall is not a friend.", body = Rejection),
         (status = 422, description = "The idempotency key was used for something else.", body = Detail),
         (status = 429, description = "The viewer writes too many.", body = Detail),
     ),

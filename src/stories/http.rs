@@ -73,7 +73,7 @@ pub async fn own(viewer: Viewer, db: Data<Db>) -> Result<HttpResponse> {
     list(viewer.id, Filter::User(viewer.id), &db).await
 }
 
-/// Returns the stories of a friend, or one's own, newest first; none of anybody else.
+/// Returns the stories of a friend, or one's own, newest first; none of other users.
 #[utoipa::path(
     get,
     path = "/api/stories/user/{user}/",
